@@ -1,0 +1,77 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Resources: a bag of cpus, mem, ports… with arithmetic. See resources.c. */
+
+#include "common/base/buffer.h"
+#include "common/base/macro.h"
+#include "proto/mesos.pb-c.h"
+
+/*
+ * Scalars are thousandths, ranges and sets are sorted and merged. Two entries add up when everything
+ * but the amount is the same: name, reservations, allocation role, disk, provider, revocable, shared.
+ * Amounts of zero vanish. A Resources is heap-allocated and owned by whoever made it.
+ */
+typedef struct Resources Resources;
+
+Resources *resources_new(void);
+Resources *resources_free(Resources *r);
+DEFINE_CLEANUP(Resources *, resources_free)
+Resources *resources_copy(const Resources *r);
+
+enum {
+        RESOURCES_OK = 0,
+        RESOURCES_E_INVALID,     /* *reterr_message says why, as Mesos words it */
+};
+
+/* Validates (spec: names, kinds, ranges, reservations) and converts the old `role` form to `reservations`. */
+int resources_from_pb(Mesos__V1__Resource *const *list, size_t n, Resources **ret, char **reterr_message);
+
+/* "cpus:8;mem:1024;ports:[31000-32000];rack:{a,b};cpus(role):4". */
+int resources_parse(const char *text, const char *default_role, Resources **ret, char **reterr_message);
+
+typedef enum ResourceFormat {
+        RESOURCE_FORMAT_NEW,        /* reservations[], no role: for RESERVATION_REFINEMENT and between daemons */
+        RESOURCE_FORMAT_OLD,        /* role and reservation; role "*" where unreserved */
+        RESOURCE_FORMAT_ENDPOINT,   /* both, unless refined */
+} ResourceFormat;
+
+/* Makes an array for a protobuf message; each element and the array are malloc()ed as protobuf-c expects. */
+int resources_to_pb(const Resources *r, ResourceFormat format, Mesos__V1__Resource ***ret, size_t *ret_n);
+
+bool resources_is_empty(const Resources *r);
+bool resources_equal(const Resources *a, const Resources *b);
+bool resources_contains(const Resources *a, const Resources *b);   /* b <= a */
+int resources_add(Resources *a, const Resources *b);               /* a += b */
+int resources_subtract(Resources *a, const Resources *b);          /* a -= b; what a lacks is ignored */
+int resources_validate_disjoint(const Resources *a, const Resources *b);
+
+/* Sum over all entries of that name, whatever role; 0 when there is none. */
+int64_t resources_scalar_milli(const Resources *r, const char *name);
+bool resources_has(const Resources *r, const char *name);
+
+/* Sets the allocation role of entries that have none / removes it from all. */
+int resources_allocate(Resources *r, const char *role);
+int resources_unallocate(Resources *r);
+
+/* A new bag with the entries for which the predicate holds. */
+typedef struct ResourceView {
+        const char *name;
+        const char *allocation_role;       /* NULL: not allocated */
+        const char *reservation_role;      /* of the last reservation; NULL: unreserved */
+        bool dynamic;                      /* last reservation is dynamic */
+        bool refined;                      /* more than one reservation */
+        bool revocable;
+        bool shared;
+        bool persistent_volume;
+        bool scalar;
+} ResourceView;
+typedef bool (*ResourcePredicate)(const ResourceView *v, void *userdata);
+Resources *resources_filter(const Resources *r, ResourcePredicate keep, void *userdata);
+
+/* Walks the bag: amounts of scalars in thousandths, texts of ranges "[1-5, 7-9]" and sets "{a, b}". */
+typedef void (*ResourceVisitor)(const ResourceView *v, int64_t milli, const char *text, void *userdata);
+int resources_foreach(const Resources *r, ResourceVisitor visit, void *userdata);
+
+/* "cpus(*):8; mem(*):1024", as Mesos prints it in messages for people. */
+int resources_format(const Resources *r, Buffer *b);

@@ -1,0 +1,22 @@
+# Rungs: unit (C, cmocka), process, cluster, systemd (Python), fuzz. Each program or script is one test.
+
+unit_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+unit_libs = common/libnet.a common/libmodel.a proto/libproto.a common/libbase.a \
+        $(SYSTEMD_LIBS) $(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) -lm $(CMOCKA_LIBS)
+unit_tests =
+
+include tests/unit/base.mk
+include tests/unit/net.mk
+include tests/unit/schema.mk
+include tests/unit/model.mk
+include tests/unit/launcher.mk
+include tests/unit/master.mk
+include tests/unit/agent.mk
+include tests/process/local.mk
+include tests/cluster/local.mk
+include tests/systemd/local.mk
+include tests/clients/local.mk
+include tests/fuzz/local.mk
+
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)

@@ -1,0 +1,1 @@
+# tests/unit/test-*.c of base
