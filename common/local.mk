@@ -2,7 +2,10 @@ noinst_LIBRARIES += common/libbase.a common/libnet.a common/libmodel.a
 
 common_libbase_a_SOURCES = \
         common/base/buffer.c common/base/buffer.h \
+        common/base/flags.c common/base/flags.h \
+        common/base/log.c common/base/log.h \
         common/base/macro.h \
+        common/base/parse.c common/base/parse.h \
         common/base/usec.c common/base/usec.h
 
 common_libnet_a_SOURCES =

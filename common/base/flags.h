@@ -15,6 +15,7 @@ typedef enum FlagKind {
         FLAG_DURATION,   /* usec_t; 15secs */
         FLAG_BYTES,      /* uint64_t; 64MB */
         FLAG_DOUBLE,     /* double */
+        FLAG_LIST,       /* char **, NULL-terminated; may be given again and again */
 } FlagKind;
 
 /* One flag. `value` points at the variable of main.c that receives it. */
@@ -50,6 +51,10 @@ typedef struct FlagTable {
 int flags_parse(FlagTable *t, int argc, char **argv, char **env,
                 char ***ret_args, char **reterr_message);
 void flags_deinit(FlagTable *t);
+
+enum {
+        FLAG_UNSET = 1,
+};
 
 int flag_format(const Flag *f, Buffer *b);
 int flags_print_help(const FlagTable *t, Buffer *b);

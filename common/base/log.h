@@ -24,6 +24,10 @@ int log_get_max_level(void);
 int log_write(int level, int error, const LogContext *context, const char *file, int line,
               const char *format, ...) _printf_(6, 7);
 
+/* The journal's native form of one entry, for log.c and its test. */
+size_t log_journal_entry(char *buf, size_t max, int level, int error, const LogContext *context,
+                         const char *file, int line, const char *message);
+
 #define log_full(level, error, context, ...)                                                       \
         ((level) <= log_get_max_level()                                                            \
                  ? log_write((level), (error), (context), __FILE__, __LINE__, __VA_ARGS__)         \
