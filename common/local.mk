@@ -6,6 +6,7 @@ common_libbase_a_SOURCES = \
         common/base/log.c common/base/log.h \
         common/base/macro.h \
         common/base/parse.c common/base/parse.h \
+        common/base/store.c common/base/store.h \
         common/base/usec.c common/base/usec.h
 
 common_libnet_a_SOURCES =

@@ -1,1 +1,5 @@
 # tests/unit/test-*.c of agent
+unit_tests += tests/unit/test-store
+tests_unit_test_store_SOURCES = tests/unit/test-store.c
+tests_unit_test_store_CFLAGS = $(unit_cflags)
+tests_unit_test_store_LDADD = $(unit_libs)

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Store
+ *
+ * What a daemon must not forget lies in one SQLite database: write-ahead log, synchronous=FULL, so
+ * that a commit is on the disk when it returns. A commit costs a fraction of a millisecond whatever
+ * is in it, therefore writes of one turn of the loop share one:
+ *
+ *     store_step(insert) … store_step(insert) … store_after_commit(tell the executor)
+ *                                      │ end of the turn
+ *                                  COMMIT, fsync
+ *                                      │
+ *                                  callbacks, in the order they were queued
+ *
+ * The rule of the house is kept here by construction: an effect that depends on a record is queued
+ * with store_after_commit() and cannot show before the record is durable. When a write or the commit
+ * fails, the transaction is rolled back and every callback of the turn gets the error.
+ *
+ * The schema has a version (PRAGMA user_version). Older databases are migrated in one transaction,
+ * newer ones are refused untouched.
+ */
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/base/log.h"
+#include "common/base/store.h"
+
+typedef struct Waiter {
+        StoreCommitted callback;
+        void *userdata;
+} Waiter;
+
+struct Store {
+        sqlite3 *db;
+        sd_event_source *commit_source;   /* armed while a transaction is open; NULL without a loop */
+        bool in_transaction;
+        int error;                        /* of a write in the open transaction: it will not commit */
+        Waiter *waiters;
+        size_t n_waiters, n_allocated_waiters;
+};
+
+static int errno_from_sqlite(int code) {
+        switch (code & 0xff) {
+        case SQLITE_OK:
+        case SQLITE_ROW:
+        case SQLITE_DONE:
+                return 0;
+        case SQLITE_NOMEM:
+                return -ENOMEM;
+        case SQLITE_FULL:
+                return -ENOSPC;
+        case SQLITE_READONLY:
+                return -EROFS;
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+                return -EBUSY;
+        case SQLITE_PERM:
+        case SQLITE_CANTOPEN:
+        case SQLITE_AUTH:
+                return -EACCES;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+                return -EBADMSG;
+        case SQLITE_CONSTRAINT:
+                return -EEXIST;
+        default:
+                return -EIO;
+        }
+}
+
+static int fail(Store *s, const char *path, char **reterr_message) {
+        int code = sqlite3_errcode(s->db);
+
+        if (asprintf(reterr_message, "%s: %s", path, sqlite3_errmsg(s->db)) < 0)
+                return -ENOMEM;
+
+        return errno_from_sqlite(code) == -EBADMSG ? STORE_E_CORRUPT : errno_from_sqlite(code);
+}
+
+static int read_version(Store *s, unsigned *ret) {
+        sqlite3_stmt *statement;
+        int code;
+
+        code = sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &statement, NULL);
+        if (code != SQLITE_OK)
+                return errno_from_sqlite(code);
+
+        code = sqlite3_step(statement);
+        *ret = (unsigned) sqlite3_column_int(statement, 0);
+        (void) sqlite3_finalize(statement);
+        return code == SQLITE_ROW ? 0 : errno_from_sqlite(code);
+}
+
+static int migrate(Store *s, const char *const *migrations, unsigned from, unsigned to) {
+        char pragma[64];
+        int r;
+
+        r = store_exec(s, "BEGIN IMMEDIATE");
+        for (unsigned i = from; r == 0 && i < to; i++)
+                r = store_exec(s, migrations[i]);
+
+        snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %u", to);
+        if (r == 0)
+                r = store_exec(s, pragma);
+        if (r == 0)
+                r = store_exec(s, "COMMIT");
+        return r;
+}
+
+/*
+ * Opens or creates the database. `*reterr_message` names the file and what is wrong with it for any
+ * result but 0. The file is private to its owner: it may hold secrets of tasks.
+ */
+int store_open(const char *path, const char *const *migrations, unsigned n_migrations,
+               Store **ret, char **reterr_message) {
+        _cleanup_(store_freep) Store *s = NULL;
+        unsigned version = 0;
+        mode_t mask;
+        int code;
+
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+
+        mask = umask(0077);
+        code = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                               NULL);
+        (void) umask(mask);
+        if (code != SQLITE_OK)
+                return fail(s, path, reterr_message);
+
+        /* Somebody may look at the database with the sqlite3 tool while we run. */
+        (void) sqlite3_busy_timeout(s->db, 2000);
+
+        if (store_exec(s, "PRAGMA journal_mode = WAL") < 0 || store_exec(s, "PRAGMA synchronous = FULL") < 0 ||
+            store_exec(s, "PRAGMA foreign_keys = ON") < 0 || store_exec(s, "PRAGMA cache_size = -512") < 0 ||
+            read_version(s, &version) < 0)
+                return fail(s, path, reterr_message);
+
+        if (version > n_migrations) {
+                if (asprintf(reterr_message,
+                             "%s: written by a later version (schema %u, this program knows up to %u); "
+                             "start that version again, or move the file away to begin anew",
+                             path, version, n_migrations) < 0)
+                        return -ENOMEM;
+                return STORE_E_NEWER;
+        }
+
+        if (version < n_migrations && migrate(s, migrations, version, n_migrations) < 0)
+                return fail(s, path, reterr_message);
+
+        *ret = TAKE_PTR(s);
+        return STORE_OK;
+}
+
+/* What was not committed is lost, as in a crash; its waiters are not called. */
+Store *store_free(Store *s) {
+        sqlite3_stmt *statement;
+
+        if (!s)
+                return NULL;
+
+        sd_event_source_disable_unref(s->commit_source);
+        while ((statement = sqlite3_next_stmt(s->db, NULL)))
+                (void) sqlite3_finalize(statement);
+        (void) sqlite3_close(s->db);
+        free(s->waiters);
+        free(s);
+        return NULL;
+}
+
+/* The statement lives as long as the store. NULL on a programming error or out of memory (logged). */
+sqlite3_stmt *store_prepare(Store *s, const char *sql) {
+        sqlite3_stmt *statement;
+
+        if (sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) != SQLITE_OK) {
+                log_error("Cannot prepare \"%s\": %s", sql, sqlite3_errmsg(s->db));
+                return NULL;
+        }
+
+        return statement;
+}
+
+static int begin(Store *s) {
+        int r;
+
+        if (s->in_transaction)
+                return 0;
+
+        r = store_exec(s, "BEGIN IMMEDIATE");
+        if (r < 0)
+                return r;
+
+        s->in_transaction = true;
+        if (s->commit_source)
+                return sd_event_source_set_enabled(s->commit_source, SD_EVENT_ONESHOT);
+
+        return 0;
+}
+
+/*
+ * Runs a bound writing statement in the turn's transaction and resets it. A failure makes the whole
+ * transaction fail, so the caller may ignore the result when it waits for the commit anyway.
+ */
+int store_step(Store *s, sqlite3_stmt *statement) {
+        int r, code;
+
+        r = begin(s);
+        if (r < 0) {
+                (void) sqlite3_reset(statement);
+                (void) sqlite3_clear_bindings(statement);
+                return s->error = r;
+        }
+
+        code = sqlite3_step(statement);
+        (void) sqlite3_reset(statement);
+        (void) sqlite3_clear_bindings(statement);
+
+        r = errno_from_sqlite(code);
+        if (r < 0) {
+                log_error("Cannot write to the store: %s", sqlite3_errmsg(s->db));
+                s->error = r;
+        }
+
+        return r;
+}
+
+/* Runs plain SQL outside of the turn's bookkeeping. */
+int store_exec(Store *s, const char *sql) {
+        return errno_from_sqlite(sqlite3_exec(s->db, sql, NULL, NULL, NULL));
+}
+
+static int on_turn_end(sd_event_source *source, void *userdata) {
+        Store *s = userdata;
+
+        (void) source;
+        (void) store_commit(s);
+        return 0;
+}
+
+/* From now on transactions are committed at the end of each turn of the loop that wrote something. */
+int store_attach_event(Store *s, sd_event *event) {
+        int r;
+
+        r = sd_event_add_defer(event, &s->commit_source, on_turn_end, s);
+        if (r < 0)
+                return r;
+
+        /* Of normal priority: sources take turns then, and a busy socket cannot put off the commit. All
+         * requests that one wake-up of the server handles share it nevertheless. */
+        (void) sd_event_source_set_description(s->commit_source, "store-commit");
+        return sd_event_source_set_enabled(s->commit_source, SD_EVENT_OFF);
+}
+
+/* Queues the callback; without an open transaction it is called at the end of the turn all the same. */
+int store_after_commit(Store *s, StoreCommitted callback, void *userdata) {
+        if (s->n_waiters == s->n_allocated_waiters) {
+                size_t n = MAX(s->n_allocated_waiters * 2, (size_t) 16);
+                Waiter *p = reallocarray(s->waiters, n, sizeof(*p));
+
+                if (!p)
+                        return -ENOMEM;
+
+                s->waiters = p;
+                s->n_allocated_waiters = n;
+        }
+
+        s->waiters[s->n_waiters++] = (Waiter) { callback, userdata };
+        return s->commit_source ? sd_event_source_set_enabled(s->commit_source, SD_EVENT_ONESHOT) : 0;
+}
+
+/*
+ * Makes durable what was written since the last commit, then calls the waiters with the outcome.
+ * Waiters may write and wait again: that belongs to the next transaction.
+ */
+int store_commit(Store *s) {
+        Waiter *waiters = TAKE_PTR(s->waiters);
+        size_t n = s->n_waiters;
+        int r = s->error;
+
+        s->n_waiters = s->n_allocated_waiters = 0;
+        s->error = 0;
+
+        if (s->in_transaction) {
+                if (r == 0)
+                        r = store_exec(s, "COMMIT");
+                if (r < 0) {
+                        log_error_errno(r, "Cannot commit to the store: %m");
+                        (void) store_exec(s, "ROLLBACK");
+                }
+                s->in_transaction = false;
+        }
+
+        for (size_t i = 0; i < n; i++)
+                waiters[i].callback(r, waiters[i].userdata);
+
+        free(waiters);
+        return r;
+}
