@@ -1,0 +1,81 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Agent: the owner of everything in holdfast-agent. See agent.c. */
+
+#include <systemd/sd-event.h>
+
+#include "agent/config.h"
+#include "agent/framework.h"
+#include "common/base/macro.h"
+#include "common/base/store.h"
+
+typedef struct Checkpoint Checkpoint;
+typedef struct ExecutorApi ExecutorApi;
+typedef struct Identities Identities;
+typedef struct MasterLink MasterLink;
+typedef struct OperatorApi OperatorApi;
+typedef struct Placement Placement;
+typedef struct Recovery Recovery;
+typedef struct StatusManager StatusManager;
+
+typedef enum AgentState {
+        AGENT_RECOVERING,       /* stored state is read, executors are expected back */
+        AGENT_DISCONNECTED,     /* no master knows us */
+        AGENT_RUNNING,          /* registered */
+        AGENT_TERMINATING,      /* everything is being killed, then we exit */
+} AgentState;
+
+/* What /metrics/snapshot counts; gauges are computed from the objects. */
+typedef struct AgentCounters {
+        uint64_t tasks_finished, tasks_failed, tasks_killed, tasks_lost, tasks_gone;
+        uint64_t executors_terminated, executors_preempted;
+        uint64_t valid_status_updates, invalid_status_updates;
+        uint64_t valid_framework_messages, invalid_framework_messages;
+        uint64_t container_launch_errors, recovery_errors;
+        uint64_t task_fetches_succeeded, task_fetches_failed;
+        usec_t recovery_time_usec;
+} AgentCounters;
+
+typedef struct Agent {
+        const AgentConfig *config;     /* borrowed */
+        sd_event *event;
+
+        /* Owned, in the order of their making; freed in reverse. */
+        Store *store;
+        Checkpoint *checkpoint;
+        HttpServer *server;
+        HttpServer *domain_server;     /* NULL without --http_executor_domain_sockets */
+        PeerPool *peers;
+        Placement *placement;
+        Identities *identities;
+        StatusManager *statuses;
+        ExecutorApi *executor_api;
+        OperatorApi *operator_api;
+        MasterLink *master;
+        Recovery *recovery;            /* only while AGENT_RECOVERING */
+
+        AgentState state;
+        char *id;                      /* owned; NULL until a master gave us one */
+        Mesos__V1__AgentInfo *info;    /* owned; info->id is set together with id */
+        char boot_id[37];
+        uint8_t resource_version_uuid[16];
+        usec_t start_time_usec;        /* CLOCK_REALTIME */
+
+        Framework *frameworks;         /* uthash by id; owned */
+        CompletedFramework *completed; /* utlist, newest first; owned */
+        AgentCounters counters;
+} Agent;
+
+int agent_new(sd_event *event, const AgentConfig *config, Agent **ret);
+Agent *agent_free(Agent *a);
+DEFINE_CLEANUP(Agent *, agent_free)
+
+/* Reads the stored state and begins recovery; the rest happens in the loop. */
+int agent_start(Agent *a);
+
+/* SIGUSR1 and the master's Shutdown: kill everything, unregister if told so, leave the loop when done. */
+void agent_terminate(Agent *a, bool unregister, const char *why);
+
+/* Frees a framework that has nothing left to do. */
+void agent_tidy_framework(Agent *a, Framework *f);

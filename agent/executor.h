@@ -1,0 +1,74 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Executor: one executor, its tasks and its container. See executor.c. */
+
+#include <uthash.h>
+
+#include "agent/task.h"
+#include "common/base/macro.h"
+#include "common/base/process.h"
+#include "common/model/resources.h"
+#include "proto/mesos.pb-c.h"
+
+typedef struct Container Container;
+typedef struct ExecutorStream ExecutorStream;
+typedef struct Framework Framework;
+
+typedef enum ExecutorState {
+        EXECUTOR_REGISTERING,     /* launched or recovered, has not subscribed in this life of the agent */
+        EXECUTOR_RUNNING,         /* subscribed */
+        EXECUTOR_TERMINATING,     /* told to shut down, or its container is being destroyed */
+        EXECUTOR_TERMINATED,      /* its container is gone; tasks wait for acknowledgements */
+} ExecutorState;
+
+typedef struct Executor {
+        Framework *framework;              /* borrowed: the owner */
+        char *id;                          /* owned */
+        Mesos__V1__ExecutorInfo *info;     /* owned */
+        bool generated;                    /* ours, made for a command task; the master does not hear of it */
+        char container_id[37];
+        char *directory;                   /* owned; sandbox on the host */
+        char *user;                        /* owned; who it runs as, NULL without --switch_user */
+
+        ExecutorState state;
+        bool ever_subscribed;
+        bool recovered;                    /* found again after a restart of the agent */
+        Container *container;              /* owned; NULL once it is gone */
+        ExecutorStream *stream;            /* borrowed from executor_api; NULL while not connected */
+        sd_event_source *timeout_source;   /* registration, then shutdown */
+
+        /* Why it is being ended, for the terminal updates of its tasks; TASK_STAGING: nobody said. */
+        TaskState pending_state;
+        int pending_reason;
+        char *pending_message;             /* owned */
+        ExitStatus exit_status;            /* in EXECUTOR_TERMINATED */
+
+        Task *tasks;                       /* uthash by id: queued, launched, terminated; owned */
+        Task *completed;                   /* utlist: acknowledged to the end; owned, bounded */
+        size_t n_completed;
+        UT_hash_handle hh;
+} Executor;
+
+typedef struct CompletedExecutor {
+        Executor *executor;                /* owned */
+        struct CompletedExecutor *prev, *next;
+} CompletedExecutor;
+
+/* Takes `info`. The caller adds it to the framework. */
+int executor_new(Framework *f, Mesos__V1__ExecutorInfo *info, bool generated, const char *container_id,
+                 Executor **ret);
+Executor *executor_free(Executor *e);
+DEFINE_CLEANUP(Executor *, executor_free)
+
+Task *executor_find_task(const Executor *e, const char *task_id);
+void executor_add_task(Executor *e, Task *t);
+
+/* Moves an acknowledged task to the bounded list of completed ones. */
+void executor_complete_task(Executor *e, Task *t);
+
+/* Queued, launched, or terminated but not acknowledged. */
+bool executor_has_tasks(const Executor *e);
+
+/* Its own resources and those of its unfinished tasks; owned by the caller, NULL out of memory. */
+Resources *executor_used_resources(const Executor *e);

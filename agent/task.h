@@ -1,0 +1,50 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Task: one task on this agent. See task.c. */
+
+#include <uthash.h>
+
+#include "common/base/macro.h"
+#include "common/model/resources.h"
+#include "common/model/task_state.h"
+#include "proto/mesos.pb-c.h"
+
+typedef enum TaskStage {
+        TASK_QUEUED,          /* waits for its executor to subscribe */
+        TASK_LAUNCHED,        /* the executor has it, or may have it */
+        TASK_TERMINATED,      /* terminal state known, not yet acknowledged by the scheduler */
+        TASK_COMPLETED,       /* acknowledged to the end */
+} TaskStage;
+
+typedef struct Task {
+        char *id;                            /* owned */
+        Mesos__V1__TaskInfo *info;           /* owned */
+        TaskStage stage;
+        TaskState state;                     /* latest we know */
+        TaskState forwarded_state;           /* of the newest update the scheduler was sent; TASK_STAGING: none */
+        uint8_t forwarded_uuid[16];
+        bool has_forwarded;
+        uint64_t order;                      /* of arrival, for queued tasks */
+        Mesos__V1__TaskStatus **statuses;    /* owned; one per run of equal states, oldest first, no data */
+        size_t n_statuses;
+        Resources *resources;                /* owned */
+        UT_hash_handle hh;
+        struct Task *prev, *next;            /* in Executor.completed */
+} Task;
+
+/* Takes `info`. Fails with TASK_E_INVALID when its resources do not parse. */
+enum {
+        TASK_OK = 0,
+        TASK_E_INVALID,
+};
+int task_new(Mesos__V1__TaskInfo *info, Task **ret);
+Task *task_free(Task *t);
+DEFINE_CLEANUP(Task *, task_free)
+
+/* Remembers a status for /state and re-registration; the state only changes up to the first terminal one. */
+int task_note_status(Task *t, const Mesos__V1__TaskStatus *status);
+
+/* As the master and GET_TASKS show it; free with pb_free(). NULL out of memory. */
+Mesos__V1__Task *task_to_pb(const Task *t, const char *framework_id, const char *agent_id,
+                            const char *executor_id);
