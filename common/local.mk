@@ -2,10 +2,13 @@ noinst_LIBRARIES += common/libbase.a common/libnet.a common/libmodel.a
 
 common_libbase_a_SOURCES = \
         common/base/buffer.c common/base/buffer.h \
+        common/base/fd.c common/base/fd.h \
+        common/base/file.c common/base/file.h \
         common/base/flags.c common/base/flags.h \
         common/base/log.c common/base/log.h \
         common/base/macro.h \
         common/base/parse.c common/base/parse.h \
+        common/base/process.c common/base/process.h \
         common/base/store.c common/base/store.h \
         common/base/usec.c common/base/usec.h
 
