@@ -14,4 +14,9 @@ common_libbase_a_SOURCES = \
 
 common_libnet_a_SOURCES =
 
-common_libmodel_a_SOURCES =
+common_libmodel_a_SOURCES = \
+        common/model/explain.c common/model/explain.h \
+        common/model/id.c common/model/id.h \
+        common/model/role.c common/model/role.h \
+        common/model/status_stream.c common/model/status_stream.h \
+        common/model/task_state.c common/model/task_state.h

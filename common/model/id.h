@@ -8,6 +8,9 @@
 /* NAME_MAX of Linux, because ids become directory names. */
 #define ID_TEXT_MAX 255
 
+/* Room for "'<id>' contains invalid characters" of every id that is not refused for its length. */
+#define ID_MESSAGE_MAX 320
+
 /*
  * Ids are NUL-terminated texts that id_check() has passed at the boundary. They are owned strings in
  * the objects they name and `const char *` in calls; inside nobody doubts them again.
@@ -18,6 +21,9 @@ const char *id_check(const char *text);
 static inline bool id_is_valid(const char *text) {
         return !id_check(text);
 }
+
+/* The same with the id quoted where Mesos quotes it, for answers to frameworks. Returns buf, or NULL when good. */
+const char *id_check_message(const char *text, char buf[static ID_MESSAGE_MAX]);
 
 /* "<prefix>-S12", "<prefix>-O7" (kind is the letter), or "<prefix>-0003" (kind '\0': frameworks). */
 int id_make(const char *prefix, char kind, uint64_t number, char ret[static ID_TEXT_MAX + 1]);

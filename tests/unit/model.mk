@@ -1,1 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
 # tests/unit/test-*.c of model
+unit_tests += tests/unit/test-id tests/unit/test-role tests/unit/test-status-stream tests/unit/test-task-state
+
+tests_unit_test_id_SOURCES = tests/unit/test-id.c
+tests_unit_test_id_CFLAGS = $(unit_cflags)
+tests_unit_test_id_LDADD = $(unit_libs)
+
+tests_unit_test_role_SOURCES = tests/unit/test-role.c
+tests_unit_test_role_CFLAGS = $(unit_cflags)
+tests_unit_test_role_LDADD = $(unit_libs)
+
+tests_unit_test_status_stream_SOURCES = tests/unit/test-status-stream.c tests/unit/seed.h
+tests_unit_test_status_stream_CFLAGS = $(unit_cflags)
+tests_unit_test_status_stream_LDADD = $(unit_libs)
+
+tests_unit_test_task_state_SOURCES = tests/unit/test-task-state.c
+tests_unit_test_task_state_CFLAGS = $(unit_cflags)
+tests_unit_test_task_state_LDADD = $(unit_libs)
