@@ -7,6 +7,7 @@ proto_schemas = \
         proto/duration.proto \
         proto/executor.proto \
         proto/internal.proto \
+        proto/launcher.proto \
         proto/maintenance.proto \
         proto/master.proto \
         proto/mesos.proto \
