@@ -12,7 +12,12 @@ common_libbase_a_SOURCES = \
         common/base/store.c common/base/store.h \
         common/base/usec.c common/base/usec.h
 
-common_libnet_a_SOURCES =
+common_libnet_a_SOURCES = \
+        common/net/http_internal.h \
+        common/net/http_request.c \
+        common/net/http_server.c common/net/http_server.h \
+        common/net/http_stream.c \
+        common/net/recordio.c common/net/recordio.h
 
 common_libmodel_a_SOURCES = \
         common/model/explain.c common/model/explain.h \

@@ -1,8 +1,1 @@
-# tests/systemd: under a real systemd as pid 1, in namespaces (see boot).
-
-systemd_tests = \
-        tests/systemd/test_confinement.py \
-        tests/systemd/test_scopes.py
-
-EXTRA_DIST += $(systemd_tests) tests/systemd/boot tests/systemd/build-root tests/lib/systemd.py
-TESTS += $(systemd_tests)
+# tests/systemd
