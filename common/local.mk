@@ -12,16 +12,18 @@ common_libbase_a_SOURCES = \
         common/base/store.c common/base/store.h \
         common/base/usec.c common/base/usec.h
 
-common_libnet_a_SOURCES = \
-        common/net/http_internal.h \
-        common/net/http_request.c \
-        common/net/http_server.c common/net/http_server.h \
-        common/net/http_stream.c \
-        common/net/recordio.c common/net/recordio.h
+common_libnet_a_SOURCES =
 
 common_libmodel_a_SOURCES = \
+        common/model/convert.c common/model/convert.h \
         common/model/explain.c common/model/explain.h \
         common/model/id.c common/model/id.h \
+        common/model/resource_entry.h \
+        common/model/resource_meta.c common/model/resource_meta.h \
+        common/model/resource_validate.c common/model/resource_validate.h \
+        common/model/resources.c common/model/resources.h \
+        common/model/resources_parse.c common/model/resources_pb.c common/model/resources_view.c \
         common/model/role.c common/model/role.h \
         common/model/status_stream.c common/model/status_stream.h \
-        common/model/task_state.c common/model/task_state.h
+        common/model/task_state.c common/model/task_state.h \
+        common/model/value.c common/model/value.h

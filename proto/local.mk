@@ -6,7 +6,9 @@ proto_schemas = \
         proto/allocator.proto \
         proto/duration.proto \
         proto/executor.proto \
+        proto/fetcher.proto \
         proto/internal.proto \
+        proto/launcher.proto \
         proto/maintenance.proto \
         proto/master.proto \
         proto/mesos.proto \

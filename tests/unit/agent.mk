@@ -3,3 +3,8 @@ unit_tests += tests/unit/test-store
 tests_unit_test_store_SOURCES = tests/unit/test-store.c
 tests_unit_test_store_CFLAGS = $(unit_cflags)
 tests_unit_test_store_LDADD = $(unit_libs)
+
+unit_tests += tests/unit/test-identity
+tests_unit_test_identity_SOURCES = tests/unit/test-identity.c
+tests_unit_test_identity_CFLAGS = $(unit_cflags)
+tests_unit_test_identity_LDADD = agent/libagent.a $(unit_libs)

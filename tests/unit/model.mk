@@ -17,3 +17,17 @@ tests_unit_test_status_stream_LDADD = $(unit_libs)
 tests_unit_test_task_state_SOURCES = tests/unit/test-task-state.c
 tests_unit_test_task_state_CFLAGS = $(unit_cflags)
 tests_unit_test_task_state_LDADD = $(unit_libs)
+
+unit_tests += tests/unit/test-value tests/unit/test-resources tests/unit/test-convert
+
+tests_unit_test_value_SOURCES = tests/unit/test-value.c tests/unit/seed.h
+tests_unit_test_value_CFLAGS = $(unit_cflags)
+tests_unit_test_value_LDADD = $(unit_libs)
+
+tests_unit_test_resources_SOURCES = tests/unit/test-resources.c tests/unit/seed.h
+tests_unit_test_resources_CFLAGS = $(unit_cflags)
+tests_unit_test_resources_LDADD = $(unit_libs)
+
+tests_unit_test_convert_SOURCES = tests/unit/test-convert.c
+tests_unit_test_convert_CFLAGS = $(unit_cflags)
+tests_unit_test_convert_LDADD = $(unit_libs)

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * holdfast-worker
+ *
+ * Does for the agent what may take long, one thing per process, so that the agent's loop does not:
+ *
+ *     holdfast-worker user NAME    who NAME is, asked of NSS, which may ask across the network:
+ *                                          uid 1000
+ *                                          gid 1000
+ *                                          groups 1000 27 100
+ *                                          home /home/name
+ *
+ * Exits with 0; 2 when there is no such user; 1 when it could not find out. Answers go to stdout,
+ * complaints to stderr.
+ */
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+
+#include "common/base/macro.h"
+
+#define EXIT_NO_USER 2
+
+/* What the kernel allows a process to have. */
+#define GROUPS_MAX 65536
+
+static int print_user(const struct passwd *user) {
+        _cleanup_free_ gid_t *groups = NULL;
+        int n = GROUPS_MAX;
+
+        groups = calloc(GROUPS_MAX, sizeof(gid_t));
+        if (!groups)
+                return -ENOMEM;
+
+        if (getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
+                return -E2BIG;
+
+        printf("uid %u\ngid %u\ngroups", user->pw_uid, user->pw_gid);
+        for (int i = 0; i < n; i++)
+                printf(" %u", groups[i]);
+        printf("\nhome %s\n", user->pw_dir && !strchr(user->pw_dir, '\n') ? user->pw_dir : "");
+
+        return fflush(stdout) == 0 ? 0 : -errno;
+}
+
+static int lookup_user(const char *name) {
+        const struct passwd *user;
+        int r;
+
+        errno = 0;
+        user = getpwnam(name);
+
+        /* "Not found" is reported in several ways, by getpwnam(3). */
+        if (!user && (errno == 0 || errno == ENOENT || errno == ESRCH || errno == EBADF || errno == EPERM))
+                return EXIT_NO_USER;
+
+        r = user ? print_user(user) : -errno;
+        if (r < 0) {
+                fprintf(stderr, "holdfast-worker: Failed to look up user '%s': %s\n", name, strerror(-r));
+                return EXIT_FAILURE;
+        }
+
+        return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+        if (argc == 3 && streq(argv[1], "user"))
+                return lookup_user(argv[2]);
+
+        fprintf(stderr, "Usage: holdfast-worker user NAME\n"
+                        "A helper of holdfast-agent: prints who a user is.\n");
+        return EXIT_FAILURE;
+}

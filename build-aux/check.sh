@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+#
+# `bootstrap check`, sourced by it: every test that can run here.
+#
+# Each suite leaves one line "SUITE PASSED FAILED SKIPPED" in $results; build-aux/test-totals writes
+# those of the make checks from the .trs and .log files that automake leaves. A suite that cannot even
+# be built counts as one failure, and the others still run.
+
+results=$top/build/log/results
+mkdir -p "$top/build/log"
+: >"$results"
+
+suite() {
+        printf '%s %d %d %d\n' "$@" >>"$results"
+}
+
+# timed_check TITLE TREE SUITE TARGET...: make in TREE, then the totals of its .trs files.
+check_in() {
+        check_title=$1 check_tree=$2 check_suite=$3
+        shift 3
+        say "$check_title"
+        check_start=$(date +%s)
+        find "$check_tree" -name '*.trs' -delete
+        check_log=$top/build/log/check-$check_suite.log
+        check_status=0
+        make -C "$check_tree" -k -j "$(nproc)" "$@" >"$check_log" 2>&1 </dev/null || check_status=$?
+        python3 build-aux/test-totals --suite="$check_suite" --results="$results" \
+                --status="$check_status" --log="$check_log" "$check_tree"
+        detail "$(($(date +%s) - check_start)) s"
+}
+
+# The tests of some rungs by the names of their sources.
+tests_of() {
+        for rung in "$@"; do
+                case $rung in
+                unit) (cd "$top" && ls tests/unit/test-*.c 2>/dev/null | sed 's/\.c$//') ;;
+                *) (cd "$top" && ls "tests/$rung"/test_*.py 2>/dev/null) ;;
+                esac
+        done | tr '\n' ' '
+}
+
+install_test() {
+        rm -rf build/stage
+        make -C build install DESTDIR="$top/build/stage" || return 1
+        for program in sbin/holdfast-master sbin/holdfast-agent bin/holdfast libexec/holdfast/holdfast-launcher \
+                libexec/holdfast/holdfast-executor libexec/holdfast/holdfast-fetcher; do
+                find build/stage -path "*/$program" -perm -u=x | grep -q . || {
+                        echo "not installed: $program"
+                        return 1
+                }
+        done
+        for program in $(find build/stage -type f \( -path '*/bin/*' -o -path '*/sbin/*' \)); do
+                "$program" --version || return 1
+        done
+        make -C build uninstall DESTDIR="$top/build/stage" || return 1
+        [ -z "$(find build/stage -type f)" ] || {
+                echo "make uninstall left:"
+                find build/stage -type f
+                return 1
+        }
+}
+
+# Unpacked over the previous one: what has not changed keeps its time and is not compiled again.
+unpack_dist() {
+        make -C build dist || return 1
+        mkdir -p build-dist
+        tar -xf "$(ls -t build/holdfast-*.tar.xz | head -n 1)" -C build-dist --strip-components=1
+}
+
+valgrind_one() {
+        timeout 300 valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+                --child-silent-after-fork=yes "build/$1" >"build/log/valgrind-$(basename "$1").log" 2>&1 </dev/null
+}
+
+check_with_valgrind() {
+        say "unit tests under valgrind"
+        valgrind_start=$(date +%s) valgrind_passed=0 valgrind_failed=0
+        command -v valgrind >/dev/null || {
+                detail "skipped: valgrind is not installed"
+                suite valgrind 0 0 1
+                return 0
+        }
+        for unit in $(tests_of unit); do
+                if HOLDFAST_TEST_TIMEOUT_SCALE=10 valgrind_one "$unit"; then
+                        valgrind_passed=$((valgrind_passed + 1))
+                else
+                        valgrind_failed=$((valgrind_failed + 1))
+                        detail "FAILED: $unit"
+                        tail -n 40 "build/log/valgrind-$(basename "$unit").log"
+                fi
+        done
+        suite valgrind "$valgrind_passed" "$valgrind_failed" 0
+        detail "$valgrind_passed passed, $valgrind_failed failed, $(($(date +%s) - valgrind_start)) s"
+}
+
+check_in "make check: layers, unit, process, cluster, systemd, clients, fuzz corpus" build check check
+
+if step "make install and uninstall with DESTDIR" build/log/install.log install_test; then
+        suite install 1 0 0
+else
+        suite install 0 1 0
+fi
+
+# The sanitizers' build is made from the release's tarball, so one build tests both.
+if step "make dist" build/log/dist.log unpack_dist &&
+        (configure_tree build-san "$top/build-dist" --enable-sanitizers "$@" && make_tree build-san); then
+        suite dist 1 0 0
+        check_in "address and undefined behaviour sanitizers: unit and process tests, from the tarball" \
+                build-san sanitizers check TESTS="$(tests_of unit process)"
+else
+        suite dist 0 1 0
+fi
+
+check_with_valgrind
+
+say "totals after $(($(date +%s) - started)) s"
+awk '{ printf "    %-12s %5d passed %4d failed %4d skipped\n", $1, $2, $3, $4 }' "$results"
+awk '{ p += $2; f += $3; s += $4 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 || p == 0 }' \
+        "$results"

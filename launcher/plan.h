@@ -1,0 +1,80 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* LaunchPlan: all that a launcher will do, decided beforehand and printable. See plan.c. */
+
+#include <sys/types.h>
+
+#include "common/base/buffer.h"
+#include "common/base/macro.h"
+
+#define LAUNCH_PLAN_VERSION 1
+
+/* Larger ones are refused on both sides; a command line and an environment are at most 2 MiB each on Linux. */
+#define LAUNCH_PLAN_MAX_BYTES (16U << 20)
+
+/* Namespaces of its own for the container. */
+enum {
+        LAUNCH_UNSHARE_MOUNT = 1 << 0,
+        LAUNCH_UNSHARE_UTS = 1 << 1,
+        LAUNCH_UNSHARE_IPC = 1 << 2,
+        LAUNCH_UNSHARE_PID = 1 << 3,
+};
+
+/* A program to run. */
+typedef struct LaunchCommand {
+        const char *file;            /* looked up in the environment's PATH unless it has a '/'; NULL: argv[0] */
+        char *const *argv;           /* NULL-terminated, at least one */
+        char *const *environment;    /* NULL-terminated "NAME=value"; complete, nothing is inherited. NULL: empty */
+        const void *input;           /* its standard input; NULL: /dev/null */
+        size_t n_input;
+} LaunchCommand;
+
+typedef struct LaunchRlimit {
+        int resource;                /* RLIMIT_* */
+        uint64_t soft;               /* RLIM_INFINITY: unlimited */
+        uint64_t hard;
+} LaunchRlimit;
+
+/*
+ * In a plan that somebody fills in, everything is borrowed. In one that launch_plan_decode() made,
+ * everything belongs to the plan.
+ */
+typedef struct LaunchPlan {
+        const char *container_id;
+
+        const char *runtime_directory;   /* <runtime_dir>/containers/<container id>: the launcher makes and removes it */
+        const char *exit_record_path;    /* <work_dir>/meta/exits/<container id>; its directory exists */
+        const char *log_path;            /* the launcher's own messages; NULL: the journal if there is one */
+
+        const char *sandbox_directory;   /* exists; stdout and stderr are made in it */
+        const char *working_directory;   /* NULL: the sandbox */
+
+        uid_t uid;
+        gid_t gid;
+        const gid_t *groups;             /* supplementary */
+        size_t n_groups;
+        mode_t umask;                    /* usually 022 */
+        const LaunchRlimit *rlimits;     /* those not named are the system's defaults, not the agent's */
+        size_t n_rlimits;
+        unsigned unshare;                /* LAUNCH_UNSHARE_* */
+
+        const LaunchCommand *fetcher;    /* runs to its end before the command, as its user; or NULL */
+        const LaunchCommand *command;
+
+        void *storage;                   /* what a decoded plan points into */
+} LaunchPlan;
+
+enum {
+        LAUNCH_PLAN_OK = 0,
+        LAUNCH_PLAN_E_INVALID,           /* *reterr_message says what is wrong */
+        LAUNCH_PLAN_E_NEWER,             /* made for a later launcher */
+};
+
+int launch_plan_encode(const LaunchPlan *p, void **ret, size_t *ret_n);
+int launch_plan_decode(const void *data, size_t n, LaunchPlan **ret, char **reterr_message);
+LaunchPlan *launch_plan_free(LaunchPlan *p);
+DEFINE_CLEANUP(LaunchPlan *, launch_plan_free)
+
+/* The plan as text for people, for --dry-run. */
+int launch_plan_print(const LaunchPlan *p, Buffer *b);
