@@ -35,7 +35,7 @@ tests_of() {
         for rung in "$@"; do
                 case $rung in
                 unit) (cd "$top" && ls tests/unit/test-*.c 2>/dev/null | sed 's/\.c$//') ;;
-                *) (cd "$top" && ls "tests/$rung"/test_*.py 2>/dev/null) ;;
+                *) (cd "$top" && ls "tests/$rung"/test[-_]*.py 2>/dev/null) ;;
                 esac
         done | tr '\n' ' '
 }

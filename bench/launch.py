@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Launch latency, launches per second and memory of a cluster; prints lines NAME VALUE UNIT.
+
+    launch.py [--prefix=P] [--launcher=posix|linux] [--latency=N] [--rate=N] [--hold=N]
+
+Latency is from the ACCEPT's first byte to the TASK_RUNNING event, one task at a time. The rate is of
+`true` tasks in ACCEPTs of 100, from the first ACCEPT to the last TASK_FINISHED, each update being
+acknowledged; the client is Python and shares the machine's cores. Memory is PSS: idle, and per task of
+--hold sleeping ones. Inside tests/systemd/boot the services are measured instead of a cluster of our own.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "lib"))
+import harness    # noqa: E402
+from harness import Cluster, children_named, descendants, wait_until    # noqa: E402
+from scheduler import Scheduler    # noqa: E402
+
+RESOURCES = "cpus:64;mem:65536;disk:65536;ports:[31000-32000]"
+
+
+def percentile(values, percent):
+    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
+
+
+def pss_kib(pid):
+    try:
+        with open("/proc/%d/smaps_rollup" % pid) as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def measure_latency(s, n):
+    """Seconds to TASK_RUNNING and to TASK_FINISHED of n tasks, one after the other."""
+    running, finished = [], []
+    for i in range(n):
+        name = "latency-%04d" % i
+        offer = s.wait_offer()
+        before = len(s.events)
+        start = time.monotonic()
+        s.launch([s.task(name, "true")], offer)
+        s.wait_terminal(name)
+        times = {e["update"]["status"]["state"]: t for t, e in s.events[before:] if e["type"] == "UPDATE"}
+        running.append(times["TASK_RUNNING"] - start)
+        finished.append(times["TASK_FINISHED"] - start)
+    return running, finished
+
+
+def measure_rate(s, n, per_accept=100):
+    def n_finished():
+        return sum(1 for x in s.statuses[first:] if x["state"] == "TASK_FINISHED")
+
+    first = len(s.statuses)
+    start = time.monotonic()
+    for begin in range(0, n, per_accept):
+        s.launch([s.task("rate-%05d" % i, "true", cpus=0.05, mem=32) for i in range(begin, min(begin + per_accept, n))])
+    s.wait_until(lambda: len(s.statuses) - first >= 3 * n and n_finished() == n, "%d tasks finish" % n, timeout=600)
+    return n / (time.monotonic() - start)
+
+
+def measure_held(s, n, pids_of):
+    """KiB of PSS of the launchers and executors of n sleeping tasks, per task."""
+    names = ["hold-%03d" % i for i in range(n)]
+    s.launch([s.task(name, "exec sleep 1000") for name in names])
+    for name in names:
+        s.wait_state(name, "TASK_RUNNING", timeout=60)
+    found = {name: [pss_kib(pid) for pid in pids_of(name)] for name in ("holdfast-launcher", "holdfast-executor")}
+    for name in names:
+        s.kill(name)
+    for name in names:
+        s.wait_terminal(name, timeout=60)
+    return {name: sum(values) / n for name, values in found.items()}
+
+
+def report(prefix, master_addr, daemons, pids_of, args):
+    def say(name, value, unit):
+        print("%s%s %s %s" % (prefix, name, value, unit), flush=True)
+
+    for name, pid in daemons.items():
+        say("idle_pss_" + name, pss_kib(pid), "KiB")
+    with Scheduler(master_addr, "bench") as s:
+        measure_latency(s, 5)    # warm
+        running, finished = measure_latency(s, args.latency)
+        for what, values in (("running", running), ("finished", finished)):
+            for percent in (50, 99):
+                say("launch_to_%s_p%d" % (what, percent), "%.2f" % (1000 * percentile(values, percent)), "ms")
+        say("launch_rate", "%.1f" % measure_rate(s, args.rate), "launches/s")
+        if args.hold:
+            for name, kib in measure_held(s, args.hold, pids_of).items():
+                say("pss_per_task_" + name.removeprefix("holdfast-"), "%.0f" % kib, "KiB")
+    for name, pid in daemons.items():
+        say("pss_afterwards_" + name, pss_kib(pid), "KiB")
+
+
+def system_pids(name):
+    """Pids by name, anywhere: inside boot every process is ours."""
+    found = []
+    for pid in (p for p in os.listdir("/proc") if p.isdigit()):
+        with contextlib.suppress(OSError), open("/proc/%s/comm" % pid) as f:
+            if f.read().strip() == name[:15]:
+                found.append(int(pid))
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prefix", default="")
+    parser.add_argument("--launcher", default="posix")
+    parser.add_argument("--latency", type=int, default=200)
+    parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--hold", type=int, default=50)
+    args = parser.parse_args()
+    if os.environ.get("HOLDFAST_IN_SYSTEMD"):
+        from systemd import AGENT, MASTER, Host, show
+        with Host() as host:
+            daemons = {"master": int(show(MASTER, "MainPID")), "agent": int(show(AGENT, "MainPID"))}
+            report(args.prefix, host.master_addr, daemons, system_pids, args)
+        return
+    harness.become_reaper()
+    try:
+        with Cluster(resources=RESOURCES, launcher=args.launcher) as cluster:
+            wait_until(lambda: len(descendants()) >= 2, "the daemons run")
+            daemons = {"master": cluster.master().pid, "agent": cluster.agent().pid}
+            report(args.prefix, cluster.master_addr, daemons, children_named, args)
+    except harness.Skip as e:
+        print("launch.py: %s" % e, file=sys.stderr)
+        sys.exit(77)
+
+
+if __name__ == "__main__":
+    main()
