@@ -22,9 +22,9 @@ enum {
 };
 
 /*
- * Unpacks; the result is freed with protobuf_c_message_free_unpacked(m, NULL). Refuses what protobuf-c
- * lets through: missing required fields, strings with NUL or invalid UTF-8, unknown values in required enums.
- * Returns PB_OK, PB_E_INVALID, -ENOMEM.
+ * Unpacks; the result is freed with pb_free(), or protobuf_c_message_free_unpacked(m, NULL). Refuses
+ * what protobuf-c lets through: missing required fields, strings with NUL or invalid UTF-8, unknown
+ * values in required enums; in optional ones they are unset. Returns PB_OK, PB_E_INVALID, -ENOMEM.
  */
 int pb_unpack(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n, PbLimits limits,
               ProtobufCMessage **ret, char **reterr_message);
@@ -32,11 +32,15 @@ int pb_unpack(const ProtobufCMessageDescriptor *descriptor, const void *data, si
 /* The first missing required field in a message made by other means, as "a.b.c"; NULL when complete. */
 char *pb_missing_field(const ProtobufCMessage *m);
 
-/* A copy with memory of its own, by packing and unpacking. */
+/* A copy with memory of its own, by packing and unpacking; NULL when out of memory or incomplete. */
 ProtobufCMessage *pb_copy(const ProtobufCMessage *m);
 
 /* Same type and same packed bytes. */
 bool pb_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);
+
+/* Numbers this schema has no name for, such as what v0 has and v1 lost: they travel along unprinted. */
+int pb_set_unknown_varint(ProtobufCMessage *m, uint32_t number, uint64_t value);
+bool pb_get_unknown_varint(const ProtobufCMessage *m, uint32_t number, uint64_t *ret);
 
 ProtobufCMessage *pb_free(ProtobufCMessage *m);
 DEFINE_CLEANUP(ProtobufCMessage *, pb_free)
