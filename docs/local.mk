@@ -1,1 +1,11 @@
-# docs
+# docs: for people.
+
+EXTRA_DIST += \
+        docs/architecture.md \
+        docs/decisions/001-launcher-per-container.md \
+        docs/decisions/002-scope-per-container.md \
+        docs/decisions/003-agent-unit-sets-nothing.md \
+        docs/decisions/004-mesos-messages-between-master-and-agent.md \
+        docs/decisions/005-sqlite-for-what-must-survive.md \
+        docs/decisions/006-systemd-tests-in-namespaces.md \
+        docs/layers.txt
