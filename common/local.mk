@@ -27,6 +27,7 @@ common_libnet_a_SOURCES = \
 common_libmodel_a_SOURCES = \
         common/model/convert.c common/model/convert.h \
         common/model/explain.c common/model/explain.h \
+        common/model/filters.c common/model/filters.h \
         common/model/id.c common/model/id.h \
         common/model/resource_entry.h \
         common/model/resource_meta.c common/model/resource_meta.h \

@@ -1,0 +1,168 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Allocator: who is offered which free resources. See allocator.c. */
+
+#include "common/base/macro.h"
+#include "common/base/usec.h"
+#include "common/model/resources.h"
+
+/*
+ * The allocator is pure: it knows no sockets and no clock, and does nothing on its own. The master
+ * tells it what happens and calls allocator_run() when allocator_next_due() says so:
+ *
+ *     agent registered           allocator_agent_add()      with what its tasks and executors use
+ *     agent (dis)connected       allocator_agent_activate() / _deactivate()
+ *     agent gone, unreachable    allocator_agent_remove()   nothing needs to be recovered then
+ *     framework subscribed       allocator_framework_add(), later ones _update(), _activate()
+ *     framework disconnected     allocator_framework_deactivate()
+ *     framework removed          allocator_framework_remove()
+ *     SUPPRESS, REVIVE           allocator_suppress(), allocator_revive()
+ *     offer declined             allocator_recover(…, ALLOCATOR_DECLINED, refuse_usec, now)
+ *     offer accepted             nothing for what is used; the rest allocator_recover(…, ALLOCATOR_UNUSED, …)
+ *     offer rescinded            allocator_recover(…, ALLOCATOR_FREED, 0, now)
+ *     task or executor ended     the same
+ *     used without an offer      allocator_charge(): a framework that came later than its tasks, or tasks back
+ *                                from an unreachable agent
+ *
+ * What was offered stays taken until it is recovered, whether it is an offer or a task by then.
+ * Ids are borrowed for the call. Resources of offers, and those that come back, have their allocation
+ * role set; totals of agents have none.
+ */
+typedef struct Allocator Allocator;
+
+/* Of --min_allocatable_resources: a set of quantities, all of which an offer must reach. */
+typedef struct AllocatorMinimum {
+        const char *const *names;
+        const int64_t *milli;
+        size_t n;
+} AllocatorMinimum;
+
+typedef struct AllocatorConfig {
+        usec_t allocation_interval_usec;          /* no filter is shorter; 0: 1 s */
+        const AllocatorMinimum *minimums;         /* one of them is enough; */
+        size_t n_minimums;                        /* none: every offer that is not empty will do */
+        const char *const *excluded_names;        /* resources that don't count for fairness; NULL-terminated or NULL */
+        bool offer_gpus_to_all;                   /* --no-filter_gpu_resources */
+} AllocatorConfig;
+
+/* cpus:0.01|mem:32, the default of the flag. */
+extern const AllocatorMinimum allocator_default_minimums[2];
+
+enum {
+        ALLOCATOR_OK = 0,
+        ALLOCATOR_E_UNKNOWN,           /* no such agent, framework or role: nothing was changed */
+        ALLOCATOR_E_EXISTS,
+        ALLOCATOR_E_INVALID,
+};
+
+/* Copies what it keeps. */
+int allocator_new(const AllocatorConfig *config, Allocator **ret);
+Allocator *allocator_free(Allocator *a);
+DEFINE_CLEANUP(Allocator *, allocator_free)
+
+/* Weight of a role (path); 1 where nobody said otherwise. Must be > 0. */
+int allocator_set_weight(Allocator *a, const char *role, double weight);
+
+/* ---- agents ---- */
+
+/* Added active, and with nothing used: charge what is used at once, before the next run. ALLOCATOR_E_EXISTS if known. */
+int allocator_agent_add(Allocator *a, const char *agent_id, const Resources *total, bool remote_region);
+
+/* Rescinds nothing and recovers nothing: offers and tasks on it are simply forgotten. */
+int allocator_agent_remove(Allocator *a, const char *agent_id);
+
+/* More or less than before (restart with other --resources, oversubscription, reservations made). */
+int allocator_agent_set_total(Allocator *a, const char *agent_id, const Resources *total);
+
+/* An inactive agent is not offered; what is used on it stays used. */
+int allocator_agent_activate(Allocator *a, const char *agent_id);
+int allocator_agent_deactivate(Allocator *a, const char *agent_id);
+
+/* All frameworks look at the agent anew: its attributes changed. */
+int allocator_agent_clear_filters(Allocator *a, const char *agent_id);
+
+/* ---- frameworks ---- */
+
+typedef enum AllocatorCapability {
+        ALLOCATOR_REVOCABLE_RESOURCES = 1 << 0,
+        ALLOCATOR_GPU_RESOURCES = 1 << 1,
+        ALLOCATOR_SHARED_RESOURCES = 1 << 2,
+        ALLOCATOR_RESERVATION_REFINEMENT = 1 << 3,
+        ALLOCATOR_REGION_AWARE = 1 << 4,
+} AllocatorCapability;
+
+typedef struct AllocatorRole {
+        const char *name;
+        bool suppressed;
+        bool has_minimums;                        /* offer_filters of the framework for this role: */
+        const AllocatorMinimum *minimums;         /* instead of those of the configuration */
+        size_t n_minimums;
+} AllocatorRole;
+
+typedef struct AllocatorFramework {
+        unsigned capabilities;                    /* AllocatorCapability or-ed */
+        const AllocatorRole *roles;               /* "*" for one that names none and isn't MULTI_ROLE */
+        size_t n_roles;
+} AllocatorFramework;
+
+/* Added active. ALLOCATOR_E_EXISTS if known. */
+int allocator_framework_add(Allocator *a, const char *framework_id, const AllocatorFramework *info);
+
+/* Roles it left stay charged until what it uses there is recovered. Roles it has keep their filters. */
+int allocator_framework_update(Allocator *a, const char *framework_id, const AllocatorFramework *info);
+
+/* What it uses stays taken on the agents until recovered, but is nobody's share. */
+int allocator_framework_remove(Allocator *a, const char *framework_id);
+
+/* Deactivating drops all its filters; suppressed roles stay suppressed. */
+int allocator_framework_activate(Allocator *a, const char *framework_id);
+int allocator_framework_deactivate(Allocator *a, const char *framework_id);
+
+/* One role, or all of the framework's if role is NULL. Reviving drops its filters there. */
+int allocator_suppress(Allocator *a, const char *framework_id, const char *role);
+int allocator_revive(Allocator *a, const char *framework_id, const char *role);
+
+/* ---- resources ---- */
+
+/* Takes them from the agent, more than there is if need be: tasks exist, whatever we think of it. */
+int allocator_charge(Allocator *a, const char *framework_id, const char *agent_id, const Resources *resources);
+
+typedef enum AllocatorReason {
+        ALLOCATOR_FREED,          /* ended or rescinded: refuse_usec doesn't count */
+        ALLOCATOR_UNUSED,         /* the rest of an accepted offer: no filter if refuse_usec is 0 */
+        ALLOCATOR_DECLINED,       /* with 0 it comes back to the same framework after the allocation interval */
+} AllocatorReason;
+
+/*
+ * Gives back what was offered or charged; others are offered it at the next run. A filter (framework,
+ * role, agent) keeps from the framework what is no more than these resources for refuse_usec, but not less
+ * than the allocation interval. Unknown frameworks and agents are fine: they were removed meanwhile.
+ */
+int allocator_recover(Allocator *a, const char *framework_id, const char *agent_id, const Resources *resources,
+                      AllocatorReason reason, usec_t refuse_usec, usec_t now_usec);
+
+/* ---- running ---- */
+
+/* `offered` belongs to the callee. The allocator must not be called from here. */
+typedef void (*AllocatorOffer)(const char *framework_id, const char *role, const char *agent_id, Resources *offered,
+                               void *userdata);
+
+/*
+ * Offers what is free on every agent something has changed for: to the framework with the smallest
+ * share first, all it may have of one agent. Returns the number of offers, or a negative errno; offers
+ * made before an error hold.
+ */
+int allocator_run(Allocator *a, usec_t now_usec, AllocatorOffer offer, void *userdata);
+
+/* When to call it: 0 at once, USEC_INFINITY when nothing will change by itself. */
+usec_t allocator_next_due(const Allocator *a);
+
+/* ---- looking ---- */
+
+/* Borrowed until the next call; NULL if unknown. */
+const Resources *allocator_agent_total(const Allocator *a, const char *agent_id);
+const Resources *allocator_agent_free(const Allocator *a, const char *agent_id);
+
+/* Dominant share of a framework in a role, of 1; 0 if unknown. */
+double allocator_share(Allocator *a, const char *framework_id, const char *role);
