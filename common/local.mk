@@ -22,7 +22,15 @@ common_libnet_a_SOURCES = \
         common/net/pbjson.c common/net/pbjson_print.c common/net/pbjson.h \
         common/net/pbpath.c common/net/pbpath.h \
         common/net/pbwire.c common/net/pbwire.h \
-        common/net/utf8.c common/net/utf8.h
+        common/net/utf8.c common/net/utf8.h \
+        common/net/http_client.c common/net/http_client.h \
+        common/net/http_internal.h \
+        common/net/http_parser.c common/net/http_parser.h \
+        common/net/http_request.c \
+        common/net/http_server.c common/net/http_server.h \
+        common/net/http_stream.c \
+        common/net/peer.c common/net/peer.h \
+        common/net/recordio.c common/net/recordio.h
 
 common_libmodel_a_SOURCES = \
         common/model/convert.c common/model/convert.h \

@@ -4,6 +4,7 @@
 /* HttpClient: one HTTP/1.1 connection of ours inside sd_event. See http_client.c. */
 
 #include <netinet/in.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <systemd/sd-event.h>
 
@@ -57,4 +58,12 @@ DEFINE_CLEANUP(HttpClient *, http_client_free)
 int http_client_request(HttpClient *c, const char *method, const char *target, const char *content_type,
                         const char *extra_headers, const void *body, size_t n);
 
+/*
+ * Queues bytes that are requests already, all or nothing like http_client_request(). They wait for
+ * http_client_flush(), so that a sender to many connections flushes each once.
+ */
+int http_client_queue(HttpClient *c, const struct iovec *parts, size_t n_parts);
+void http_client_flush(HttpClient *c);
+
+/* Bytes not sent yet; in closed(), those that never will be. */
 size_t http_client_queued(const HttpClient *c);
