@@ -6,6 +6,7 @@
 #include "common/base/macro.h"
 #include "common/base/process.h"
 #include "common/base/usec.h"
+#include "proto/launcher.pb-c.h"
 
 typedef enum ExitRecordKind {
         EXIT_RECORD_NEVER_STARTED,   /* its agent left before it said go */
@@ -37,3 +38,7 @@ enum {
 
 int exit_record_write(int dir_fd, const char *path, const ExitRecord *r);
 int exit_record_read(int dir_fd, const char *path, ExitRecord *ret);
+
+/* The same as a message: on the wire and in the file. */
+void exit_record_to_message(const ExitRecord *r, Holdfast__Launcher__ExitRecord *ret);
+int exit_record_from_message(const Holdfast__Launcher__ExitRecord *m, ExitRecord *ret);

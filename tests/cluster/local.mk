@@ -1,3 +1,15 @@
 # tests/cluster: master, agents and a scripted scheduler on loopback.
 
-EXTRA_DIST += tests/lib/harness.py tests/lib/scheduler.py
+cluster_tests = \
+        tests/cluster/test_agent_death.py \
+        tests/cluster/test_conformance.py \
+        tests/cluster/test_endings.py \
+        tests/cluster/test_executor.py \
+        tests/cluster/test_framework.py \
+        tests/cluster/test_garbage.py \
+        tests/cluster/test_kill.py \
+        tests/cluster/test_run.py \
+        tests/cluster/test_thousand.py
+
+EXTRA_DIST += $(cluster_tests) tests/lib/executor.py tests/lib/harness.py tests/lib/scheduler.py
+TESTS += $(cluster_tests)

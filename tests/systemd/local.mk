@@ -1,3 +1,8 @@
 # tests/systemd: under a real systemd as pid 1, in namespaces (see boot).
 
-EXTRA_DIST += tests/systemd/boot tests/systemd/build-root
+systemd_tests = \
+        tests/systemd/test_confinement.py \
+        tests/systemd/test_scopes.py
+
+EXTRA_DIST += $(systemd_tests) tests/systemd/boot tests/systemd/build-root tests/lib/systemd.py
+TESTS += $(systemd_tests)

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The conformance kit, where it is at hand beside the tree: what it counts is printed, and kept beside the log.
+
+A scenario has to be carried through; how much of it agrees with the recordings is for the reader.
+"""
+
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from harness import SOURCE_DIR, TIMEOUT_SCALE, check, main, program, skip, temporary_directory    # noqa: E402
+
+KIT = os.path.abspath(os.path.join(SOURCE_DIR, "..", "shared", "conformance"))
+GOLDEN = os.path.abspath(os.path.join(SOURCE_DIR, "..", "shared", "golden"))
+
+
+def make_bin(directory):
+    """Our programs in one directory; the kit doesn't know where the build tree keeps the agent's helpers."""
+    helpers = os.path.join(directory, "helpers")
+    os.makedirs(helpers)
+    for name in ("holdfast-launcher", "holdfast-executor", "holdfast-fetcher"):
+        os.symlink(program(name), os.path.join(helpers, name))
+    os.symlink(program("holdfast-master"), os.path.join(directory, "holdfast-master"))
+    agent = os.path.join(directory, "holdfast-agent")
+    with open(agent, "w") as f:
+        f.write("#!/bin/sh\nexec %s --launcher_dir=%s \"$@\"\n" % (program("holdfast-agent"), helpers))
+    os.chmod(agent, 0o755)
+    return directory
+
+
+def conformance(*scenarios):
+    if not os.path.exists(os.path.join(KIT, "record.py")):
+        skip("the conformance kit is not at hand")
+    with temporary_directory() as directory:
+        out = os.path.join(directory, "out")
+        recorded = run(["record.py", "--bin", make_bin(os.path.join(directory, "bin")), "--kind", "holdfast",
+                        "--out", out, *scenarios])
+        for scenario in scenarios:
+            compared = run(["compare.py", out, GOLDEN, "--scenario", scenario])
+            lines = compared.stdout.splitlines()
+            print("\n".join(line for line in lines if not line.startswith("conformance ")))
+            print("\n".join(line for line in lines if line.startswith("conformance ")))
+        print(recorded.stdout)
+        check(recorded.returncode == 0, "a scenario could not be carried through")
+
+
+def run(argv):
+    return subprocess.run([sys.executable, os.path.join(KIT, argv[0]), *argv[1:]], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=400 * TIMEOUT_SCALE, check=False)
+
+
+def test_snapshots_of_an_empty_master():
+    conformance("snapshots-empty")
+
+
+def test_snapshots_of_an_idle_agent():
+    conformance("snapshots-agent-idle")
+
+
+def test_main_flow_of_a_scheduler():
+    conformance("scheduler-main")
+
+
+if __name__ == "__main__":
+    main()
