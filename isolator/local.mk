@@ -1,1 +1,6 @@
-# isolator
+# isolator: what a container is kept from
+
+noinst_LIBRARIES += isolator/libisolator.a
+isolator_libisolator_a_SOURCES = \
+        isolator/cgroup.c isolator/cgroup.h \
+        isolator/process_tree.c isolator/process_tree.h

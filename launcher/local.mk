@@ -6,3 +6,16 @@ launcher_liblaunch_a_SOURCES = \
         launcher/link.c launcher/link.h \
         launcher/plan.c launcher/plan.h \
         launcher/wire.c launcher/wire.h
+
+# The launcher itself: no libsystemd, nothing big; one stays by each container.
+noinst_LIBRARIES += launcher/liblauncher.a
+launcher_liblauncher_a_SOURCES = \
+        launcher/child.c \
+        launcher/launcher.c launcher/launcher.h \
+        launcher/limits.c launcher/limits.h \
+        launcher/spawn.c launcher/spawn.h
+
+pkglibexec_PROGRAMS += launcher/holdfast-launcher
+launcher_holdfast_launcher_SOURCES = launcher/main.c
+launcher_holdfast_launcher_LDADD = launcher/liblauncher.a launcher/liblaunch.a isolator/libisolator.a \
+        proto/libproto.a common/libbase.a $(PROTOBUF_C_LIBS) -lm

@@ -16,6 +16,12 @@
 /* No message is larger; a larger one is the end of the connection. */
 #define LAUNCHER_MESSAGE_MAX_BYTES (64U << 10)
 
+/*
+ * SIGTERM to a launcher means that its scope is being stopped. So long its container may take to end
+ * by itself; then it is killed, and whoever stops the scope must wait a little longer still.
+ */
+#define LAUNCHER_STOP_GRACE_USEC (20 * USEC_PER_SEC)
+
 typedef enum LauncherState {
         LAUNCHER_WAITING,    /* nothing is started before GO */
         LAUNCHER_FETCHING,

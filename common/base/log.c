@@ -56,29 +56,39 @@ static bool stderr_is_journal(void) {
         return streq(stream, expected);
 }
 
-/* Before this, and where there is no journal, messages go to stderr. */
-void log_open(const char *identifier) {
+static int connect_journal(void) {
         static const struct sockaddr_un address = {
                 .sun_family = AF_UNIX,
                 .sun_path = "/run/systemd/journal/socket",
         };
         int fd;
 
-        snprintf(logger.identifier, sizeof(logger.identifier), "%s", identifier);
-
-        if (logger.journal_fd >= 0 || !stderr_is_journal())
-                return;
-
         fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
-                return;
+                return -errno;
 
         if (connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0) {
                 close(fd);
-                return;
+                return -ENOENT;
         }
 
-        logger.journal_fd = fd;
+        return fd;
+}
+
+/* Before this, and where there is no journal, messages go to stderr. */
+void log_open(const char *identifier) {
+        snprintf(logger.identifier, sizeof(logger.identifier), "%s", identifier);
+
+        if (logger.journal_fd < 0 && stderr_is_journal())
+                logger.journal_fd = connect_journal();
+}
+
+/* For a process whose stderr leads nowhere: the journal, if this host has one. */
+void log_open_journal(const char *identifier) {
+        snprintf(logger.identifier, sizeof(logger.identifier), "%s", identifier);
+
+        if (logger.journal_fd < 0)
+                logger.journal_fd = connect_journal();
 }
 
 /* What an entry is written into; a field that does not fit is left out. */

@@ -18,6 +18,7 @@ typedef struct LogContext {
 } LogContext;
 
 void log_open(const char *identifier);
+void log_open_journal(const char *identifier);
 void log_set_max_level(int level);
 int log_get_max_level(void);
 

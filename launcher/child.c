@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The child, between clone and exec
+ *
+ * A copy of the launcher that is to become a stranger's program. Everything was decided before
+ * (ChildContext); here it is only carried out, step by step. This is a hostile place: no malloc, no
+ * stdio, no locks, no log; only system calls on memory that is already there. A step that fails ends
+ * it: the step's number and the errno go up a close-on-exec pipe, so that the end of the pipe's file,
+ * without a word, means that exec happened.
+ *
+ * Two kinds of things are undone here: what the launcher made for itself (blocked signals, its
+ * session, its descriptors), and what the agent's unit may have set and children inherit (limits,
+ * priorities, affinity, memory policy, personality, OOM score, keyring). What cannot be undone by
+ * anybody is no_new_privs, seccomp filters, a narrowed bounding set of capabilities, and the mount
+ * namespace: the unit must not set those.
+ */
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/ioprio.h>
+#include <linux/keyctl.h>
+#include <linux/securebits.h>
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/base/process.h"
+#include "launcher/spawn.h"
+
+/* Since Linux 6.4; not in the headers we build with. */
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE 67
+#endif
+
+/* What init starts with, in nanoseconds; 0 would mean "as our parent had it". */
+#define TIMER_SLACK_DEFAULT_NSEC 50000UL
+
+/* From <linux/mempolicy.h>, which libnuma's headers usually stand in for. */
+#define MPOL_DEFAULT_ 0
+
+typedef struct ChildStep {
+        const char *name;        /* completes "Failed to …" */
+        int (*run)(const ChildContext *c);
+} ChildStep;
+
+/* Whether a right we don't have stood in the way. A reset that only root may do is nothing a rootless agent undid. */
+static int unless_forbidden(int r) {
+        return r < 0 && errno != EPERM && errno != EACCES && errno != ENOSYS && errno != EINVAL ? -errno : 0;
+}
+
+static int child_reset_signals(const ChildContext *c) {
+        (void) c;
+        return process_reset_signals();
+}
+
+/* Only where CLONE_INTO_CGROUP was refused. "0" is the writer itself. */
+static int child_join_cgroup(const ChildContext *c) {
+        ssize_t n;
+        int fd;
+
+        if (!c->join_cgroup)
+                return 0;
+
+        fd = openat(c->place.cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+
+        n = write(fd, "0", 1);
+        return n < 0 ? -errno : 0;
+}
+
+static int child_start_session(const ChildContext *c) {
+        (void) c;
+        return setsid() < 0 ? -errno : 0;
+}
+
+/* Mounts made in a namespace of its own are not to appear on the host; those of the host still come in. */
+static int child_separate_mounts(const ChildContext *c) {
+        if (!(c->plan->unshare & LAUNCH_UNSHARE_MOUNT))
+                return 0;
+        if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+                return -errno;
+
+        /* /proc shows the pid namespace that it was mounted in. */
+        if (!(c->plan->unshare & LAUNCH_UNSHARE_PID))
+                return 0;
+
+        return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ? -errno : 0;
+}
+
+static int child_set_limits(const ChildContext *c) {
+        return child_apply_limits(&c->limits);
+}
+
+static int child_reset_scheduling(const ChildContext *c) {
+        static const struct sched_param none = {};
+        unsigned long all_cpus[1024 / sizeof(unsigned long)];
+        int r;
+
+        (void) c;
+
+        /* Without SCHED_RESET_ON_FORK, which would otherwise stay. */
+        r = unless_forbidden(sched_setscheduler(0, SCHED_OTHER, &none));
+        if (r < 0)
+                return r;
+
+        r = unless_forbidden(setpriority(PRIO_PROCESS, 0, 0));
+        if (r < 0)
+                return r;
+
+        r = unless_forbidden((int) syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
+                                           IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0)));
+        if (r < 0)
+                return r;
+
+        /* All CPUs there could be; the kernel takes those that our cpuset has. */
+        memset(all_cpus, 0xff, sizeof(all_cpus));
+        r = unless_forbidden((int) syscall(SYS_sched_setaffinity, 0, sizeof(all_cpus), all_cpus));
+        if (r < 0)
+                return r;
+
+        return unless_forbidden(prctl(PR_SET_TIMERSLACK, TIMER_SLACK_DEFAULT_NSEC, 0, 0, 0));
+}
+
+static int child_reset_memory_policy(const ChildContext *c) {
+        int r;
+
+        (void) c;
+        r = unless_forbidden((int) syscall(SYS_set_mempolicy, MPOL_DEFAULT_, NULL, 0));
+        if (r < 0)
+                return r;
+
+        r = unless_forbidden(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0));
+        if (r < 0)
+                return r;
+
+        return unless_forbidden(prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0));
+}
+
+static int child_reset_oom_score(const ChildContext *c) {
+        ssize_t n;
+        int fd;
+
+        (void) c;
+
+        /* The launcher isn't dumpable, so that its /proc files are root's; we are the task's from here. */
+        if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+                return -errno;
+
+        fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+                return unless_forbidden(fd);
+
+        n = write(fd, "0", 1);
+        return n < 0 ? unless_forbidden(-1) : 0;
+}
+
+static int child_reset_personality(const ChildContext *c) {
+        (void) c;
+        return personality(PER_LINUX) < 0 ? -errno : 0;
+}
+
+/* A new one: what the agent's session holds is not for tasks. At a full quota it is the old one that stays. */
+static int child_start_keyring(const ChildContext *c) {
+        (void) c;
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) < 0 && errno != EDQUOT)
+                return unless_forbidden(-1);
+
+        return 0;
+}
+
+/* Inheritable and ambient sets pass through exec, securebits through everything. */
+static int child_reset_capabilities(const ChildContext *c) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+        int r;
+
+        (void) c;
+        r = unless_forbidden(prctl(PR_SET_SECUREBITS, SECUREBITS_DEFAULT, 0, 0, 0));
+        if (r < 0)
+                return r;
+
+        r = unless_forbidden(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
+        if (r < 0)
+                return r;
+
+        if (syscall(SYS_capget, &header, data) < 0)
+                return -errno;
+
+        for (size_t i = 0; i < ELEMENTSOF(data); i++)
+                data[i].inheritable = 0;
+
+        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int child_open_streams(const ChildContext *c) {
+        const int from[] = { c->stdin_fd, c->place.stdout_fd, c->place.stderr_fd };
+
+        /* All three are above 2, since the launcher has its own streams open. */
+        for (int i = 0; i < (int) ELEMENTSOF(from); i++)
+                if (dup2(from[i], i) < 0)
+                        return -errno;
+
+        return 0;
+}
+
+static int child_set_umask(const ChildContext *c) {
+        (void) umask(c->plan->umask);
+        return 0;
+}
+
+/* System calls directly: the libc's wrappers would first look for other threads to change with us. */
+static int child_change_groups(const ChildContext *c) {
+        if (!c->switch_user)
+                return 0;
+        if (syscall(SYS_setgroups, c->plan->n_groups, c->plan->groups) < 0)
+                return -errno;
+
+        return syscall(SYS_setresgid, c->plan->gid, c->plan->gid, c->plan->gid) < 0 ? -errno : 0;
+}
+
+static int child_change_user(const ChildContext *c) {
+        if (!c->switch_user)
+                return 0;
+
+        return syscall(SYS_setresuid, c->plan->uid, c->plan->uid, c->plan->uid) < 0 ? -errno : 0;
+}
+
+/* Changing the user has cleared an earlier one. If the launcher died before we asked, nobody would tell us. */
+static int child_die_with_launcher(const ChildContext *c) {
+        struct pollfd p = { .fd = c->place.launcher_pid_fd, .events = POLLIN };
+        int n;
+
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                return -errno;
+
+        n = poll(&p, 1, 0);
+        if (n < 0)
+                return -errno;
+
+        return n > 0 ? -EOWNERDEAD : 0;
+}
+
+static int child_change_directory(const ChildContext *c) {
+        return chdir(c->plan->working_directory) < 0 ? -errno : 0;
+}
+
+/* Marked rather than closed: the pipe is among them, and still needed until exec. */
+static int child_close_descriptors(const ChildContext *c) {
+        (void) c;
+        return syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* As execvp() does, but with everything allocated before. Returns only when nothing could be executed. */
+static int child_execute(const ChildContext *c) {
+        static char *const empty[] = { NULL };
+        char *const *environment = c->command->environment ? c->command->environment : empty;
+        int error = ENOENT;
+
+        for (char **file = c->files; *file; file++) {
+                (void) execve(*file, c->command->argv, environment);
+
+                if (errno == ENOEXEC) {
+                        c->script_argv[1] = *file;
+                        (void) execve(c->script_argv[0], c->script_argv, environment);
+                        return -ENOEXEC;
+                }
+
+                if (errno == EACCES)
+                        error = EACCES;
+                else if (errno != ENOENT && errno != ENOTDIR)
+                        return -errno;
+        }
+
+        return -error;
+}
+
+static const ChildStep steps[] = {
+        { "reset signals", child_reset_signals },
+        { "join the container's cgroup", child_join_cgroup },
+        { "start a session", child_start_session },
+        { "separate mounts", child_separate_mounts },
+        /* These need the launcher's rights, and so come before the change of user. */
+        { "reset scheduling", child_reset_scheduling },
+        { "reset memory policy", child_reset_memory_policy },
+        { "reset the OOM score", child_reset_oom_score },
+        { "reset personality", child_reset_personality },
+        { "start a keyring", child_start_keyring },
+        /* Before the change of user: with securebits set, that would keep capabilities. */
+        { "reset capabilities", child_reset_capabilities },
+        { "open standard streams", child_open_streams },
+        { "set the umask", child_set_umask },
+        /* The last to need those rights: a limit of few descriptors must not stop the steps above. */
+        { "set limits", child_set_limits },
+        /* Groups first: without root there is no changing them. */
+        { "change groups", child_change_groups },
+        { "change user", child_change_user },
+        /* After the change of user, which clears it. */
+        { "die with the launcher", child_die_with_launcher },
+        /* As the user, who may reach it where root may not (NFS), and must not where they may not. */
+        { "enter the working directory", child_change_directory },
+        { "close descriptors", child_close_descriptors },
+        { "execute", child_execute },
+};
+
+const char *child_step_name(uint32_t step) {
+        return step < ELEMENTSOF(steps) ? steps[step].name : "take an unknown step";
+}
+
+void child_run(ChildContext *c) {
+        for (uint32_t i = 0; i < ELEMENTSOF(steps); i++) {
+                int r;
+
+                r = steps[i].run(c);
+                if (r < 0) {
+                        ChildFailure failure = { .step = i, .error = -r };
+                        ssize_t n;
+
+                        /* Nobody is left to tell when this fails, too. */
+                        n = write(c->status_fd, &failure, sizeof(failure));
+                        _exit(n == sizeof(failure) ? 127 : 126);
+                }
+        }
+
+        _exit(126);
+}

@@ -1,0 +1,838 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The launcher
+ *
+ * One stays by each container, from before its first process to after its last. It outlives the
+ * agent that made it, so it is the one witness of how the container ended:
+ *
+ *      WAITING ──Go──▶ FETCHING ──exit 0──▶ RUNNING
+ *         │               │                    │ the command has ended
+ *         │ agent left,   │ fetcher failed,    ▼
+ *         │ Release,      │ a step failed   ENDING   the rest is being killed
+ *         │ SIGTERM       └───────────────▶    │ nothing is left
+ *         └──────────────────────────────▶ ENDED ──record safe──▶ exit
+ *
+ * Rules it lives by:
+ *   - Nothing is started before Go, and an agent that leaves before Go has never asked for anything.
+ *   - The exit record is on disk before anyone is told. If the disk refuses, agents are told that it
+ *     is not recorded, and the launcher stays and tries again, until it is or an agent says that it
+ *     has the record safe (Release). It exits then, not before; nobody makes a status up.
+ *   - The record is written when the command ends, the killing of what it left behind comes after:
+ *     whoever kills the launcher in between loses no status.
+ *   - SIGTERM is no reason to go (a stopped scope sends it to all alike, and the command is entitled
+ *     to end in its own time); but before systemd's patience ends the container is killed here, so
+ *     that its end is still witnessed.
+ *   - It is a subreaper: whatever loses its parent in the container becomes its child.
+ *
+ * It is small on purpose, one process per container for months: poll(), no event library, and the
+ * plan is forgotten once the command runs. All it holds then are some descriptors and four texts.
+ */
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/fd.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/process.h"
+#include "common/base/usec.h"
+#include "isolator/cgroup.h"
+#include "isolator/process_tree.h"
+#include "launcher/exit_record.h"
+#include "launcher/launcher.h"
+#include "launcher/spawn.h"
+#include "launcher/wire.h"
+
+/* What cannot be killed for this long hangs in the kernel; the agent is told that it was left behind. */
+#define KILL_TIMEOUT_USEC (30 * USEC_PER_SEC)
+
+/* How often a container that is being killed is looked at, besides when a child of ours ends. */
+#define KILL_POLL_USEC (50 * USEC_PER_MSEC)
+
+/* Between attempts to write the exit record. */
+#define RECORD_RETRY_USEC (1 * USEC_PER_SEC)
+
+/* Agents connect one at a time; a restarted one may find its dead predecessor still queued. */
+#define LISTEN_BACKLOG 8
+
+struct Launcher {
+        LaunchPlan *plan;              /* owned; NULL once the command runs */
+        char *container_id;            /* owned, as the two below */
+        char *runtime_directory;
+        char *exit_record_path;
+        char *cgroup_path;             /* owned; as Go gave it, or NULL */
+
+        char boot_id[37];
+        uint64_t start_time_ticks;
+        int self_pid_fd;
+        int proc_fd;
+        int signal_fd;
+        int runtime_fd;                /* the directory of the socket */
+        int listen_fd;
+        int control_fd;                /* the agent; negative while there is none */
+        int stdout_fd, stderr_fd;      /* of the container */
+        CgroupTree cgroup;
+
+        LauncherState state;
+        pid_t main_pid;                /* the fetcher, then the command; 0 when there is none */
+        uint64_t main_start_time_ticks;
+        int main_pid_fd;
+        int status_fd;                 /* until the program is executed, or not */
+        ChildFailure failure;          /* error is 0 unless the child reported one */
+
+        ExitRecord record;             /* from ENDING on */
+        bool recorded;
+        bool told;                     /* the agent was told of the end */
+        bool left_behind;
+        bool released;
+        usec_t stop_deadline_usec;     /* SIGTERM: when to kill the container ourselves */
+        usec_t kill_deadline_usec;
+        usec_t record_retry_usec;
+};
+
+Launcher *launcher_free(Launcher *l) {
+        if (!l)
+                return NULL;
+
+        launch_plan_free(l->plan);
+        free(l->container_id);
+        free(l->runtime_directory);
+        free(l->exit_record_path);
+        free(l->cgroup_path);
+        exit_record_deinit(&l->record);
+        cgroup_tree_deinit(&l->cgroup);
+        (void) fd_close(l->self_pid_fd);
+        (void) fd_close(l->proc_fd);
+        (void) fd_close(l->signal_fd);
+        (void) fd_close(l->runtime_fd);
+        (void) fd_close(l->listen_fd);
+        (void) fd_close(l->control_fd);
+        (void) fd_close(l->stdout_fd);
+        (void) fd_close(l->stderr_fd);
+        (void) fd_close(l->main_pid_fd);
+        (void) fd_close(l->status_fd);
+        free(l);
+        return NULL;
+}
+
+/* Our own part of what the container's processes get reset: see child.c. */
+static int protect_self(void) {
+        if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+                return -errno;
+
+        /* Where the task's user is ours, it could ptrace us otherwise. */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return -errno;
+
+        /* A witness of 300 KiB is no gain for the OOM killer. Only root may ask for this. */
+        (void) file_write_at(AT_FDCWD, "/proc/self/oom_score_adj", "-900");
+        return 0;
+}
+
+/* From here on signals are read, not suffered; except those that say that we are broken. */
+static int open_signal_fd(void) {
+        sigset_t set;
+        int fd, r;
+
+        r = process_reset_signals();
+        if (r < 0)
+                return r;
+
+        (void) sigfillset(&set);
+        (void) sigdelset(&set, SIGSEGV);
+        (void) sigdelset(&set, SIGBUS);
+        (void) sigdelset(&set, SIGFPE);
+        (void) sigdelset(&set, SIGILL);
+        (void) sigdelset(&set, SIGABRT);
+        if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
+                return -errno;
+
+        fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        return fd < 0 ? -errno : fd;
+}
+
+/* By way of /proc/self/fd, since a socket's address holds 107 bytes and the directory's path may be longer. */
+static int open_listen_fd(int runtime_fd) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_fd_ int fd = -EBADF;
+
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+
+        /* Left by a launcher of this container that died; there are never two at a time. */
+        (void) unlinkat(runtime_fd, LAUNCHER_SOCKET_NAME, 0);
+
+        /* The umask is 077: the socket is nobody's but ours from its first moment. */
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%i/%s", runtime_fd,
+                        LAUNCHER_SOCKET_NAME);
+        if (bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+        if (listen(fd, LISTEN_BACKLOG) < 0)
+                return -errno;
+
+        return TAKE_FD(fd);
+}
+
+static int open_runtime_directory(const char *path) {
+        int fd, r;
+
+        r = file_mkdirs_at(AT_FDCWD, path, 0755);
+        if (r < 0)
+                return r;
+
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int launcher_copy_texts(Launcher *l) {
+        l->container_id = strdup(l->plan->container_id);
+        l->runtime_directory = strdup(l->plan->runtime_directory);
+        l->exit_record_path = strdup(l->plan->exit_record_path);
+        return l->container_id && l->runtime_directory && l->exit_record_path ? 0 : -ENOMEM;
+}
+
+static int launcher_open_files(Launcher *l) {
+        l->self_pid_fd = process_pidfd_open(getpid());
+        if (l->self_pid_fd < 0)
+                return l->self_pid_fd;
+
+        l->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (l->proc_fd < 0)
+                return -errno;
+
+        l->signal_fd = open_signal_fd();
+        if (l->signal_fd < 0)
+                return l->signal_fd;
+
+        l->runtime_fd = open_runtime_directory(l->runtime_directory);
+        if (l->runtime_fd < 0)
+                return l->runtime_fd;
+
+        l->listen_fd = open_listen_fd(l->runtime_fd);
+        return l->listen_fd < 0 ? l->listen_fd : 0;
+}
+
+/* Takes the plan and control_fd in any case. The caller has a umask of 077 and three standard streams. */
+int launcher_new(LaunchPlan *plan, int control_fd, Launcher **ret) {
+        _cleanup_(launcher_freep) Launcher *l = NULL;
+        int r;
+
+        l = malloc(sizeof(*l));
+        if (!l) {
+                launch_plan_free(plan);
+                (void) fd_close(control_fd);
+                return -ENOMEM;
+        }
+
+        *l = (Launcher) {
+                .plan = plan,
+                .control_fd = control_fd,
+                .self_pid_fd = -EBADF,
+                .proc_fd = -EBADF,
+                .signal_fd = -EBADF,
+                .runtime_fd = -EBADF,
+                .listen_fd = -EBADF,
+                .stdout_fd = -EBADF,
+                .stderr_fd = -EBADF,
+                .main_pid_fd = -EBADF,
+                .status_fd = -EBADF,
+                .cgroup = CGROUP_TREE_NULL,
+                .state = LAUNCHER_WAITING,
+                .stop_deadline_usec = USEC_INFINITY,
+        };
+
+        r = launcher_copy_texts(l);
+        if (r < 0)
+                return r;
+
+        r = protect_self();
+        if (r < 0)
+                return r;
+
+        r = process_boot_id(l->boot_id);
+        if (r < 0)
+                return r;
+
+        r = process_start_time(getpid(), &l->start_time_ticks);
+        if (r < 0)
+                return r;
+
+        r = launcher_open_files(l);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+/* Telling is best effort throughout: for an agent that cannot hear, the record and the next Hello say the same. */
+static void launcher_tell(Launcher *l, const LauncherEvent *e) {
+        _cleanup_free_ void *data = NULL;
+        size_t n;
+        int r;
+
+        if (l->control_fd < 0)
+                return;
+
+        r = launcher_event_encode(e, &data, &n);
+        if (r >= 0)
+                r = fd_send(l->control_fd, data, n, NULL, 0);
+        if (r < 0)
+                log_debug_errno(r, "Failed to tell the agent: %m");
+}
+
+static void launcher_tell_hello(Launcher *l) {
+        LauncherEvent e = {
+                .kind = LAUNCHER_EVENT_HELLO,
+                .hello = {
+                        .version = LAUNCHER_VERSION,
+                        .container_id = l->container_id,
+                        .pid = getpid(),
+                        .start_time_ticks = l->start_time_ticks,
+                        .state = l->state,
+                        .main_pid = l->state == LAUNCHER_RUNNING ? l->main_pid : 0,
+                        .main_start_time_ticks = l->main_start_time_ticks,
+                        .cgroup = l->cgroup_path,
+                        .exit = l->state >= LAUNCHER_ENDING ? &l->record : NULL,
+                        .exit_recorded = l->recorded,
+                },
+        };
+
+        strcpy(e.hello.boot_id, l->boot_id);
+        launcher_tell(l, &e);
+}
+
+static void launcher_tell_ended(Launcher *l) {
+        const LauncherEvent e = {
+                .kind = LAUNCHER_EVENT_ENDED,
+                .exit = l->record,
+                .recorded = l->recorded,
+                .left_behind = l->left_behind,
+        };
+
+        launcher_tell(l, &e);
+}
+
+static bool has_children(void) {
+        siginfo_t si;
+
+        return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) >= 0 || errno != ECHILD;
+}
+
+static bool launcher_is_empty(const Launcher *l) {
+        if (has_children())
+                return false;
+
+        /* Somebody else's children in our cgroup (nsenter, say) count, too. Not to know is not to wait. */
+        return l->cgroup.payload_fd < 0 || cgroup_is_populated(l->cgroup.payload_fd) <= 0;
+}
+
+static int launcher_kill_all(Launcher *l) {
+        if (l->cgroup.payload_fd >= 0)
+                return cgroup_kill(l->cgroup.payload_fd);
+
+        return has_children() ? process_tree_kill(l->proc_fd, getpid()) : 0;
+}
+
+static int launcher_signal_all(Launcher *l, int signal_number) {
+        _cleanup_(process_tree_deinit) ProcessTree t = {};
+        int r;
+
+        if (signal_number == SIGKILL)
+                return launcher_kill_all(l);
+        if (l->cgroup.payload_fd >= 0)
+                return cgroup_signal(l->cgroup.payload_fd, signal_number);
+
+        r = process_tree_scan(l->proc_fd, getpid(), &t);
+        if (r < 0)
+                return r;
+
+        (void) process_tree_signal(&t, signal_number);
+        return 0;
+}
+
+static void launcher_try_record(Launcher *l) {
+        int r;
+
+        r = exit_record_write(AT_FDCWD, l->exit_record_path, &l->record);
+        if (r >= 0) {
+                l->recorded = true;
+                return;
+        }
+
+        if (l->record_retry_usec == 0)
+                log_error_errno(r, "Failed to write the exit record '%s', trying again: %m", l->exit_record_path);
+        l->record_retry_usec = usec_now(CLOCK_MONOTONIC) + RECORD_RETRY_USEC;
+}
+
+static void launcher_check_empty(Launcher *l) {
+        if (!launcher_is_empty(l)) {
+                if (usec_now(CLOCK_MONOTONIC) < l->kill_deadline_usec) {
+                        (void) launcher_kill_all(l);
+                        return;
+                }
+
+                log_warning("Something in the container resists SIGKILL, leaving it behind");
+                l->left_behind = true;
+        }
+
+        l->state = LAUNCHER_ENDED;
+}
+
+/* The record's other fields are the caller's. */
+static void launcher_end(Launcher *l) {
+        uint64_t n_oom_kills = 0;
+
+        if (l->cgroup.payload_fd >= 0)
+                (void) cgroup_count_oom_kills(l->cgroup.payload_fd, &n_oom_kills);
+
+        strcpy(l->record.boot_id, l->boot_id);
+        l->record.container_id = strdup(l->container_id);
+        l->record.oom_killed = n_oom_kills > 0;
+        l->record.ended_usec = usec_now(CLOCK_REALTIME);
+
+        l->main_pid = 0;
+        l->state = LAUNCHER_ENDING;
+        l->kill_deadline_usec = usec_now(CLOCK_MONOTONIC) + KILL_TIMEOUT_USEC;
+
+        /* Recorded first: the status is known now, and killing may take long. */
+        launcher_try_record(l);
+        (void) launcher_kill_all(l);
+        launcher_check_empty(l);
+}
+
+static void launcher_end_unstarted(Launcher *l) {
+        l->record.kind = EXIT_RECORD_NEVER_STARTED;
+        launcher_end(l);
+}
+
+/* `message` is taken; without memory for it the step and the error must do. */
+static void launcher_fail(Launcher *l, const char *step, int error, ExitStatus status, char *message) {
+        l->record.kind = EXIT_RECORD_FAILED;
+        l->record.step = strdup(step);
+        l->record.error = error;
+        l->record.status = status;
+        l->record.message = message;
+        log_info("Launch failed at step '%s': %s", step, message ? message : "out of memory");
+        launcher_end(l);
+}
+
+static char *make_text(const char *format, ...) _printf_(1, 2);
+static char *make_text(const char *format, ...) {
+        va_list ap;
+        char *text;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        return n < 0 ? NULL : text;
+}
+
+static void launcher_fail_step(Launcher *l, const char *step, int r) {
+        launcher_fail(l, step, -r, EXIT_STATUS_UNKNOWN, make_text("Failed to %s: %s", step, strerror(-r)));
+}
+
+/* Whatever is there by that name was put there by somebody: only a plain file with no second name will do. */
+static int open_output(int sandbox_fd, const char *name, uid_t uid, gid_t gid) {
+        _cleanup_fd_ int fd = -EBADF;
+        struct stat st;
+
+        fd = openat(sandbox_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                    0644);
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+                return -EMLINK;
+        if ((st.st_uid != uid || st.st_gid != gid) && fchown(fd, uid, gid) < 0)
+                return -errno;
+
+        /* Our umask would have made it ours alone. */
+        if (fchmod(fd, 0644) < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0)
+                return -errno;
+
+        return TAKE_FD(fd);
+}
+
+static int launcher_open_outputs(Launcher *l) {
+        _cleanup_fd_ int sandbox_fd = -EBADF;
+
+        sandbox_fd = open(l->plan->sandbox_directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (sandbox_fd < 0)
+                return -errno;
+
+        l->stdout_fd = open_output(sandbox_fd, "stdout", l->plan->uid, l->plan->gid);
+        if (l->stdout_fd < 0)
+                return l->stdout_fd;
+
+        l->stderr_fd = open_output(sandbox_fd, "stderr", l->plan->uid, l->plan->gid);
+        return l->stderr_fd < 0 ? l->stderr_fd : 0;
+}
+
+static int launcher_enter_cgroup(Launcher *l) {
+        _cleanup_fd_ int mount_fd = -EBADF;
+        int fd;
+
+        mount_fd = cgroup_open_mount(l->proc_fd);
+        if (mount_fd < 0)
+                return mount_fd;
+
+        fd = cgroup_open(mount_fd, l->cgroup_path);
+        if (fd < 0)
+                return fd;
+
+        return cgroup_tree_make(fd, &l->cgroup);
+}
+
+static void launcher_start(Launcher *l, LauncherState state, const LaunchCommand *command) {
+        const SpawnPlace place = {
+                .proc_fd = l->proc_fd,
+                .cgroup_fd = l->cgroup.main_fd,
+                .stdout_fd = l->stdout_fd,
+                .stderr_fd = l->stderr_fd,
+                .launcher_pid_fd = l->self_pid_fd,
+        };
+        SpawnedChild child;
+        int r;
+
+        l->state = state;
+        r = spawn(l->plan, command, &place, &child);
+        if (r < 0) {
+                launcher_fail_step(l, "start a process", r);
+                return;
+        }
+
+        l->main_pid = child.pid;
+        l->main_pid_fd = child.pid_fd;
+        l->status_fd = child.status_fd;
+        (void) process_start_time(child.pid, &l->main_start_time_ticks);
+}
+
+static void launcher_start_command(Launcher *l) {
+        l->record.started_usec = usec_now(CLOCK_REALTIME);
+        launcher_start(l, LAUNCHER_RUNNING, l->plan->command);
+}
+
+static void launcher_go(Launcher *l, const char *cgroup) {
+        int r;
+
+        /* Repeated by an agent that didn't see what became of the first one. */
+        if (l->state != LAUNCHER_WAITING)
+                return;
+
+        if (cgroup) {
+                l->cgroup_path = strdup(cgroup);
+                r = l->cgroup_path ? launcher_enter_cgroup(l) : -ENOMEM;
+                if (r < 0) {
+                        launcher_fail_step(l, "prepare the cgroup", r);
+                        return;
+                }
+        }
+
+        r = launcher_open_outputs(l);
+        if (r < 0) {
+                launcher_fail_step(l, "open stdout and stderr in the sandbox", r);
+                return;
+        }
+
+        if (l->plan->fetcher)
+                launcher_start(l, LAUNCHER_FETCHING, l->plan->fetcher);
+        else
+                launcher_start_command(l);
+}
+
+/* What only starting needed is given back: this process may stay for months. */
+static void launcher_shed(Launcher *l) {
+        l->plan = launch_plan_free(l->plan);
+        l->stdout_fd = fd_close(l->stdout_fd);
+        l->stderr_fd = fd_close(l->stderr_fd);
+        (void) malloc_trim(0);
+}
+
+static void launcher_fail_child(Launcher *l) {
+        const char *step = child_step_name(l->failure.step), *text = strerror(l->failure.error);
+        const LaunchCommand *c = l->state == LAUNCHER_FETCHING ? l->plan->fetcher : l->plan->command;
+        char *message;
+
+        message = streq(step, "execute") ? make_text("Failed to execute '%s': %s", c->file, text)
+                                         : make_text("Failed to %s: %s", step, text);
+        launcher_fail(l, step, l->failure.error, EXIT_STATUS_UNKNOWN, message);
+}
+
+static void launcher_fail_fetch(Launcher *l, ExitStatus status) {
+        _cleanup_free_ char *how = exit_status_describe(status);
+
+        launcher_fail(l, "fetch", 0, status,
+                      make_text("Failed to fetch all URIs for container '%s': %s", l->container_id,
+                                how ? how : "out of memory"));
+}
+
+/* The pipe from the child: the end of the file says that the program is executed. */
+static void launcher_on_status(Launcher *l) {
+        ssize_t n;
+
+        n = read(l->status_fd, &l->failure, sizeof(l->failure));
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return;
+
+        l->status_fd = fd_close(l->status_fd);
+        if (n != 0 || l->state != LAUNCHER_RUNNING)
+                return;
+
+        l->failure.error = 0;
+        launcher_tell(l, &(LauncherEvent) {
+                .kind = LAUNCHER_EVENT_STARTED,
+                .pid = l->main_pid,
+                .start_time_ticks = l->main_start_time_ticks,
+        });
+        launcher_shed(l);
+}
+
+static void launcher_on_main_exit(Launcher *l, ExitStatus status) {
+        /* The child is dead and so is its end of the pipe: whatever it said can be read now. */
+        if (l->status_fd >= 0)
+                launcher_on_status(l);
+
+        l->main_pid_fd = fd_close(l->main_pid_fd);
+
+        if (l->failure.error != 0)
+                launcher_fail_child(l);
+        else if (l->state == LAUNCHER_RUNNING) {
+                l->record.kind = EXIT_RECORD_EXITED;
+                l->record.status = status;
+                launcher_end(l);
+        } else if (exit_status_is_success(status)) {
+                /* Nothing that a fetcher left behind runs beside the command. */
+                (void) launcher_kill_all(l);
+                launcher_start_command(l);
+        } else
+                launcher_fail_fetch(l, status);
+}
+
+static void launcher_reap(Launcher *l) {
+        for (;;) {
+                int wait_status;
+                pid_t pid;
+
+                pid = waitpid(-1, &wait_status, WNOHANG);
+                if (pid < 0 && errno == EINTR)
+                        continue;
+                if (pid <= 0)
+                        return;
+
+                if (pid == l->main_pid)
+                        launcher_on_main_exit(l, (ExitStatus) { .known = true, .wait_status = wait_status });
+        }
+}
+
+static void launcher_on_stop(Launcher *l) {
+        if (l->state == LAUNCHER_WAITING)
+                launcher_end_unstarted(l);
+        else if (l->stop_deadline_usec == USEC_INFINITY)
+                l->stop_deadline_usec = usec_now(CLOCK_MONOTONIC) + LAUNCHER_STOP_GRACE_USEC;
+}
+
+static void launcher_on_signal(Launcher *l) {
+        struct signalfd_siginfo si;
+
+        while (read(l->signal_fd, &si, sizeof(si)) == sizeof(si))
+                if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT || si.ssi_signo == SIGHUP)
+                        launcher_on_stop(l);
+
+        /* Whatever the signal was: one SIGCHLD may stand for many. */
+        launcher_reap(l);
+}
+
+static int launcher_on_kill(Launcher *l, const LauncherRequest *request) {
+        if (request->signal_number < 1 || request->signal_number > SIGRTMAX)
+                return -EINVAL;
+
+        switch (l->state) {
+        case LAUNCHER_WAITING:
+                return -ESRCH;
+        case LAUNCHER_FETCHING:
+        case LAUNCHER_RUNNING:
+                return request->main_only ? process_pidfd_signal(l->main_pid_fd, request->signal_number)
+                                          : launcher_signal_all(l, request->signal_number);
+        case LAUNCHER_ENDING:
+        case LAUNCHER_ENDED:
+                return 0;
+        }
+
+        return -EINVAL;
+}
+
+static void launcher_on_release(Launcher *l) {
+        if (l->state == LAUNCHER_WAITING)
+                launcher_end_unstarted(l);
+        else if (l->state == LAUNCHER_ENDED)
+                l->released = true;
+}
+
+static void launcher_reply(Launcher *l, uint32_t serial, int r) {
+        launcher_tell(l, &(LauncherEvent) {
+                .kind = LAUNCHER_EVENT_REPLY, .serial = serial, .error = r < 0 ? -r : 0 });
+}
+
+static void launcher_on_request(Launcher *l, const LauncherRequest *request) {
+        switch (request->kind) {
+        case LAUNCHER_REQUEST_GO:
+                launcher_reply(l, request->serial, 0);
+                launcher_go(l, request->cgroup);
+                break;
+        case LAUNCHER_REQUEST_KILL:
+                launcher_reply(l, request->serial, launcher_on_kill(l, request));
+                break;
+        case LAUNCHER_REQUEST_STATUS:
+                launcher_reply(l, request->serial, 0);
+                launcher_tell_hello(l);
+                break;
+        case LAUNCHER_REQUEST_RELEASE:
+                launcher_reply(l, request->serial, 0);
+                launcher_on_release(l);
+                break;
+        case LAUNCHER_REQUEST_UNKNOWN:
+                launcher_reply(l, request->serial, -EOPNOTSUPP);
+                break;
+        }
+}
+
+static void launcher_on_agent_left(Launcher *l) {
+        l->control_fd = fd_close(l->control_fd);
+        if (l->state == LAUNCHER_WAITING)
+                launcher_end_unstarted(l);
+}
+
+static void launcher_on_control(Launcher *l) {
+        _cleanup_(launcher_request_deinit) LauncherRequest request = { .kind = LAUNCHER_REQUEST_UNKNOWN };
+        char data[4096];
+        ssize_t n;
+
+        /* The largest request is a Go with a path. */
+        n = fd_recv(l->control_fd, data, sizeof(data), NULL, 0, NULL);
+        if (n == -EAGAIN)
+                return;
+
+        if (n <= 0 || launcher_request_decode(data, (size_t) n, &request) < 0) {
+                launcher_on_agent_left(l);
+                return;
+        }
+
+        launcher_on_request(l, &request);
+}
+
+/* The newest connection wins: its agent is alive, the one before may be a dead one's. */
+static void launcher_on_connection(Launcher *l) {
+        _cleanup_fd_ int fd = -EBADF;
+        struct ucred peer;
+
+        fd = accept4(l->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+                return;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t) { sizeof(peer) }) < 0 ||
+            (peer.uid != 0 && peer.uid != geteuid())) {
+                log_warning("Refusing a connection that is not the agent's");
+                return;
+        }
+
+        (void) fd_close(l->control_fd);
+        l->control_fd = TAKE_FD(fd);
+        launcher_tell_hello(l);
+}
+
+static bool launcher_is_done(const Launcher *l) {
+        return l->state == LAUNCHER_ENDED && l->told && (l->recorded || l->released);
+}
+
+static void launcher_on_time(Launcher *l) {
+        usec_t now_usec = usec_now(CLOCK_MONOTONIC);
+
+        if (l->state >= LAUNCHER_ENDING && !l->recorded && now_usec >= l->record_retry_usec)
+                launcher_try_record(l);
+
+        if (l->state == LAUNCHER_ENDING)
+                launcher_check_empty(l);
+
+        if (l->state < LAUNCHER_ENDING && now_usec >= l->stop_deadline_usec) {
+                log_info("Asked to stop %s ago, killing the container", usec_format(LAUNCHER_STOP_GRACE_USEC,
+                                                                                    (char[USEC_TEXT_MAX]) {}));
+                l->stop_deadline_usec = usec_add(now_usec, LAUNCHER_STOP_GRACE_USEC);
+                (void) launcher_kill_all(l);
+        }
+
+        if (l->state == LAUNCHER_ENDED && !l->told) {
+                l->told = true;
+                launcher_tell_ended(l);
+        }
+}
+
+/* When launcher_on_time() has something to do next. */
+static int launcher_timeout_msec(const Launcher *l) {
+        usec_t now_usec = usec_now(CLOCK_MONOTONIC), due_usec = USEC_INFINITY;
+
+        if (l->state < LAUNCHER_ENDING)
+                due_usec = l->stop_deadline_usec;
+        if (l->state == LAUNCHER_ENDING)
+                due_usec = now_usec + KILL_POLL_USEC;
+        if (l->state >= LAUNCHER_ENDING && !l->recorded)
+                due_usec = MIN(due_usec, l->record_retry_usec);
+
+        if (due_usec == USEC_INFINITY)
+                return -1;
+
+        return (int) MIN(usec_sub(due_usec, now_usec) / USEC_PER_MSEC + 1, (usec_t) INT32_MAX);
+}
+
+/* What somebody who connected this moment would have lost is that Hello: the record says the same. */
+static void launcher_tidy(Launcher *l) {
+        cgroup_tree_remove(&l->cgroup);
+        (void) unlinkat(l->runtime_fd, LAUNCHER_SOCKET_NAME, 0);
+        (void) rmdir(l->runtime_directory);
+}
+
+/* Returns 0 when the container has come to its end and that is safe; a negative errno only when poll() fails. */
+int launcher_run(Launcher *l) {
+        launcher_tell_hello(l);
+
+        while (!launcher_is_done(l)) {
+                struct pollfd p[] = {
+                        { .fd = l->status_fd, .events = POLLIN },
+                        { .fd = l->signal_fd, .events = POLLIN },
+                        { .fd = l->control_fd, .events = POLLIN },
+                        { .fd = l->listen_fd, .events = POLLIN },
+                };
+
+                if (poll(p, ELEMENTSOF(p), launcher_timeout_msec(l)) < 0 && errno != EINTR)
+                        return -errno;
+
+                /* Each handler may close what another was woken for, and then that one finds nothing. */
+                if (p[0].revents && l->status_fd >= 0)
+                        launcher_on_status(l);
+                if (p[1].revents)
+                        launcher_on_signal(l);
+                if (p[2].revents && l->control_fd >= 0)
+                        launcher_on_control(l);
+                if (p[3].revents)
+                        launcher_on_connection(l);
+
+                launcher_on_time(l);
+        }
+
+        launcher_tidy(l);
+        return 0;
+}
