@@ -1,14 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 # tests/unit/test-*.c of net
 unit_tests += \
+        tests/unit/test-http-client \
+        tests/unit/test-http-parser \
         tests/unit/test-http-server \
+        tests/unit/test-peer \
         tests/unit/test-recordio
 
 net_unit_libs = common/libnet.a common/libbase.a $(SYSTEMD_LIBS) $(MICROHTTPD_LIBS) -lm $(CMOCKA_LIBS)
 
+tests_unit_test_http_client_SOURCES = tests/unit/test-http-client.c tests/unit/http-fixture.h
+tests_unit_test_http_client_CFLAGS = $(unit_cflags)
+tests_unit_test_http_client_LDADD = $(net_unit_libs)
+
+tests_unit_test_http_parser_SOURCES = tests/unit/test-http-parser.c
+tests_unit_test_http_parser_CFLAGS = $(unit_cflags)
+tests_unit_test_http_parser_LDADD = $(net_unit_libs)
+
 tests_unit_test_http_server_SOURCES = tests/unit/test-http-server.c tests/unit/http-fixture.h
 tests_unit_test_http_server_CFLAGS = $(unit_cflags)
 tests_unit_test_http_server_LDADD = $(net_unit_libs)
+
+tests_unit_test_peer_SOURCES = tests/unit/test-peer.c tests/unit/http-fixture.h
+tests_unit_test_peer_CFLAGS = $(unit_cflags)
+tests_unit_test_peer_LDADD = $(net_unit_libs)
 
 tests_unit_test_recordio_SOURCES = tests/unit/test-recordio.c
 tests_unit_test_recordio_CFLAGS = $(unit_cflags)
