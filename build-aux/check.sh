@@ -61,9 +61,11 @@ install_test() {
         }
 }
 
+# The release builds from its tarball, outside a source tree that cannot be written to, and leaves nothing
+# when it is uninstalled. The tests of that are the sanitizers' below.
 # Unpacked over the previous one: what has not changed keeps its time and is not compiled again.
 unpack_dist() {
-        make -C build dist || return 1
+        make -C build -j "$(nproc)" distcheck TESTS= check_PROGRAMS= || return 1
         mkdir -p build-dist
         tar -xf "$(ls -t build/holdfast-*.tar.xz | head -n 1)" -C build-dist --strip-components=1
 }
@@ -120,7 +122,7 @@ else
 fi
 
 # The sanitizers' build is made from the release's tarball, so one build tests both.
-if step "make dist" build/log/dist.log unpack_dist &&
+if step "make distcheck, without its tests" build/log/dist.log unpack_dist &&
         (configure_tree build-san "$top/build-dist" --enable-sanitizers "$@" && make_tree build-san); then
         suite dist 1 0 0
         check_in "address and undefined behaviour sanitizers: unit and process tests, from the tarball" \

@@ -7,6 +7,7 @@ common_libbase_a_SOURCES = \
         common/base/flags.c common/base/flags.h \
         common/base/log.c common/base/log.h \
         common/base/macro.h \
+        common/base/message_id.h \
         common/base/parse.c common/base/parse.h \
         common/base/process.c common/base/process.h \
         common/base/store.c common/base/store.h \

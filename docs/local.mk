@@ -9,3 +9,6 @@ EXTRA_DIST += \
         docs/decisions/005-sqlite-for-what-must-survive.md \
         docs/decisions/006-systemd-tests-in-namespaces.md \
         docs/layers.txt
+
+EXTRA_DIST += build-aux/check-options.py build-aux/check-catalog.sh
+TESTS += build-aux/check-options.py build-aux/check-catalog.sh

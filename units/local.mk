@@ -5,6 +5,8 @@ holdfast_defaults = units/holdfast-agent.default units/holdfast-master.default
 
 systemdsystemunit_DATA = units/holdfast-agent.service units/holdfast-master.service
 dist_systemdsystemunit_DATA = units/holdfast-agent.socket units/holdfast.slice
+catalogdir = $(prefix)/lib/systemd/catalog
+dist_catalog_DATA = units/holdfast.catalog
 sysusersdir = $(prefix)/lib/sysusers.d
 
 EXTRA_DIST += $(holdfast_units_in) $(holdfast_defaults) units/holdfast.sysusers
