@@ -19,6 +19,7 @@ PROGRAMS = (
     ("agent/holdfast-agent", (), "holdfast-agent.8"),
     ("launcher/holdfast-launcher", (), "holdfast-launcher.8"),
     ("executor/holdfast-executor", (), "holdfast-executor.8"),
+    ("cli/holdfast", (), "holdfast.1"),
 )
 
 
@@ -42,6 +43,9 @@ def main():
         if not os.access(program, os.X_OK):
             continue
         n_checked += 1
+        if not os.path.exists(os.path.join(SOURCE_DIR, "docs", "man", page)):
+            wrong.append("%s has no man page" % name)
+            continue
         helped = options_of_help(program, words)
         shown = options_of_page(os.path.join(SOURCE_DIR, "docs", "man", page))
         wrong += ["%s does not have --%s" % (page, option) for option in sorted(helped - shown)]
