@@ -23,6 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "common/base/fd.h"
 #include "common/base/parse.h"
 #include "common/net/http_internal.h"
 
@@ -470,6 +471,28 @@ void http_request_answer_buffer(HttpRequest *r, unsigned status, const char *con
                 memmove(body->data, body->data + body->begin, n);
         answer_owned(r, status, content_type, TAKE_PTR(body->data), n);
         *body = BUFFER_INIT(body->max_bytes);
+}
+
+/*
+ * Sends the first n bytes of a regular file without taking them into memory. The descriptor is ours
+ * from here on. A file that turns out shorter ends the connection, so that the peer notices.
+ */
+void http_request_answer_fd(HttpRequest *r, unsigned status, const char *content_type, int fd, uint64_t n) {
+        struct MHD_Response *response;
+
+        if (n == 0) {
+                (void) fd_close(fd);
+                http_request_answer(r, status, content_type, NULL, 0);
+                return;
+        }
+
+        response = MHD_create_response_from_fd64(n, fd);
+        if (!response)
+                (void) fd_close(fd);
+        else if (n > ANSWER_WATCHED_BYTES)
+                http_connection_watch_progress(r->connection, true);
+
+        http_request_respond(r, status, content_type, response);
 }
 
 void http_request_answer_text(HttpRequest *r, unsigned status, const char *format, ...) {

@@ -60,6 +60,7 @@ int http_request_add_header(HttpRequest *r, const char *name, const char *value)
 /* Answers consume the request: the pointer is invalid afterwards. content_type may be NULL. */
 void http_request_answer(HttpRequest *r, unsigned status, const char *content_type, const void *body, size_t n);
 void http_request_answer_buffer(HttpRequest *r, unsigned status, const char *content_type, Buffer *body);
+void http_request_answer_fd(HttpRequest *r, unsigned status, const char *content_type, int fd, uint64_t n);
 void http_request_answer_text(HttpRequest *r, unsigned status, const char *format, ...) _printf_(3, 4);
 
 /*

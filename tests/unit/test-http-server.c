@@ -4,6 +4,7 @@
 
 #include "tests/unit/http-fixture.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/un.h>
 
@@ -91,6 +92,18 @@ static void serve_big(HttpRequest *r, void *userdata) {
         assert_null(b.data);
 }
 
+/* A file of 100,000 bytes, of which all or, behind "/file/short", more than all are promised. */
+static void serve_file(HttpRequest *r, void *userdata) {
+        bool promise_more = streq(http_request_rest(r), "/short"), nothing = streq(http_request_rest(r), "/empty");
+        int fd = memfd_create("file", MFD_CLOEXEC);
+
+        remember(userdata, r);
+        assert_true(fd >= 0);
+        assert_int_equal(ftruncate(fd, 99999), 0);
+        assert_int_equal(pwrite(fd, "!", 1, 99999), 1);
+        http_request_answer_fd(r, 200, "text/x-file", fd, nothing ? 0 : promise_more ? 100001 : 100000);
+}
+
 static void start(Fixture *f, HttpServerConfig config) {
         static const struct {
                 const char *path;
@@ -99,6 +112,7 @@ static void start(Fixture *f, HttpServerConfig config) {
                 { "/echo", serve_echo },       { "/accepted", serve_accepted }, { "/late", serve_late },
                 { "/stream", serve_stream },   { "/query/", serve_query },      { "/echo/deep", serve_accepted },
                 { "/slave(1)", serve_accepted }, { "/big", serve_big },         { "/hold", serve_hold },
+                { "/file", serve_file },
         };
 
         if (!config.ip)
@@ -742,6 +756,30 @@ static void test_a_large_answer_arrives_whole(void **state) {
         stop(&f);
 }
 
+static void test_a_file_is_sent_from_its_descriptor(void **state) {
+        Fixture f = {};
+        Socket s;
+
+        (void) state;
+        start(&f, (HttpServerConfig) { .listen_fd = -1 });
+        s = dial(http_server_port(f.server));
+        say(&f, &s, "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+        HEAR(&f, &s, "Content-Length: 100000\r\n");
+        WAIT_FOR(&f, (listen_in(&s), buffer_size(&s.in) > 100000));
+        assert_int_equal(buffer_data(&s.in)[buffer_size(&s.in) - 1], '!');
+        buffer_clear(&s.in);
+
+        say(&f, &s, "GET /file/empty HTTP/1.1\r\nHost: x\r\n\r\n");
+        HEAR(&f, &s, "Content-Length: 0\r\n");
+
+        /* A file that shrank in between: the peer sees the connection end early. */
+        say(&f, &s, "GET /file/short HTTP/1.1\r\nHost: x\r\n\r\n");
+        WAIT_FOR(&f, !listen_in(&s));
+
+        hang_up(&s);
+        stop(&f);
+}
+
 static void test_a_unix_socket_serves_too(void **state) {
         char dir[] = "/tmp/test-http.XXXXXX";
         struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -832,6 +870,7 @@ int main(void) {
                 cmocka_unit_test(test_pipelined_posts_are_taken_in_order),
                 cmocka_unit_test(test_a_thousand_streams_are_written_to),
                 cmocka_unit_test(test_a_large_answer_arrives_whole),
+                cmocka_unit_test(test_a_file_is_sent_from_its_descriptor),
                 cmocka_unit_test(test_a_unix_socket_serves_too),
                 cmocka_unit_test(test_an_inherited_socket_is_served),
                 cmocka_unit_test(test_whoever_waits_is_told_when_the_server_ends),
