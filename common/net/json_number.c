@@ -13,6 +13,7 @@
  * correctly. The rest goes the long way through printf.
  */
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -154,14 +155,14 @@ static char *put_digits(const char *digits, int n_digits, int exponent, char *p)
         return p + n_digits - n_whole;
 }
 
-/* The shortest of what printf offers that reads back: fifteen to seventeen digits. */
+/* The shortest of what printf offers that reads back: fifteen to seventeen digits, or fewer of a denormal. */
 static char *put_long(double value, char *p) {
         char text[JSON_NUMBER_BYTES], digits[JSON_NUMBER_BYTES];
         int n_digits = 0;
         int64_t exponent;
         char *e;
 
-        for (int precision = 14; precision <= 16; precision++) {
+        for (int precision = value < DBL_MIN ? 0 : 14; precision <= 16; precision++) {
                 double back;
 
                 (void) snprintf(text, sizeof(text), "%.*e", precision, value);

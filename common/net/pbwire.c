@@ -364,6 +364,33 @@ static int walk_bytes(Walk *w, const ProtobufCMessageDescriptor *descriptor, Byt
         return 0;
 }
 
+static int keep_unknown(ProtobufCMessage *m, uint32_t number, uint64_t value) {
+        _cleanup_free_ uint8_t *data = NULL;
+        ProtobufCMessageUnknownField *fields;
+        size_t n = 0;
+
+        data = malloc(10);
+        if (!data)
+                return -ENOMEM;
+
+        for (; value >= 0x80; value >>= 7)
+                data[n++] = (uint8_t) (value | 0x80);
+        data[n++] = (uint8_t) value;
+
+        fields = reallocarray(m->unknown_fields, m->n_unknown_fields + 1, sizeof(*fields));
+        if (!fields)
+                return -ENOMEM;
+
+        fields[m->n_unknown_fields++] = (ProtobufCMessageUnknownField) {
+                .tag = number,
+                .wire_type = PROTOBUF_C_WIRE_TYPE_VARINT,
+                .len = n,
+                .data = TAKE_PTR(data),
+        };
+        m->unknown_fields = fields;
+        return 0;
+}
+
 /* Removes unnamed values from a repeated enum, or unsets an optional one, keeping them as unknown fields. */
 static int mend_enum(ProtobufCMessage *m, const ProtobufCFieldDescriptor *field) {
         size_t n = pbfield_count(m, field), n_kept = 0;
@@ -377,7 +404,7 @@ static int mend_enum(ProtobufCMessage *m, const ProtobufCFieldDescriptor *field)
                         continue;
                 }
 
-                r = pb_set_unknown_varint(m, field->id, (uint64_t) (int64_t) value);
+                r = keep_unknown(m, field->id, (uint64_t) (int64_t) value);
                 if (r < 0)
                         return r;
         }
@@ -547,47 +574,6 @@ bool pb_equal(const ProtobufCMessage *a, const ProtobufCMessage *b) {
                         return false;
 
         return true;
-}
-
-/* Adds the field, or another one of that number. */
-int pb_set_unknown_varint(ProtobufCMessage *m, uint32_t number, uint64_t value) {
-        _cleanup_free_ uint8_t *data = NULL;
-        ProtobufCMessageUnknownField *fields;
-        size_t n = 0;
-
-        data = malloc(10);
-        if (!data)
-                return -ENOMEM;
-
-        for (; value >= 0x80; value >>= 7)
-                data[n++] = (uint8_t) (value | 0x80);
-        data[n++] = (uint8_t) value;
-
-        fields = reallocarray(m->unknown_fields, m->n_unknown_fields + 1, sizeof(*fields));
-        if (!fields)
-                return -ENOMEM;
-
-        fields[m->n_unknown_fields++] = (ProtobufCMessageUnknownField) {
-                .tag = number,
-                .wire_type = PROTOBUF_C_WIRE_TYPE_VARINT,
-                .len = n,
-                .data = TAKE_PTR(data),
-        };
-        m->unknown_fields = fields;
-        return 0;
-}
-
-/* The last one counts, as it does for fields that are known. */
-bool pb_get_unknown_varint(const ProtobufCMessage *m, uint32_t number, uint64_t *ret) {
-        for (size_t i = m->n_unknown_fields; i > 0; i--) {
-                const ProtobufCMessageUnknownField *field = m->unknown_fields + i - 1;
-                Bytes bytes = { field->data, field->len };
-
-                if (field->tag == number && field->wire_type == PROTOBUF_C_WIRE_TYPE_VARINT)
-                        return bytes_take_varint(&bytes, ret);
-        }
-
-        return false;
 }
 
 ProtobufCMessage *pb_free(ProtobufCMessage *m) {

@@ -38,9 +38,5 @@ ProtobufCMessage *pb_copy(const ProtobufCMessage *m);
 /* Same type and same packed bytes. */
 bool pb_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);
 
-/* Numbers this schema has no name for, such as what v0 has and v1 lost: they travel along unprinted. */
-int pb_set_unknown_varint(ProtobufCMessage *m, uint32_t number, uint64_t value);
-bool pb_get_unknown_varint(const ProtobufCMessage *m, uint32_t number, uint64_t *ret);
-
 ProtobufCMessage *pb_free(ProtobufCMessage *m);
 DEFINE_CLEANUP(ProtobufCMessage *, pb_free)
