@@ -14,12 +14,14 @@ common_libbase_a_SOURCES = \
         common/base/usec.c common/base/usec.h
 
 common_libnet_a_SOURCES = \
+        common/net/address.c common/net/address.h \
         common/net/base64.c common/net/base64.h \
         common/net/budget.c common/net/budget.h \
         common/net/json_number.c common/net/json_number.h \
         common/net/json_reader.c common/net/json_reader.h \
         common/net/json_writer.c common/net/json_writer.h \
         common/net/pbfield.c common/net/pbfield.h \
+        common/net/media.c common/net/media.h \
         common/net/pbjson.c common/net/pbjson_print.c common/net/pbjson.h \
         common/net/pbpath.c common/net/pbpath.h \
         common/net/pbwire.c common/net/pbwire.h \

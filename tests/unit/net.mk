@@ -28,3 +28,8 @@ tests_unit_test_peer_LDADD = $(net_unit_libs)
 tests_unit_test_recordio_SOURCES = tests/unit/test-recordio.c
 tests_unit_test_recordio_CFLAGS = $(unit_cflags)
 tests_unit_test_recordio_LDADD = $(net_unit_libs)
+
+unit_tests += tests/unit/test-media
+tests_unit_test_media_SOURCES = tests/unit/test-media.c
+tests_unit_test_media_CFLAGS = $(unit_cflags)
+tests_unit_test_media_LDADD = $(unit_libs)
