@@ -46,7 +46,7 @@ sys.exit(not any(a["active"] and (not since or a.get("reregistered_time", 0) >= 
 }
 
 start_master() {
-        build/master/holdfast-master --ip=127.0.0.1 --port="$master_port" --work_dir="$demo/master" \
+        build/holdfast-master --ip=127.0.0.1 --port="$master_port" --work_dir="$demo/master" \
                 --no-hostname_lookup >>"$demo/master.log" 2>&1 </dev/null &
         master_pid=$!
         wait_for "the master answers" is_up "$master_address"
@@ -55,7 +55,7 @@ start_master() {
 
 start_agent() {
         agent_since=$(date +%s)
-        build/agent/holdfast-agent --ip=127.0.0.1 --port="$agent_port" --master="$master_address" \
+        build/holdfast-agent --ip=127.0.0.1 --port="$agent_port" --master="$master_address" \
                 --work_dir="$demo/agent" --runtime_dir="$demo/agent-run" --launcher_dir="$demo/bin" \
                 --resources='cpus:2;mem:1024;disk:1024;ports:[31000-32000]' --no-hostname_lookup \
                 ${demo_agent_flags:-} >>"$demo/agent.log" 2>&1 </dev/null &
@@ -67,7 +67,7 @@ start_agent() {
 # Installed, the agent finds its helpers in one directory; here a directory of links does.
 link_helpers() {
         mkdir "$demo/bin"
-        for helper in launcher/holdfast-launcher executor/holdfast-executor agent/holdfast-fetcher; do
+        for helper in holdfast-launcher holdfast-executor holdfast-fetcher holdfast-worker; do
                 ln -s "$top/build/$helper" "$demo/bin/"
         done
 }
@@ -127,7 +127,7 @@ start_agent
 
 say "holdfast run: a task that counts to 10, a second each"
 # shellcheck disable=SC2016 # the task's shell expands it
-build/cli/holdfast run --master="$master_address" --name=count --follow \
+build/holdfast run --master="$master_address" --name=count --follow \
         --resources='cpus:0.5;mem:64' \
         --command='for i in 1 2 3 4 5 6 7 8 9 10; do echo "the task (pid $$) counts $i"; sleep 1; done' \
         >"$demo/run.log" 2>&1 </dev/null &
@@ -167,7 +167,7 @@ say "TASK_FINISHED, holdfast run ended with status 0: one process, from 1 to 10,
 if $keep; then
         trap - EXIT INT TERM
         say "the cluster keeps running"
-        detail "master  http://$master_address        (for instance: build/cli/holdfast agents --master=$master_address)"
+        detail "master  http://$master_address        (for instance: build/holdfast agents --master=$master_address)"
         detail "agent   http://127.0.0.1:$agent_port"
         detail "logs    $demo/master.log  $demo/agent.log"
         detail "stop    kill $agent_pid $master_pid && rm -r $demo"

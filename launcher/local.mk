@@ -15,7 +15,7 @@ launcher_liblauncher_a_SOURCES = \
         launcher/limits.c launcher/limits.h \
         launcher/spawn.c launcher/spawn.h
 
-pkglibexec_PROGRAMS += launcher/holdfast-launcher
-launcher_holdfast_launcher_SOURCES = launcher/main.c
-launcher_holdfast_launcher_LDADD = launcher/liblauncher.a launcher/liblaunch.a isolator/libisolator.a \
+pkglibexec_PROGRAMS += holdfast-launcher
+holdfast_launcher_SOURCES = launcher/main.c
+holdfast_launcher_LDADD = launcher/liblauncher.a launcher/liblaunch.a isolator/libisolator.a \
         proto/libproto.a common/libbase.a $(PROTOBUF_C_LIBS) -lm

@@ -49,14 +49,8 @@ SOURCE_DIR = os.path.abspath(os.environ.get(
 BUILD_DIR = os.path.abspath(os.environ.get("top_builddir", os.path.join(SOURCE_DIR, "build")))
 
 # Where the build tree has each program.
-PROGRAMS = {
-    "holdfast-master": "master",
-    "holdfast-agent": "agent",
-    "holdfast-launcher": "launcher",
-    "holdfast-executor": "executor",
-    "holdfast-fetcher": "agent",
-    "holdfast": "cli",
-}
+PROGRAMS = ("holdfast-master", "holdfast-agent", "holdfast-launcher", "holdfast-executor", "holdfast-fetcher",
+            "holdfast-worker", "holdfast")
 
 
 class Skip(Exception):
@@ -96,7 +90,7 @@ def wait_until(predicate, what, timeout=READY_TIMEOUT_S, interval=0.01):
 def program(name):
     """The path of one of our programs; the test is skipped where it has not been built."""
     directory = os.environ.get("HOLDFAST_BINDIR")
-    path = os.path.join(directory, name) if directory else os.path.join(BUILD_DIR, PROGRAMS[name], name)
+    path = os.path.join(directory, name) if directory else os.path.join(BUILD_DIR, name)
     if not os.access(path, os.X_OK):
         skip("%s is not built" % name)
     return path
