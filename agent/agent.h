@@ -61,9 +61,11 @@ typedef struct Agent {
         char boot_id[37];
         uint8_t resource_version_uuid[16];
         usec_t start_time_usec;        /* CLOCK_REALTIME */
+        uint64_t n_tasks_arrived;      /* gives queued tasks their order */
 
         Framework *frameworks;         /* uthash by id; owned */
         CompletedFramework *completed; /* utlist, newest first; owned */
+        size_t n_completed;
         AgentCounters counters;
 } Agent;
 
@@ -73,6 +75,12 @@ DEFINE_CLEANUP(Agent *, agent_free)
 
 /* Reads the stored state and begins recovery; the rest happens in the loop. */
 int agent_start(Agent *a);
+
+/* Our id, as a master gave it. */
+int agent_set_id(Agent *a, const char *id);
+
+extern const Mesos__V1__AgentInfo__Capability__Type agent_capabilities[];
+extern const size_t n_agent_capabilities;
 
 /* SIGUSR1 and the master's Shutdown: kill everything, unregister if told so, leave the loop when done. */
 void agent_terminate(Agent *a, bool unregister, const char *why);

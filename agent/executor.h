@@ -3,11 +3,13 @@
 
 /* Executor: one executor, its tasks and its container. See executor.c. */
 
+#include <systemd/sd-event.h>
 #include <uthash.h>
 
 #include "agent/task.h"
 #include "common/base/macro.h"
 #include "common/base/process.h"
+#include "common/base/usec.h"
 #include "common/model/resources.h"
 #include "proto/mesos.pb-c.h"
 
@@ -69,6 +71,9 @@ void executor_complete_task(Executor *e, Task *t);
 
 /* Queued, launched, or terminated but not acknowledged. */
 bool executor_has_tasks(const Executor *e);
+
+/* How long it may take to shut down: its own word, else the agent's default. */
+usec_t executor_shutdown_grace_usec(const Executor *e, usec_t default_usec);
 
 /* Its own resources and those of its unfinished tasks; owned by the caller, NULL out of memory. */
 Resources *executor_used_resources(const Executor *e);

@@ -5,12 +5,23 @@ pkglibexec_PROGRAMS += holdfast-worker
 agent_libagent_a_SOURCES = \
         agent/account.c agent/account.h \
         agent/agent.h \
+        agent/checkpoint.c agent/checkpoint.h \
+        agent/command_executor.c agent/command_executor.h \
         agent/config.h \
-        agent/executor.h \
+        agent/container.c agent/container.h \
+        agent/executor.c agent/executor.h \
+        agent/executor_api.c agent/executor_api.h \
+        agent/executors.c agent/executors.h \
         agent/fetch_plan.c agent/fetch_plan.h \
-        agent/framework.h \
+        agent/framework.c agent/framework.h \
         agent/identity.c agent/identity.h \
-        agent/task.h
+        agent/launch.c agent/launch.h \
+        agent/master_link.h \
+        agent/recover.c agent/recover.h \
+        agent/sandbox.c agent/sandbox.h \
+        agent/status_manager.c agent/status_manager.h \
+        agent/task.c agent/task.h \
+        agent/tasks.c agent/tasks.h
 
 holdfast_worker_SOURCES = agent/worker_main.c
 

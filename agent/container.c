@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Containers
+ *
+ * One launcher and everything under it, seen from the agent:
+ *
+ *     RESOLVING ─user known, sandbox made─▶ SPAWNED ─hello─▶ PLACING ─in its cgroup─▶ PLACED
+ *                                                                                       │ identity durable: go
+ *     ENDED ◀─gone─ ENDING ◀─exited, failed─ RUNNING ◀──────────started──────────── STARTING
+ *
+ * Until "go" nothing of the user's runs, and a launcher whose agent dies before that ends by itself.
+ * After it, the launcher is the witness: it outlives us, and says how things ended, over its socket
+ * or by the record it left on the disk. Only when it is gone without a word do we touch the cgroup:
+ * everything in it is killed, and the exit status is unknown, which is what we then say.
+ *
+ * A Container pins the agent's end of that. Freeing it lets the launcher carry on.
+ */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/container.h"
+#include "agent/identity.h"
+#include "agent/launch.h"
+#include "agent/placement.h"
+#include "agent/sandbox.h"
+#include "common/base/log.h"
+#include "launcher/link.h"
+
+typedef enum ContainerState {
+        CONTAINER_RESOLVING,
+        CONTAINER_SPAWNED,
+        CONTAINER_PLACING,
+        CONTAINER_PLACED,
+        CONTAINER_STARTING,
+        CONTAINER_RUNNING,
+        CONTAINER_ENDING,      /* the end is known, the launcher is on its way out */
+        CONTAINER_ENDED,
+} ContainerState;
+
+struct Container {
+        Agent *agent;                  /* borrowed */
+        Executor *executor;            /* borrowed: our owner */
+        const ContainerOps *ops;
+        void *userdata;
+
+        ContainerState state;
+        bool destroying;
+        bool emptying;                 /* the launcher is gone: we see to it that nothing is left */
+        ContainerIdentity identity;
+        pid_t executor_pid;
+
+        IdentityQuery *query;
+        LauncherLink *link;
+        sd_event_source *end_source;   /* tells the end from the loop when there is no launcher to wait for */
+
+        ExitRecord record;             /* once has_record */
+        bool has_record;
+        char *why;                     /* what went wrong before there was a launcher to say so */
+};
+
+void container_identity_deinit(ContainerIdentity *i) {
+        free(i->cgroup);
+        free(i->unit);
+        free(i->invocation_id);
+        *i = (ContainerIdentity) {};
+}
+
+static LogContext context_of(const Container *c) {
+        return (LogContext) { .framework_id = c->executor->framework->id, .container_id = c->executor->container_id };
+}
+
+static PlacementResult place_of(const Container *c) {
+        return (PlacementResult) { c->identity.cgroup, c->identity.unit, c->identity.invocation_id };
+}
+
+/* Tells the end, once; the container may be freed when this returns. */
+static void tell_end(Container *c) {
+        ContainerEnd end = { .status = EXIT_STATUS_UNKNOWN, .launched = c->state >= CONTAINER_STARTING };
+        PlacementResult place = place_of(c);
+
+        placement_remove(c->agent->placement, c->executor->container_id, &place);
+
+        if (c->has_record) {
+                end.launched = c->record.kind == EXIT_RECORD_EXITED;
+                end.status = c->record.status;
+                end.message = c->record.kind == EXIT_RECORD_FAILED ? c->record.message : NULL;
+        } else
+                end.message = c->why ?: end.launched ? "its launcher ended without leaving a record" : NULL;
+
+        c->state = CONTAINER_ENDED;
+        c->ops->ended(c, &end, c->userdata);
+}
+
+static int on_end(sd_event_source *source, void *userdata) {
+        (void) source;
+        tell_end(userdata);
+        return 0;
+}
+
+/* The same from the loop, for callers that must not be called back from within. */
+static void tell_end_soon(Container *c, const char *why) {
+        if (why && !c->why)
+                c->why = strdup(why);
+
+        if (!c->end_source && sd_event_add_defer(c->agent->event, &c->end_source, on_end, c) < 0)
+                (void) log_oom();
+}
+
+static void take_record(Container *c, const ExitRecord *record) {
+        if (c->has_record)
+                return;
+
+        c->record = (ExitRecord) {
+                .kind = record->kind,
+                .status = record->status,
+                .error = record->error,
+                .oom_killed = record->oom_killed,
+                .started_usec = record->started_usec,
+                .ended_usec = record->ended_usec,
+                .step = record->step ? strdup(record->step) : NULL,
+                .message = record->message ? strdup(record->message) : NULL,
+        };
+        c->has_record = true;
+}
+
+static void read_record(Container *c) {
+        _cleanup_free_ char *path = launch_exit_record_path(c->agent->config, c->executor->container_id);
+        int r;
+
+        if (!path || c->has_record)
+                return;
+
+        r = exit_record_read(AT_FDCWD, path, &c->record);
+        c->has_record = r == EXIT_RECORD_OK;
+        if (r == EXIT_RECORD_E_CORRUPT)
+                log_warning("The exit record '%s' is damaged: how that container ended is not known.", path);
+        else if (r < 0 && r != -ENOENT)
+                (void) log_warning_errno(r, "Cannot read the exit record '%s': %m", path);
+}
+
+static void on_emptied(const char *container_id, int error, void *userdata) {
+        if (error < 0)
+                (void) log_error_errno(error, "Container '%s' left processes behind that cannot be killed: %m",
+                                       container_id);
+
+        tell_end(userdata);
+}
+
+/* Nobody is left to say what happened, or to kill what may still be there. */
+static void empty_place(Container *c) {
+        PlacementResult place = place_of(c);
+
+        /* Whether it was launched is told by the state, until a record says better. */
+        c->emptying = true;
+        if (placement_kill(c->agent->placement, c->executor->container_id, &place, on_emptied, c) < 0)
+                tell_end_soon(c, NULL);
+}
+
+static void on_placed(const char *container_id, int error, const char *message, const PlacementResult *result,
+                      void *userdata) {
+        Container *c = userdata;
+
+        if (error < 0) {
+                LogContext context = context_of(c);
+
+                (void) log_error_ctx(&context, error, "Cannot place container '%s': %s", container_id, message);
+                c->why = strdup(message);
+                (void) launcher_link_release(c->link);
+                return;
+        }
+
+        c->identity.cgroup = result->cgroup ? strdup(result->cgroup) : NULL;
+        c->identity.unit = result->unit ? strdup(result->unit) : NULL;
+        c->identity.invocation_id = result->invocation_id ? strdup(result->invocation_id) : NULL;
+        if (c->destroying)
+                return;
+
+        c->state = CONTAINER_PLACED;
+        c->ops->placed(c, &c->identity, c->userdata);
+}
+
+/* What systemctl shows beside the scope. */
+static char *make_description(const Container *c) {
+        const Executor *e = c->executor;
+        char *text;
+
+        if (asprintf(&text, "Holdfast %s %s of framework %s (%s)", e->generated ? "task" : "executor", e->id,
+                     e->framework->info->name, e->framework->id) < 0)
+                return NULL;
+
+        /* Names come from strangers; a description is one line. */
+        for (char *p = text; *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        *p = ' ';
+
+        return text;
+}
+
+static void on_hello(LauncherLink *l, const LauncherHello *hello, void *userdata) {
+        Container *c = userdata;
+        _cleanup_free_ char *description = NULL;
+        int r;
+
+        c->identity.launcher_pid = launcher_link_pid(l);
+        c->identity.launcher_start = launcher_link_start_time_ticks(l);
+        c->executor_pid = hello->main_pid;
+
+        if (hello->exit)
+                take_record(c, hello->exit);
+
+        if (c->executor->recovered) {
+                /* It was left between its making and "go": nothing of it has run, and nothing will. */
+                if (hello->state == LAUNCHER_WAITING)
+                        (void) launcher_link_release(l);
+                else if (hello->state == LAUNCHER_RUNNING && c->state < CONTAINER_RUNNING)
+                        c->state = CONTAINER_RUNNING;
+                return;
+        }
+
+        if (c->state != CONTAINER_SPAWNED || c->destroying)
+                return;
+
+        c->state = CONTAINER_PLACING;
+        description = make_description(c);
+        r = description ? placement_place(c->agent->placement, c->executor->container_id, description,
+                                          c->identity.launcher_pid, on_placed, c)
+                        : -ENOMEM;
+        if (r < 0)
+                on_placed(c->executor->container_id, r, "no place can be asked for", NULL, c);
+}
+
+static void on_started(LauncherLink *l, pid_t pid, uint64_t start_time_ticks, void *userdata) {
+        Container *c = userdata;
+
+        (void) l;
+        (void) start_time_ticks;
+        c->executor_pid = pid;
+        c->state = CONTAINER_RUNNING;
+        c->ops->started(c, c->userdata);
+}
+
+static void end_known(Container *c, const ExitRecord *record, bool recorded) {
+        take_record(c, record);
+        c->executor_pid = 0;
+        c->state = CONTAINER_ENDING;
+
+        /* Its disk refuses: we have it now, and record it ourselves when we report it. */
+        if (!recorded)
+                (void) launcher_link_release(c->link);
+}
+
+static void on_failed(LauncherLink *l, const ExitRecord *record, bool recorded, void *userdata) {
+        (void) l;
+        end_known(userdata, record, recorded);
+}
+
+static void on_exited(LauncherLink *l, const ExitRecord *record, bool recorded, bool left_behind, void *userdata) {
+        Container *c = userdata;
+
+        (void) l;
+        if (left_behind)
+                log_warning("Container '%s' left processes behind that did not die in time.",
+                            c->executor->container_id);
+        end_known(c, record, recorded);
+}
+
+static void on_gone(LauncherLink *l, int error, void *userdata) {
+        Container *c = userdata;
+
+        (void) l;
+        if (error < 0) {
+                LogContext context = context_of(c);
+
+                (void) log_error_ctx(&context, error, "Lost the launcher of container '%s': %m",
+                                     c->executor->container_id);
+        }
+
+        c->link = launcher_link_free(c->link);
+        placement_cancel(c->agent->placement, c->executor->container_id);
+        read_record(c);
+        empty_place(c);
+}
+
+static const LauncherLinkOps link_ops = {
+        .hello = on_hello,
+        .started = on_started,
+        .failed = on_failed,
+        .exited = on_exited,
+        .gone = on_gone,
+};
+
+static int spawn(Container *c, const Identity *identity) {
+        _cleanup_(launch_freep) Launch *launch = NULL;
+        _cleanup_free_ char *launcher = NULL;
+        int r;
+
+        r = launch_new(c->agent, c->executor, identity, &launch);
+        if (r < 0)
+                return r;
+
+        if (asprintf(&launcher, "%s/holdfast-launcher", c->agent->config->launcher_dir) < 0)
+                return -ENOMEM;
+
+        return launcher_link_spawn(c->agent->event, launcher, launch_plan(launch), &link_ops, c, &c->link);
+}
+
+static void refuse(Container *c, const char *reason) {
+        _cleanup_free_ char *message = NULL;
+
+        if (asprintf(&message, "Failed to create executor directory '%s': %s", c->executor->directory, reason) < 0)
+                message = NULL;
+
+        c->state = CONTAINER_ENDED;
+        c->ops->refused(c, message ?: "Failed to create executor directory", c->userdata);
+}
+
+static void on_identity(const Identity *identity, const char *error_text, void *userdata) {
+        Container *c = userdata;
+        Executor *e = c->executor;
+        char why[512];
+        int r;
+
+        c->query = NULL;
+        if (c->destroying) {
+                tell_end(c);
+                return;
+        }
+
+        if (!identity) {
+                snprintf(why, sizeof(why), "Failed to chown directory to '%s': %s", e->user, error_text);
+                refuse(c, why);
+                return;
+        }
+
+        r = sandbox_make(e->directory, identity->uid, identity->gid);
+        if (r < 0) {
+                refuse(c, strerror(-r));
+                return;
+        }
+
+        c->state = CONTAINER_SPAWNED;
+        r = spawn(c, identity);
+        if (r < 0) {
+                snprintf(why, sizeof(why), "cannot start its launcher: %s", strerror(-r));
+                tell_end_soon(c, why);
+        }
+}
+
+static int container_make(Agent *a, Executor *e, const ContainerOps *ops, void *userdata, Container **ret) {
+        Container *c = calloc(1, sizeof(*c));
+
+        if (!c)
+                return -ENOMEM;
+
+        *c = (Container) { .agent = a, .executor = e, .ops = ops, .userdata = userdata };
+        *ret = c;
+        return 0;
+}
+
+int container_new(Agent *a, Executor *e, const ContainerOps *ops, void *userdata, Container **ret) {
+        _cleanup_(container_freep) Container *c = NULL;
+        int r;
+
+        r = container_make(a, e, ops, userdata, &c);
+        if (r < 0)
+                return r;
+
+        r = identities_resolve(a->identities, e->user, on_identity, c, &c->query);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+static int copy_identity(ContainerIdentity *to, const ContainerIdentity *from) {
+        *to = (ContainerIdentity) {
+                .launcher_pid = from->launcher_pid,
+                .launcher_start = from->launcher_start,
+                .cgroup = from->cgroup ? strdup(from->cgroup) : NULL,
+                .unit = from->unit ? strdup(from->unit) : NULL,
+                .invocation_id = from->invocation_id ? strdup(from->invocation_id) : NULL,
+        };
+
+        return (from->cgroup && !to->cgroup) || (from->unit && !to->unit) ? -ENOMEM : 0;
+}
+
+int container_adopt(Agent *a, Executor *e, const ContainerIdentity *identity, const ContainerOps *ops, void *userdata,
+                    Container **ret) {
+        _cleanup_(container_freep) Container *c = NULL;
+        _cleanup_free_ char *runtime_directory = launch_runtime_directory(a->config, e->container_id);
+        int r;
+
+        if (!runtime_directory)
+                return -ENOMEM;
+
+        r = container_make(a, e, ops, userdata, &c);
+        if (r < 0)
+                return r;
+        r = copy_identity(&c->identity, identity);
+        if (r < 0)
+                return r;
+
+        /* No identity was recorded, so it was never told to go. */
+        c->state = identity->launcher_pid > 0 ? CONTAINER_STARTING : CONTAINER_RESOLVING;
+
+        r = launcher_link_connect(a->event, runtime_directory, &link_ops, c, &c->link);
+        if (r < 0) {
+                log_info("No launcher answers for container '%s' (%s); looking for its exit record.", e->container_id,
+                         strerror(-r));
+                read_record(c);
+                if (c->identity.cgroup)
+                        empty_place(c);
+                else
+                        tell_end_soon(c, NULL);
+        }
+
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+Container *container_free(Container *c) {
+        if (!c)
+                return NULL;
+
+        if (c->agent->placement)
+                placement_cancel(c->agent->placement, c->executor->container_id);
+        identity_query_cancel(c->query);
+        launcher_link_free(c->link);
+        sd_event_source_disable_unref(c->end_source);
+        if (c->has_record)
+                exit_record_deinit(&c->record);
+        container_identity_deinit(&c->identity);
+        free(c->why);
+        free(c);
+        return NULL;
+}
+
+void container_go(Container *c) {
+        int r;
+
+        if (c->state != CONTAINER_PLACED || c->destroying)
+                return;
+
+        c->state = CONTAINER_STARTING;
+        r = launcher_link_go(c->link, c->identity.cgroup);
+        if (r < 0)
+                (void) log_error_errno(r, "Cannot tell the launcher of container '%s' to go: %m",
+                                       c->executor->container_id);
+}
+
+void container_destroy(Container *c) {
+        if (c->destroying || c->emptying || c->state >= CONTAINER_ENDING)
+                return;
+
+        c->destroying = true;
+        if (!c->link) {
+                /* While the user is still being looked up, that answer will end it. */
+                if (!c->query)
+                        tell_end_soon(c, NULL);
+                return;
+        }
+
+        if (c->state < CONTAINER_STARTING)
+                (void) launcher_link_release(c->link);
+        else
+                (void) launcher_link_kill(c->link, SIGKILL, false);
+
+        /* One that does not react is taken for dead after its deadline. */
+        (void) launcher_link_check(c->link);
+}
+
+int container_signal(Container *c, int signal_number) {
+        if (!c->link || c->state != CONTAINER_RUNNING)
+                return -ESRCH;
+
+        return launcher_link_kill(c->link, signal_number, true);
+}
+
+Executor *container_executor(const Container *c) {
+        return c->executor;
+}
+
+pid_t container_pid(const Container *c) {
+        return c->identity.launcher_pid;
+}
+
+pid_t container_executor_pid(const Container *c) {
+        return c->executor_pid;
+}
+
+const char *container_cgroup(const Container *c) {
+        return c->identity.cgroup;
+}

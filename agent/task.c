@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Tasks
+ *
+ * What the agent knows of one task: the TaskInfo as the master sent it, and how far it has come.
+ *
+ *     QUEUED ──executor has subscribed──▶ LAUNCHED ──terminal status──▶ TERMINATED ──acknowledged──▶ COMPLETED
+ *        └──────────killed before delivery, executor gone──────────────────▲
+ *
+ * The state follows the statuses of the executor, but never leaves a terminal one: a second terminal
+ * status is acknowledged to its sender and goes no further. Delivery of updates is the status
+ * manager's business; a Task only remembers what /state and re-registration tell.
+ */
+
+#include "agent/task.h"
+#include "common/net/pbwire.h"
+
+/* More different states in a row than any real task has; the oldest give way. */
+#define N_STATUSES_MAX 32
+
+int task_new(Mesos__V1__TaskInfo *info, Task **ret) {
+        _cleanup_(task_freep) Task *t = NULL;
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        t = calloc(1, sizeof(*t));
+        if (!t)
+                return -ENOMEM;
+
+        t->state = MESOS__V1__TASK_STATE__TASK_STAGING;
+        t->forwarded_state = MESOS__V1__TASK_STATE__TASK_STAGING;
+
+        t->id = strdup(info->task_id->value);
+        if (!t->id)
+                return -ENOMEM;
+
+        r = resources_from_pb(info->resources, info->n_resources, &t->resources, &message);
+        if (r == RESOURCES_E_INVALID)
+                return TASK_E_INVALID;
+        if (r < 0)
+                return r;
+
+        /* Last: on failure the message stays the caller's. */
+        t->info = info;
+        *ret = TAKE_PTR(t);
+        return TASK_OK;
+}
+
+Task *task_free(Task *t) {
+        if (!t)
+                return NULL;
+
+        for (size_t i = 0; i < t->n_statuses; i++)
+                pb_free(&t->statuses[i]->base);
+        free(t->statuses);
+        if (t->kill_policy)
+                pb_free(&t->kill_policy->base);
+        resources_free(t->resources);
+        if (t->info)
+                pb_free(&t->info->base);
+        free(t->id);
+        free(t);
+        return NULL;
+}
+
+static int append_status(Task *t, Mesos__V1__TaskStatus *status) {
+        Mesos__V1__TaskStatus **p;
+
+        if (t->n_statuses == N_STATUSES_MAX) {
+                pb_free(&t->statuses[0]->base);
+                memmove(t->statuses, t->statuses + 1, --t->n_statuses * sizeof(*t->statuses));
+        }
+
+        p = reallocarray(t->statuses, t->n_statuses + 1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+
+        t->statuses = p;
+        t->statuses[t->n_statuses++] = status;
+        return 0;
+}
+
+int task_note_status(Task *t, const Mesos__V1__TaskStatus *status) {
+        Mesos__V1__TaskStatus slim = *status;
+        _cleanup_(pb_freep) ProtobufCMessage *copy = NULL;
+        int r;
+
+        if (!task_state_is_terminal(t->state))
+                t->state = status->state;
+
+        /* Data may be large and is the scheduler's own affair. */
+        slim.has_data = false;
+
+        copy = pb_copy(&slim.base);
+        if (!copy)
+                return -ENOMEM;
+
+        if (t->n_statuses > 0 && t->statuses[t->n_statuses - 1]->state == status->state) {
+                pb_free(&t->statuses[t->n_statuses - 1]->base);
+                t->statuses[t->n_statuses - 1] = (Mesos__V1__TaskStatus *) TAKE_PTR(copy);
+                return 0;
+        }
+
+        r = append_status(t, (Mesos__V1__TaskStatus *) copy);
+        if (r < 0)
+                return r;
+
+        copy = NULL;
+        return 0;
+}
+
+/* Limits have an entry type of their own in each message that carries them. */
+static int borrow_limits(const Mesos__V1__TaskInfo *info, Mesos__V1__Task *task) {
+        if (info->n_limits == 0)
+                return 0;
+
+        task->limits = calloc(info->n_limits, sizeof(*task->limits));
+        if (!task->limits)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < info->n_limits; i++) {
+                Mesos__V1__Task__LimitsEntry *entry = malloc(sizeof(*entry));
+
+                if (!entry)
+                        return -ENOMEM;
+
+                mesos__v1__task__limits_entry__init(entry);
+                entry->key = info->limits[i]->key;
+                entry->value = info->limits[i]->value;
+                task->limits[task->n_limits++] = entry;
+        }
+
+        return 0;
+}
+
+static void return_limits(Mesos__V1__Task *task) {
+        for (size_t i = 0; i < task->n_limits; i++)
+                free(task->limits[i]);
+        free(task->limits);
+}
+
+Mesos__V1__Task *task_to_pb(const Task *t, const char *framework_id, const char *agent_id,
+                            const char *executor_id) {
+        Mesos__V1__FrameworkID framework = MESOS__V1__FRAMEWORK_ID__INIT;
+        Mesos__V1__AgentID agent = MESOS__V1__AGENT_ID__INIT;
+        Mesos__V1__ExecutorID executor = MESOS__V1__EXECUTOR_ID__INIT;
+        Mesos__V1__Task task = MESOS__V1__TASK__INIT;
+        const Mesos__V1__TaskInfo *info = t->info;
+        const Mesos__V1__CommandInfo *command = info->command ?: info->executor ? info->executor->command : NULL;
+        ProtobufCMessage *copy = NULL;
+
+        framework.value = (char *) framework_id;
+        agent.value = (char *) agent_id;
+        executor.value = (char *) executor_id;
+
+        task.name = info->name;
+        task.task_id = info->task_id;
+        task.framework_id = &framework;
+        task.executor_id = executor_id ? &executor : NULL;
+        task.agent_id = &agent;
+        task.state = t->state;
+        task.n_resources = info->n_resources;
+        task.resources = info->resources;
+        task.n_statuses = t->n_statuses;
+        task.statuses = t->statuses;
+        task.has_status_update_state = t->has_forwarded;
+        task.status_update_state = t->forwarded_state;
+        task.has_status_update_uuid = t->has_forwarded;
+        task.status_update_uuid = (ProtobufCBinaryData) { 16, (uint8_t *) t->forwarded_uuid };
+        task.labels = info->labels;
+        task.discovery = info->discovery;
+        task.container = info->container;
+        task.health_check = info->health_check;
+        task.kill_policy = info->kill_policy;
+        task.user = command ? command->user : NULL;
+
+        if (borrow_limits(info, &task) == 0)
+                copy = pb_copy(&task.base);
+        return_limits(&task);
+        return (Mesos__V1__Task *) copy;
+}
