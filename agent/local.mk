@@ -25,14 +25,14 @@ agent_libagent_a_SOURCES = \
 
 holdfast_worker_SOURCES = agent/worker_main.c
 
-pkglibexec_PROGRAMS += agent/holdfast-fetcher
+pkglibexec_PROGRAMS += holdfast-fetcher
 
-agent_holdfast_fetcher_SOURCES = \
+holdfast_fetcher_SOURCES = \
         agent/fetch_archive.c agent/fetch_archive.h \
         agent/fetch_download.c agent/fetch_download.h \
         agent/fetch_plan.h \
         agent/fetch_target.c agent/fetch_target.h \
         agent/fetcher.c agent/fetcher.h \
         agent/fetcher_main.c
-agent_holdfast_fetcher_LDADD = proto/libproto.a common/libbase.a \
+holdfast_fetcher_LDADD = proto/libproto.a common/libbase.a \
         $(CURL_LIBS) $(ARCHIVE_LIBS) $(PROTOBUF_C_LIBS) -lm
