@@ -17,6 +17,10 @@ agent_libagent_a_SOURCES = \
         agent/identity.c agent/identity.h \
         agent/launch.c agent/launch.h \
         agent/master_link.h \
+        agent/placement.c agent/placement.h \
+        agent/placement_ops.h \
+        agent/placement_subtree.c \
+        agent/placement_systemd.c \
         agent/recover.c agent/recover.h \
         agent/sandbox.c agent/sandbox.h \
         agent/status_manager.c agent/status_manager.h \
