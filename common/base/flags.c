@@ -267,9 +267,9 @@ static int load_defaults(FlagTable *t, char **reterr_message) {
         return FLAGS_OK;
 }
 
-static void warn_about(const Flag *f, const char *name, bool alias) {
-        if (alias)
-                log_warning("Flag '%s' is deprecated, please use '%s'", name, f->name);
+static void warn_about(const Flag *f, bool by_alias) {
+        if (by_alias)
+                log_warning("Flag '%s' is deprecated, please use '%s'", f->alias, f->name);
         if (f->ignored)
                 log_warning("Flag '%s' is accepted for compatibility and has no effect", f->name);
 }
@@ -312,7 +312,7 @@ static int load_environment(FlagTable *t, char **env, char **reterr_message) {
                         return r;
 
                 n_name = (size_t) (equals - *env) - strlen(t->env_prefix);
-                warn_about(f, *env, n_name != strlen(f->name));
+                warn_about(f, strncasecmp(f->name, *env + strlen(t->env_prefix), n_name) != 0);
                 f->given = true;
         }
 
@@ -362,7 +362,7 @@ static int load_argument(FlagTable *t, const char *argument, bool *seen, char **
         if (r != 0)
                 return r;
 
-        warn_about(f, f->alias ?: f->name, alias);
+        warn_about(f, alias);
         f->given = true;
         return FLAGS_OK;
 }

@@ -55,35 +55,33 @@ double usec_to_secs(usec_t t) {
 }
 
 /*
- * Writes a duration as Mesos does: the largest unit that gives a whole number ("15mins", "2secs",
- * "1weeks"), else the largest unit not above the value with a fraction ("1.5secs"). Libraries of
- * executors parse exactly this. Returns buf.
+ * Writes a duration as Mesos does, because libraries of executors parse it and people compare it.
+ * The unit is the largest not above the value; if that gives a fraction and the next smaller unit
+ * a whole number, it is that one: "15mins", "90mins", "1500ms", but "1.0015secs". Returns buf.
  */
 const char *usec_format(usec_t t, char buf[static USEC_TEXT_MAX]) {
         static const struct {
                 const char *name;
                 usec_t usec;
         } units[] = {
-                { "weeks", USEC_PER_WEEK }, { "days", USEC_PER_DAY },   { "hrs", USEC_PER_HOUR },
+                { "weeks", USEC_PER_WEEK },  { "days", USEC_PER_DAY }, { "hrs", USEC_PER_HOUR },
                 { "mins", USEC_PER_MINUTE }, { "secs", USEC_PER_SEC }, { "ms", USEC_PER_MSEC },
                 { "us", 1 },
         };
+        size_t i = 0;
 
         if (t == 0)
                 return strcpy(buf, "0ns");
 
-        for (size_t i = 0; i < ELEMENTSOF(units); i++)
-                if (t >= units[i].usec && t % units[i].usec == 0) {
-                        snprintf(buf, USEC_TEXT_MAX, "%" PRIu64 "%s", t / units[i].usec, units[i].name);
-                        return buf;
-                }
+        while (t < units[i].usec)
+                i++;
+        if (t % units[i].usec != 0 && t % units[i + 1].usec == 0)
+                i++;
 
-        for (size_t i = 0; i < ELEMENTSOF(units); i++)
-                if (t >= units[i].usec) {
-                        snprintf(buf, USEC_TEXT_MAX, "%.15g%s", (double) t / (double) units[i].usec,
-                                 units[i].name);
-                        break;
-                }
+        if (t % units[i].usec == 0)
+                snprintf(buf, USEC_TEXT_MAX, "%" PRIu64 "%s", t / units[i].usec, units[i].name);
+        else
+                snprintf(buf, USEC_TEXT_MAX, "%.15g%s", (double) t / (double) units[i].usec, units[i].name);
 
         return buf;
 }
