@@ -17,6 +17,7 @@ common_libnet_a_SOURCES = \
         common/net/address.c common/net/address.h \
         common/net/base64.c common/net/base64.h \
         common/net/budget.c common/net/budget.h \
+        common/net/http_fetch.c common/net/http_fetch.h \
         common/net/json_number.c common/net/json_number.h \
         common/net/json_reader.c common/net/json_reader.h \
         common/net/json_writer.c common/net/json_writer.h \
