@@ -1,1 +1,28 @@
-# cli
+# cli: the program `holdfast`
+bin_PROGRAMS += holdfast
+noinst_LIBRARIES += cli/libcli.a
+
+cli_libcli_a_SOURCES = \
+        cli/agents.c \
+        cli/client.c cli/client.h \
+        cli/cluster.c cli/cluster.h \
+        cli/exit_code.c cli/exit_code.h \
+        cli/follow.c cli/follow.h \
+        cli/kill.c \
+        cli/logs.c \
+        cli/output.c cli/output.h \
+        cli/progress.c cli/progress.h \
+        cli/run.c cli/run.h \
+        cli/run_calls.c cli/run_calls.h \
+        cli/scheduler.c cli/scheduler.h \
+        cli/table.c cli/table.h \
+        cli/task_spec.c cli/task_spec.h \
+        cli/tasks.c \
+        cli/terminal.c cli/terminal.h \
+        cli/verb.h \
+        cli/verb_run.c \
+        cli/version.c
+
+holdfast_SOURCES = cli/main.c
+holdfast_LDADD = cli/libcli.a common/libnet.a common/libmodel.a proto/libproto.a common/libbase.a \
+        $(SYSTEMD_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) -lm
