@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import Cluster, check, equal, is_alive, main, wait_until    # noqa: E402
+from harness import TIMEOUT_SCALE, Cluster, check, equal, is_alive, main, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 
 
@@ -134,7 +134,7 @@ def test_recovery_is_quick():
         cluster.agent().start()
         cluster.wait_reregistered(cluster.agent())
         # A real Mesos agent always waits 2 s for executors here, and up to 1 s more to register.
-        check(time.monotonic() - start < 2, "the agent took %.1f s to come back" % (time.monotonic() - start))
+        check(time.monotonic() - start < 2 * TIMEOUT_SCALE, "the agent took %.1f s to come back" % (time.monotonic() - start))
         s.kill("steady")
         s.wait_state("steady", "TASK_KILLED")
 
