@@ -6,6 +6,7 @@
 #include "common/base/macro.h"
 #include "common/base/usec.h"
 #include "common/model/resources.h"
+#include "master/minimum.h"
 
 /*
  * The allocator is pure: it knows no sockets and no clock, and does nothing on its own. The master
@@ -31,29 +32,17 @@
  */
 typedef struct Allocator Allocator;
 
-/* Of --min_allocatable_resources: a set of quantities, all of which an offer must reach. */
-typedef struct AllocatorMinimum {
-        const char *const *names;
-        const int64_t *milli;
-        size_t n;
-} AllocatorMinimum;
-
 typedef struct AllocatorConfig {
         usec_t allocation_interval_usec;          /* no filter is shorter; 0: 1 s */
-        const AllocatorMinimum *minimums;         /* one of them is enough; */
-        size_t n_minimums;                        /* none: every offer that is not empty will do */
+        const Minimums *minimums;                 /* --min_allocatable_resources; NULL: MINIMUMS_DEFAULT */
         const char *const *excluded_names;        /* resources that don't count for fairness; NULL-terminated or NULL */
         bool offer_gpus_to_all;                   /* --no-filter_gpu_resources */
 } AllocatorConfig;
-
-/* cpus:0.01|mem:32, the default of the flag. */
-extern const AllocatorMinimum allocator_default_minimums[2];
 
 enum {
         ALLOCATOR_OK = 0,
         ALLOCATOR_E_UNKNOWN,           /* no such agent, framework or role: nothing was changed */
         ALLOCATOR_E_EXISTS,
-        ALLOCATOR_E_INVALID,
 };
 
 /* Copies what it keeps. */
@@ -95,9 +84,7 @@ typedef enum AllocatorCapability {
 typedef struct AllocatorRole {
         const char *name;
         bool suppressed;
-        bool has_minimums;                        /* offer_filters of the framework for this role: */
-        const AllocatorMinimum *minimums;         /* instead of those of the configuration */
-        size_t n_minimums;
+        const Minimums *minimums;                 /* offer_filters of the framework; NULL: those of the configuration */
 } AllocatorRole;
 
 typedef struct AllocatorFramework {

@@ -1,1 +1,2 @@
 # master
+include master/allocator.mk

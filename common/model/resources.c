@@ -458,3 +458,60 @@ Resources *resources_filter(const Resources *r, ResourcePredicate keep, void *us
 
         return TAKE_PTR(kept);
 }
+
+bool resources_any(const Resources *r, ResourcePredicate is, void *userdata) {
+        assert(r);
+        assert(is);
+
+        for (size_t i = 0; i < r->n; i++) {
+                ResourceView v = resources_view(&r->entries[i]);
+
+                if (is(&v, userdata))
+                        return true;
+        }
+
+        return false;
+}
+
+/* Puts an entry itself into the bag, where it becomes part of its like or a new one. */
+static int move_entry(Resources *to, Entry *e) {
+        int k;
+
+        if (find_addable(to, e)) {
+                k = resources_add_entry(to, e);
+                if (k >= 0)
+                        entry_deinit(e);
+                return k;
+        }
+
+        k = reserve(to, to->n + 1);
+        if (k >= 0)
+                to->entries[to->n++] = *e;
+        return k;
+}
+
+int resources_move(Resources *to, Resources *from, ResourcePredicate take, void *userdata) {
+        size_t n = 0;
+        int k = 0;
+
+        assert(to);
+        assert(from);
+        assert(to != from);
+        assert(take);
+
+        for (size_t i = 0; i < from->n; i++) {
+                Entry *e = &from->entries[i];
+                ResourceView v = resources_view(e);
+
+                if (k >= 0 && take(&v, userdata)) {
+                        k = move_entry(to, e);
+                        if (k >= 0)
+                                continue;
+                }
+
+                from->entries[n++] = *e;
+        }
+
+        from->n = n;
+        return k;
+}

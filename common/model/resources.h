@@ -97,6 +97,10 @@ typedef struct ResourceView {
 } ResourceView;
 typedef bool (*ResourcePredicate)(const ResourceView *v, void *userdata);
 Resources *resources_filter(const Resources *r, ResourcePredicate keep, void *userdata);
+bool resources_any(const Resources *r, ResourcePredicate is, void *userdata);
+
+/* Moves entries from one bag to another, without copying their values. On -ENOMEM the rest stayed where it was. */
+int resources_move(Resources *to, Resources *from, ResourcePredicate take, void *userdata);
 
 /* Walks the bag: amounts of scalars in thousandths, texts of ranges "[1-5, 7-9]" and sets "{a, b}". */
 typedef void (*ResourceVisitor)(const ResourceView *v, int64_t milli, const char *text, void *userdata);

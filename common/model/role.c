@@ -46,6 +46,9 @@ int role_check(const char *role, char **reterr_message) {
         n = strlen(role);
         if (n == 0)
                 return explain(reterr_message, ROLE_E_INVALID, "Role names cannot be the empty string");
+        if (n > ROLE_TEXT_MAX)
+                return explain(reterr_message, ROLE_E_INVALID, "Role must not be longer than %d characters",
+                               ROLE_TEXT_MAX);
         if (role[0] == '/')
                 return explain(reterr_message, ROLE_E_INVALID, "Role '%s' cannot start with a slash", role);
         if (role[n - 1] == '/')

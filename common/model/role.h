@@ -8,6 +8,9 @@
 /* The role of everything that is reserved to nobody. */
 #define ROLE_UNRESERVED "*"
 
+/* Longer ones are refused: a role is a path of directories, and a depth of recursion. */
+#define ROLE_TEXT_MAX 1024
+
 enum {
         ROLE_OK = 0,
         ROLE_E_INVALID,      /* *reterr_message says why, as Mesos words it */

@@ -1,0 +1,10 @@
+# The allocator: a library of its own, since it knows nothing of the rest of the master.
+
+noinst_LIBRARIES += master/liballocator.a
+
+master_liballocator_a_SOURCES = \
+        master/allocator.c master/allocator.h \
+        master/drf.c master/drf.h \
+        master/minimum.c master/minimum.h \
+        master/refusal.c master/refusal.h \
+        master/stock.c master/stock.h
