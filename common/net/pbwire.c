@@ -524,6 +524,7 @@ char *pb_missing_field(const ProtobufCMessage *m) {
 }
 
 ProtobufCMessage *pb_copy(const ProtobufCMessage *m) {
+        _cleanup_(pb_freep) ProtobufCMessage *copy = NULL;
         _cleanup_free_ uint8_t *packed = NULL;
         size_t n;
 
@@ -533,7 +534,13 @@ ProtobufCMessage *pb_copy(const ProtobufCMessage *m) {
                 return NULL;
 
         (void) protobuf_c_message_pack(m, packed);
-        return protobuf_c_message_unpack(m->descriptor, NULL, n, packed);
+        copy = protobuf_c_message_unpack(m->descriptor, NULL, n, packed);
+
+        /* Enum values that were set aside came back into their fields. */
+        if (!copy || mend_enums(copy) < 0)
+                return NULL;
+
+        return TAKE_PTR(copy);
 }
 
 static bool value_equal(const ProtobufCFieldDescriptor *field, const void *a, const void *b) {
