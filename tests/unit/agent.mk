@@ -8,3 +8,8 @@ unit_tests += tests/unit/test-identity
 tests_unit_test_identity_SOURCES = tests/unit/test-identity.c
 tests_unit_test_identity_CFLAGS = $(unit_cflags)
 tests_unit_test_identity_LDADD = agent/libagent.a $(unit_libs)
+
+unit_tests += tests/unit/test-status-manager
+tests_unit_test_status_manager_SOURCES = tests/unit/test-status-manager.c
+tests_unit_test_status_manager_CFLAGS = $(unit_cflags)
+tests_unit_test_status_manager_LDADD = agent/libagent.a $(unit_libs)
