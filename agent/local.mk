@@ -5,6 +5,8 @@ pkglibexec_PROGRAMS += holdfast-worker
 agent_libagent_a_SOURCES = \
         agent/account.c agent/account.h \
         agent/agent.h \
+        agent/capability.c agent/capability.h \
+        agent/census.c agent/census.h \
         agent/checkpoint.c agent/checkpoint.h \
         agent/command_executor.c agent/command_executor.h \
         agent/config.h \
@@ -13,19 +15,26 @@ agent_libagent_a_SOURCES = \
         agent/executor_api.c agent/executor_api.h \
         agent/executors.c agent/executors.h \
         agent/fetch_plan.c agent/fetch_plan.h \
+        agent/files.c agent/files.h \
         agent/framework.c agent/framework.h \
+        agent/host_load.c agent/host_load.h \
         agent/identity.c agent/identity.h \
         agent/launch.c agent/launch.h \
         agent/master_link.h \
+        agent/metrics.c agent/metrics.h \
         agent/placement.c agent/placement.h \
         agent/placement_ops.h \
         agent/placement_subtree.c \
         agent/placement_systemd.c \
         agent/recover.c agent/recover.h \
+        agent/resource_json.c agent/resource_json.h \
+        agent/resources_probe.c agent/resources_probe.h \
         agent/sandbox.c agent/sandbox.h \
+        agent/state_view.c agent/state_view.h \
         agent/status_manager.c agent/status_manager.h \
         agent/task.c agent/task.h \
-        agent/tasks.c agent/tasks.h
+        agent/tasks.c agent/tasks.h \
+        agent/usage.c agent/usage.h
 
 holdfast_worker_SOURCES = agent/worker_main.c
 

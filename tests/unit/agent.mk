@@ -9,6 +9,21 @@ tests_unit_test_identity_SOURCES = tests/unit/test-identity.c
 tests_unit_test_identity_CFLAGS = $(unit_cflags)
 tests_unit_test_identity_LDADD = agent/libagent.a $(unit_libs)
 
+unit_tests += tests/unit/test-files
+tests_unit_test_files_SOURCES = tests/unit/test-files.c
+tests_unit_test_files_CFLAGS = $(unit_cflags)
+tests_unit_test_files_LDADD = agent/libagent.a $(unit_libs)
+
+unit_tests += tests/unit/test-usage
+tests_unit_test_usage_SOURCES = tests/unit/test-usage.c
+tests_unit_test_usage_CFLAGS = $(unit_cflags)
+tests_unit_test_usage_LDADD = agent/libagent.a $(unit_libs)
+
+unit_tests += tests/unit/test-resources-probe
+tests_unit_test_resources_probe_SOURCES = tests/unit/test-resources-probe.c
+tests_unit_test_resources_probe_CFLAGS = $(unit_cflags)
+tests_unit_test_resources_probe_LDADD = agent/libagent.a $(unit_libs)
+
 unit_tests += tests/unit/test-status-manager
 tests_unit_test_status_manager_SOURCES = tests/unit/test-status-manager.c
 tests_unit_test_status_manager_CFLAGS = $(unit_cflags)
