@@ -48,7 +48,8 @@ install_test() {
         rm -rf build/stage
         make -C build install DESTDIR="$top/build/stage" || return 1
         for program in sbin/holdfast-master sbin/holdfast-agent bin/holdfast libexec/holdfast/holdfast-launcher \
-                libexec/holdfast/holdfast-executor libexec/holdfast/holdfast-fetcher; do
+                libexec/holdfast/holdfast-executor libexec/holdfast/holdfast-fetcher \
+                libexec/holdfast/holdfast-worker; do
                 find build/stage -path "*/$program" -perm -u=x | grep -q . || {
                         echo "not installed: $program"
                         return 1

@@ -56,7 +56,7 @@ start_master() {
 start_agent() {
         agent_since=$(date +%s)
         build/holdfast-agent --ip=127.0.0.1 --port="$agent_port" --master="$master_address" \
-                --work_dir="$demo/agent" --runtime_dir="$demo/agent-run" --launcher_dir="$demo/bin" \
+                --work_dir="$demo/agent" --runtime_dir="$demo/agent-run" \
                 --resources='cpus:2;mem:1024;disk:1024;ports:[31000-32000]' --no-hostname_lookup \
                 ${demo_agent_flags:-} >>"$demo/agent.log" 2>&1 </dev/null &
         agent_pid=$!
@@ -64,21 +64,16 @@ start_agent() {
         detail "holdfast-agent: pid $agent_pid, http://127.0.0.1:$agent_port"
 }
 
-# Installed, the agent finds its helpers in one directory; here a directory of links does.
-link_helpers() {
-        mkdir "$demo/bin"
-        for helper in holdfast-launcher holdfast-executor holdfast-fetcher holdfast-worker; do
-                ln -s "$top/build/$helper" "$demo/bin/"
-        done
-}
-
-# Everything that still runs out of the demo's directory: launchers, executors, tasks.
+# Everything that still runs of the demo: what is in its directory or names it, and launchers, which name
+# their container.
 demo_processes() {
+        find "$demo/agent" -path '*/runs/*' -prune -type d 2>/dev/null | sed 's,.*/,,' >"$demo/names"
+        echo "$demo" >>"$demo/names"
         for directory in /proc/[0-9]*; do
                 where=$(readlink "$directory/cwd" 2>/dev/null) || continue
                 case $where in
                 "$demo" | "$demo"/*) echo "${directory#/proc/}" ;;
-                *) ! tr '\0' ' ' 2>/dev/null <"$directory/cmdline" | grep -qF "$demo" || echo "${directory#/proc/}" ;;
+                *) ! tr '\0' ' ' 2>/dev/null <"$directory/cmdline" | grep -qFf "$demo/names" || echo "${directory#/proc/}" ;;
                 esac
         done
 }
@@ -121,7 +116,6 @@ demo_agent_flags=
 [ "$(id -u)" = 0 ] || demo_agent_flags='--launcher=posix --no-systemd_enable_support --no-switch_user'
 
 say "a cluster of one machine on loopback, everything in $demo"
-link_helpers
 start_master
 start_agent
 

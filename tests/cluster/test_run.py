@@ -84,7 +84,7 @@ def test_states_are_shown_and_output_is_followed():
 
 def test_environment_of_the_task_is_given_by_env():
     with Cluster() as cluster:
-        result = run_task(cluster, "echo \"[$GREETING]\"", "--follow", '--env={"GREETING":"good day"}')
+        result = run_task(cluster, "echo \"[$GREETING]\"", "--follow", "--env=GREETING=good day")
         check("[good day]" in result.stdout, "output is %r" % result.stdout)
 
 

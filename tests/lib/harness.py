@@ -47,10 +47,8 @@ STOP_TIMEOUT_S = 10
 SOURCE_DIR = os.path.abspath(os.environ.get(
     "top_srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")))
 BUILD_DIR = os.path.abspath(os.environ.get("top_builddir", os.path.join(SOURCE_DIR, "build")))
-
-# Where the build tree has each program.
-PROGRAMS = ("holdfast-master", "holdfast-agent", "holdfast-launcher", "holdfast-executor", "holdfast-fetcher",
-            "holdfast-worker", "holdfast")
+# All programs are in one directory, where the agent finds its helpers beside itself.
+BIN_DIR = os.environ.get("HOLDFAST_BINDIR", BUILD_DIR)
 
 
 class Skip(Exception):
@@ -89,8 +87,7 @@ def wait_until(predicate, what, timeout=READY_TIMEOUT_S, interval=0.01):
 
 def program(name):
     """The path of one of our programs; the test is skipped where it has not been built."""
-    directory = os.environ.get("HOLDFAST_BINDIR")
-    path = os.path.join(directory, name) if directory else os.path.join(BUILD_DIR, name)
+    path = os.path.join(BIN_DIR, name)
     if not os.access(path, os.X_OK):
         skip("%s is not built" % name)
     return path
@@ -304,7 +301,6 @@ class Cluster:
                  start=True):
         self.directory = tempfile.mkdtemp(prefix="holdfast-test-")
         os.chmod(self.directory, 0o755)    # tasks of other users live below it
-        self.bin_dir = self._link_programs()
         self.launcher = launcher
         self.resources = resources
         self.cgroup = None
@@ -334,15 +330,6 @@ class Cluster:
 
     # Making
 
-    def _link_programs(self):
-        """The agent finds its helpers in one directory, as when installed."""
-        directory = os.path.join(self.directory, "bin")
-        os.mkdir(directory)
-        for name in PROGRAMS:
-            with contextlib.suppress(Skip):
-                os.symlink(program(name), os.path.join(directory, name))
-        return directory
-
     def _make_cgroup(self):
         hierarchy = cgroup2_mount()
         name = "holdfast-test-%d" % os.getpid()
@@ -368,7 +355,7 @@ class Cluster:
                 "--master=%s:%d" % self.master_addr,
                 "--work_dir=" + os.path.join(self.directory, name),
                 "--runtime_dir=" + os.path.join(self.directory, name + "-run"),
-                "--launcher_dir=" + self.bin_dir, "--launcher=" + self.launcher,
+                "--launcher_dir=" + BIN_DIR, "--launcher=" + self.launcher,
                 "--no-systemd_enable_support", "--registration_backoff_factor=50ms",
                 "--resources=" + self.resources]
         if self.cgroup:
