@@ -1,5 +1,6 @@
 # tests/process: one real binary against a scripted peer.
 process_tests = \
+        tests/process/test-launcher.py \
         tests/process/test-fetcher.py
 
 TESTS += $(process_tests)
