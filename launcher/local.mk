@@ -18,4 +18,4 @@ launcher_liblauncher_a_SOURCES = \
 pkglibexec_PROGRAMS += holdfast-launcher
 holdfast_launcher_SOURCES = launcher/main.c
 holdfast_launcher_LDADD = launcher/liblauncher.a launcher/liblaunch.a isolator/libisolator.a \
-        proto/libproto.a common/libbase.a $(PROTOBUF_C_LIBS) -lm
+        proto/libproto.a common/libbase.a $(PROTOBUF_C_LIBS)

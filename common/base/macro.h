@@ -59,3 +59,11 @@ static inline const char *startswith(const char *s, const char *prefix) {
 
         return strncmp(s, prefix, n) == 0 ? s + n : NULL;
 }
+
+/* To the nearest, halves away from zero: llround() without libm, which the launcher does without. |x| < 2^63. */
+static inline int64_t double_round(double x) {
+        int64_t whole = (int64_t) x;
+        double rest = x - (double) whole;
+
+        return rest >= 0.5 ? whole + 1 : rest <= -0.5 ? whole - 1 : whole;
+}

@@ -98,7 +98,7 @@ int parse_milli(const char *text, int64_t *ret) {
         if (fabs(value) >= 0x1p63)
                 return -ERANGE;
 
-        *ret = (int64_t) llround(value);
+        *ret = double_round(value);
         return 0;
 }
 

@@ -9,7 +9,6 @@
  */
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <sys/random.h>
 
@@ -44,10 +43,10 @@ usec_t usec_sub(usec_t a, usec_t b) {
 usec_t usec_from_secs(double secs) {
         if (!(secs > 0))
                 return 0;
-        if (secs >= (double) (INT64_MAX / 1000))
+        if (secs >= (double) (INT64_MAX / (int64_t) USEC_PER_SEC))
                 return USEC_INFINITY;
 
-        return (usec_t) llround(secs * (double) USEC_PER_SEC);
+        return (usec_t) double_round(secs * (double) USEC_PER_SEC);
 }
 
 double usec_to_secs(usec_t t) {
