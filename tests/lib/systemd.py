@@ -151,8 +151,8 @@ class Host:
 
 def install(directory):
     """What `make install` installs, below a directory."""
-    harness.program("holdfast-agent")
-    harness.program("holdfast-master")
+    for name in ("holdfast-agent", "holdfast-master"):
+        harness.program(name)
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
     subprocess.run(["make", "-s", "-C", BUILD_DIR, "install", "DESTDIR=" + directory], env=env, check=True,
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

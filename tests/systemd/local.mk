@@ -2,7 +2,8 @@
 
 systemd_tests = \
         tests/systemd/test_confinement.py \
-        tests/systemd/test_scopes.py
+        tests/systemd/test_scopes.py \
+        tests/systemd/test_units.py
 
 EXTRA_DIST += $(systemd_tests) tests/systemd/boot tests/systemd/build-root tests/lib/systemd.py
 TESTS += $(systemd_tests)
