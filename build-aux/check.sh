@@ -38,7 +38,7 @@ check_in() {
 tests_of() {
         for rung in "$@"; do
                 case $rung in
-                unit) (cd "$top" && ls tests/unit/test-*.c 2>/dev/null | sed 's/\.c$//') ;;
+                unit | fuzz) (cd "$top" && ls "tests/$rung"/test-*.c "tests/$rung"/fuzz-*.c 2>/dev/null | sed 's/\.c$//') ;;
                 *) (cd "$top" && ls "tests/$rung"/test[-_]*.py 2>/dev/null) ;;
                 esac
         done | tr '\n' ' '
@@ -130,8 +130,8 @@ fi
 if step "make distcheck, without its tests" build/log/dist.log unpack_dist &&
         (configure_tree build-san "$top/build-dist" --enable-sanitizers "$@" && make_tree build-san); then
         suite dist 1 0 0
-        check_in "address and undefined behaviour sanitizers: unit and process tests, from the tarball" \
-                build-san sanitizers check TESTS="$(tests_of unit process)"
+        check_in "address and undefined behaviour sanitizers: unit and process tests, fuzz corpus, from the tarball" \
+                build-san sanitizers check TESTS="$(tests_of unit process fuzz)"
 else
         suite dist 0 1 0
 fi

@@ -1,6 +1,12 @@
 # Fuzz targets. make check replays tests/fuzz/corpus/NAME through fuzz-NAME; with --enable-fuzzing
 # (CC=clang) they are libFuzzer programs instead: tests/fuzz/fuzz-NAME CORPUS.
-fuzz_targets = tests/fuzz/fuzz-pbwire tests/fuzz/fuzz-pbjson
+fuzz_targets = \
+        tests/fuzz/fuzz-http-response \
+        tests/fuzz/fuzz-launcher \
+        tests/fuzz/fuzz-pbjson \
+        tests/fuzz/fuzz-pbwire \
+        tests/fuzz/fuzz-recordio \
+        tests/fuzz/fuzz-resources
 fuzz_cflags = $(AM_CFLAGS)
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 fuzz_libs = common/libnet.a common/libmodel.a proto/libproto.a common/libbase.a \
@@ -22,6 +28,26 @@ tests_fuzz_fuzz_pbjson_SOURCES = tests/fuzz/fuzz-pbjson.c tests/fuzz/fuzz.h $(fu
 tests_fuzz_fuzz_pbjson_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_pbjson_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_pbjson_LDADD = $(fuzz_libs)
+
+tests_fuzz_fuzz_http_response_SOURCES = tests/fuzz/fuzz-http-response.c tests/fuzz/fuzz.h $(fuzz_driver)
+tests_fuzz_fuzz_http_response_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_http_response_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_http_response_LDADD = $(fuzz_libs)
+
+tests_fuzz_fuzz_launcher_SOURCES = tests/fuzz/fuzz-launcher.c tests/fuzz/fuzz.h $(fuzz_driver)
+tests_fuzz_fuzz_launcher_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_launcher_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_launcher_LDADD = launcher/liblaunch.a $(fuzz_libs)
+
+tests_fuzz_fuzz_recordio_SOURCES = tests/fuzz/fuzz-recordio.c tests/fuzz/fuzz.h $(fuzz_driver)
+tests_fuzz_fuzz_recordio_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_recordio_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_recordio_LDADD = $(fuzz_libs)
+
+tests_fuzz_fuzz_resources_SOURCES = tests/fuzz/fuzz-resources.c tests/fuzz/fuzz.h $(fuzz_driver)
+tests_fuzz_fuzz_resources_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_resources_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_resources_LDADD = $(fuzz_libs)
 
 check_PROGRAMS += $(fuzz_targets)
 EXTRA_DIST += tests/fuzz/corpus
