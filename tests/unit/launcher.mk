@@ -17,3 +17,8 @@ tests_unit_test_file_LDADD = $(launcher_unit_libs)
 tests_unit_test_process_SOURCES = tests/unit/test-process.c
 tests_unit_test_process_CFLAGS = $(unit_cflags)
 tests_unit_test_process_LDADD = $(launcher_unit_libs)
+
+unit_tests += tests/unit/test-placement
+tests_unit_test_placement_SOURCES = tests/unit/test-placement.c
+tests_unit_test_placement_CFLAGS = $(unit_cflags)
+tests_unit_test_placement_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolator.a $(unit_libs)
