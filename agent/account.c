@@ -66,3 +66,14 @@ void account_group_name(gid_t gid, char ret[static ACCOUNT_NAME_MAX]) {
         if (!account_find_name("/etc/group", gid, ret))
                 (void) snprintf(ret, ACCOUNT_NAME_MAX, "%u", gid);
 }
+
+void account_owner_update(AccountOwner *o, uid_t uid, gid_t gid) {
+        if (!o->known || o->uid != uid)
+                account_user_name(uid, o->user);
+        if (!o->known || o->gid != gid)
+                account_group_name(gid, o->group);
+
+        o->known = true;
+        o->uid = uid;
+        o->gid = gid;
+}

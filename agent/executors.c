@@ -23,6 +23,7 @@
 #include "agent/executors.h"
 #include "agent/launch.h"
 #include "agent/master_link.h"
+#include "agent/operator_api.h"
 #include "agent/recover.h"
 #include "agent/sandbox.h"
 #include "agent/tasks.h"
@@ -105,6 +106,7 @@ static void terminated(Agent *a, Executor *e, TaskState state, int reason, const
         e->state = EXECUTOR_TERMINATED;
         e->timeout_source = sd_event_source_disable_unref(e->timeout_source);
         executor_stream_close(e);
+        operator_api_container_ended(a->operator_api, e->container_id, e->exit_status);
         a->counters.executors_terminated++;
 
         tasks_end_all(a, e, state, reason, message);

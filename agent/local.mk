@@ -5,23 +5,30 @@ pkglibexec_PROGRAMS += holdfast-worker
 agent_libagent_a_SOURCES = \
         agent/account.c agent/account.h \
         agent/agent.h \
-        agent/capability.c agent/capability.h \
+        agent/answer.c agent/answer.h \
+        agent/call.c agent/call.h \
         agent/census.c agent/census.h \
         agent/checkpoint.c agent/checkpoint.h \
         agent/command_executor.c agent/command_executor.h \
         agent/config.h \
         agent/container.c agent/container.h \
+        agent/container_view.c agent/container_view.h \
         agent/executor.c agent/executor.h \
         agent/executor_api.c agent/executor_api.h \
         agent/executors.c agent/executors.h \
         agent/fetch_plan.c agent/fetch_plan.h \
         agent/files.c agent/files.h \
+        agent/files_api.c agent/files_api.h \
         agent/framework.c agent/framework.h \
         agent/host_load.c agent/host_load.h \
         agent/identity.c agent/identity.h \
         agent/launch.c agent/launch.h \
+        agent/log_level.c agent/log_level.h \
         agent/master_link.h \
         agent/metrics.c agent/metrics.h \
+        agent/operator_api.c agent/operator_api.h \
+        agent/operator_call.c agent/operator_call.h \
+        agent/pb_list.c agent/pb_list.h \
         agent/placement.c agent/placement.h \
         agent/placement_ops.h \
         agent/placement_subtree.c \
@@ -30,11 +37,13 @@ agent_libagent_a_SOURCES = \
         agent/resource_json.c agent/resource_json.h \
         agent/resources_probe.c agent/resources_probe.h \
         agent/sandbox.c agent/sandbox.h \
+        agent/state_json.c agent/state_json.h \
         agent/state_view.c agent/state_view.h \
         agent/status_manager.c agent/status_manager.h \
         agent/task.c agent/task.h \
         agent/tasks.c agent/tasks.h \
-        agent/usage.c agent/usage.h
+        agent/usage.c agent/usage.h \
+        agent/wait_calls.c agent/wait_calls.h
 
 holdfast_worker_SOURCES = agent/worker_main.c
 

@@ -225,8 +225,8 @@ int agent_metrics_foreach(const Agent *a, usec_t now_usec, MetricVisit visit, vo
         if (r < 0)
                 return r;
 
-        for (size_t i = 0; i < ELEMENTSOF(metrics); i++)
-                visit(metrics[i].name, metrics[i].value ? metrics[i].value(&s) : 0, userdata);
+        for (size_t i = 0; r == 0 && i < ELEMENTSOF(metrics); i++)
+                r = visit(metrics[i].name, metrics[i].value ? metrics[i].value(&s) : 0, userdata);
 
-        return 0;
+        return r;
 }

@@ -7,27 +7,8 @@
  * borrowed from the objects; tasks are made for the occasion, as they are for the master.
  */
 
+#include "agent/pb_list.h"
 #include "agent/state_view.h"
-
-/*
- * Adds to a repeated message field: `list` is the address of the field's array, whatever its element
- * type. The array grows in powers of two.
- */
-static int list_add(void *list, size_t *n, void *item) {
-        void **array;
-
-        memcpy(&array, list, sizeof(array));
-        if ((*n & (*n - 1)) == 0) {
-                array = reallocarray(array, MAX(*n * 2, (size_t) 1), sizeof(*array));
-                if (!array)
-                        return -ENOMEM;
-
-                memcpy(list, &array, sizeof(array));
-        }
-
-        array[(*n)++] = item;
-        return 0;
-}
 
 static int add_task(StateView *v, const Agent *a, const Executor *e, const Task *task) {
         Mesos__V1__Agent__Response__GetTasks *tasks = &v->tasks;
@@ -40,17 +21,17 @@ static int add_task(StateView *v, const Agent *a, const Executor *e, const Task 
 
         switch (task->stage) {
         case TASK_QUEUED:
-                r = list_add(&tasks->queued_tasks, &tasks->n_queued_tasks, t);
+                r = pb_list_add(&tasks->queued_tasks, &tasks->n_queued_tasks, t);
                 break;
         case TASK_LAUNCHED:
-                r = list_add(&tasks->launched_tasks, &tasks->n_launched_tasks, t);
+                r = pb_list_add(&tasks->launched_tasks, &tasks->n_launched_tasks, t);
                 break;
         case TASK_TERMINATED:
-                r = list_add(&tasks->terminated_tasks, &tasks->n_terminated_tasks, t);
+                r = pb_list_add(&tasks->terminated_tasks, &tasks->n_terminated_tasks, t);
                 break;
         case TASK_COMPLETED:
         default:
-                r = list_add(&tasks->completed_tasks, &tasks->n_completed_tasks, t);
+                r = pb_list_add(&tasks->completed_tasks, &tasks->n_completed_tasks, t);
         }
 
         if (r < 0)
@@ -80,9 +61,9 @@ static int add_executor(StateView *v, const Agent *a, const Executor *e, bool co
         mesos__v1__agent__response__get_executors__executor__init(item);
         item->executor_info = e->info;
         if (completed)
-                r = list_add(&v->executors.completed_executors, &v->executors.n_completed_executors, item);
+                r = pb_list_add(&v->executors.completed_executors, &v->executors.n_completed_executors, item);
         else
-                r = list_add(&v->executors.executors, &v->executors.n_executors, item);
+                r = pb_list_add(&v->executors.executors, &v->executors.n_executors, item);
         if (r < 0) {
                 free(item);
                 return r;
@@ -101,9 +82,9 @@ static int add_framework_info(StateView *v, const Framework *f, bool completed) 
         mesos__v1__agent__response__get_frameworks__framework__init(item);
         item->framework_info = f->info;
         if (completed)
-                r = list_add(&v->frameworks.completed_frameworks, &v->frameworks.n_completed_frameworks, item);
+                r = pb_list_add(&v->frameworks.completed_frameworks, &v->frameworks.n_completed_frameworks, item);
         else
-                r = list_add(&v->frameworks.frameworks, &v->frameworks.n_frameworks, item);
+                r = pb_list_add(&v->frameworks.frameworks, &v->frameworks.n_frameworks, item);
         if (r < 0)
                 free(item);
         return r;

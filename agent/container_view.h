@@ -1,0 +1,33 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* ContainerView: the containers that run, what they are and what they use. See container_view.c. */
+
+#include "agent/agent.h"
+#include "common/net/pbjson.h"
+#include "proto/agent.pb-c.h"
+
+typedef struct ContainerEntry {
+        const Executor *executor;                               /* borrowed */
+        Mesos__V1__Agent__Response__GetContainers__Container pb;
+        Mesos__V1__FrameworkID framework_id;                    /* what pb points at, here and below */
+        Mesos__V1__ExecutorID executor_id;
+        Mesos__V1__ContainerID container_id;
+        Mesos__V1__ContainerStatus status;
+        Mesos__V1__ResourceStatistics statistics;
+} ContainerEntry;
+
+/* Borrows from the agent: use it before the loop goes on. */
+typedef struct ContainerView {
+        ContainerEntry *entries;                                        /* owned */
+        Mesos__V1__Agent__Response__GetContainers__Container **list;    /* owned; for GET_CONTAINERS */
+        size_t n;
+} ContainerView;
+
+/* `now_usec` is CLOCK_REALTIME. */
+int container_view_take(const Agent *a, usec_t now_usec, ContainerView *ret);
+void container_view_deinit(ContainerView *v);
+
+/* The arrays of /containers and /monitor/statistics. */
+void container_view_print(const ContainerView *v, JsonWriter *w);
+void container_view_print_statistics(const ContainerView *v, JsonWriter *w);
