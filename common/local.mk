@@ -24,6 +24,7 @@ common_libnet_a_SOURCES = \
         common/net/pbfield.c common/net/pbfield.h \
         common/net/media.c common/net/media.h \
         common/net/pbjson.c common/net/pbjson_print.c common/net/pbjson.h \
+        common/net/pbjson_value.c common/net/pbjson_value.h \
         common/net/pbpath.c common/net/pbpath.h \
         common/net/pbwire.c common/net/pbwire.h \
         common/net/utf8.c common/net/utf8.h \

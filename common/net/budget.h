@@ -10,7 +10,7 @@
 typedef struct Budget {
         size_t max_bytes;
         size_t used_bytes;
-        bool exceeded;     /* an allocation was refused: it was the budget, not the machine */
+        bool exceeded; /* an allocation was refused: it was the budget, not the machine */
 } Budget;
 
 #define BUDGET_INIT(max) ((Budget) { .max_bytes = (max) })

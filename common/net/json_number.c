@@ -132,7 +132,10 @@ static char *put_digits(const char *digits, int n_digits, int exponent, char *p)
                         p += n_digits - 1;
                 }
                 *p++ = 'e';
-                return p + json_format_int(exponent, p);
+                if (exponent < 0)
+                        *p++ = '-';
+
+                return put_uint((uint64_t) (exponent < 0 ? -exponent : exponent), p);
         }
 
         if (n_whole <= 0) {
@@ -155,7 +158,7 @@ static char *put_digits(const char *digits, int n_digits, int exponent, char *p)
         return p + n_digits - n_whole;
 }
 
-/* The shortest of what printf offers that reads back: fifteen to seventeen digits, or fewer of a denormal. */
+/* The shortest of what printf offers that reads back: 15 to 17 digits, fewer of a denormal. */
 static char *put_long(double value, char *p) {
         char text[JSON_NUMBER_BYTES], digits[JSON_NUMBER_BYTES];
         int n_digits = 0;

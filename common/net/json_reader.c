@@ -16,12 +16,13 @@
  * Syntax errors are told as Mesos tells them: "syntax error at line 1 near: oops".
  */
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "common/base/buffer.h"
 #include "common/net/json_reader.h"
 
-/* What jansson takes for each, keys and slots in their containers included; measured, then rounded up. */
+/* What jansson takes for each, with its key and its slot in the container; rounded up. */
 #define OBJECT_BYTES 256
 #define ARRAY_BYTES 160
 #define STRING_BYTES 128
@@ -35,14 +36,14 @@
 
 typedef struct Survey {
         unsigned depth;
-        unsigned max_depth;        /* reached */
+        unsigned max_depth; /* reached */
         size_t memory_bytes;
-        size_t n_marked;           /* numbers to mark */
+        size_t n_marked; /* numbers to mark */
 } Survey;
 
 static bool is_word(char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-               c == '+' || c == '.';
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '-' || c == '+' || c == '.';
 }
 
 static bool is_blank(char c) {
@@ -202,7 +203,8 @@ static int take_message(Buffer *b, char **reterr_message) {
         return 0;
 }
 
-static int refuse(int code, const char *text, const char *near, size_t n_near, char **reterr_message) {
+static int refuse(int code, const char *text, const char *near, size_t n_near,
+                  char **reterr_message) {
         Buffer b = BUFFER_INIT(2 * MAX_NEAR_BYTES);
         int r;
 
@@ -216,7 +218,8 @@ static int refuse(int code, const char *text, const char *near, size_t n_near, c
         return r < 0 ? r : code;
 }
 
-static int refuse_syntax(const char *json, size_t n, const json_error_t *error, char **reterr_message) {
+static int refuse_syntax(const char *json, size_t n, const json_error_t *error,
+                         char **reterr_message) {
         size_t offset = error_offset(json, n, error), line = 1;
         char text[64];
 
@@ -235,7 +238,8 @@ static int parse(const char *json, size_t n, json_t **ret, char **reterr_message
         json_error_t error;
         size_t end;
 
-        tree = json_loadb(json, n, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK, &error);
+        tree = json_loadb(json, n, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK,
+                          &error);
         if (!tree)
                 return refuse_syntax(json, n, &error, reterr_message);
 
@@ -243,7 +247,8 @@ static int parse(const char *json, size_t n, json_t **ret, char **reterr_message
         while (end < n && is_blank(json[end]))
                 end++;
         if (end < n)
-                return refuse(JSON_READ_E_SYNTAX, "Parsed JSON included non-whitespace trailing characters: ",
+                return refuse(JSON_READ_E_SYNTAX,
+                              "Parsed JSON included non-whitespace trailing characters: ",
                               json + end, n - end, reterr_message);
 
         *ret = TAKE_PTR(tree);
@@ -263,9 +268,12 @@ int json_read(const char *json, size_t n, unsigned max_depth, size_t max_memory_
         int r;
 
         if (survey.max_depth > max_depth)
-                return refuse(JSON_READ_E_BOUNDS, "JSON nested too deeply", NULL, 0, reterr_message);
-        if (survey.memory_bytes > max_memory_bytes)
-                return refuse(JSON_READ_E_BOUNDS, "JSON would take too much memory", NULL, 0, reterr_message);
+                return refuse(JSON_READ_E_BOUNDS, "JSON nested too deeply", NULL, 0,
+                              reterr_message);
+        /* jansson counts its place in the text in an int. */
+        if (survey.memory_bytes > max_memory_bytes || n > INT_MAX / 2)
+                return refuse(JSON_READ_E_BOUNDS, "JSON would take too much memory", NULL, 0,
+                              reterr_message);
 
         if (survey.n_marked == 0)
                 return parse(n > 0 ? json : "", n, ret, reterr_message);

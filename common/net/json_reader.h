@@ -9,7 +9,7 @@
 
 enum {
         JSON_READ_OK = 0,
-        JSON_READ_E_BOUNDS,     /* too deep, or too much memory */
+        JSON_READ_E_BOUNDS, /* too deep, or too much memory */
         JSON_READ_E_SYNTAX,
 };
 

@@ -22,7 +22,7 @@ static bool is_plain(unsigned char c) {
         return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* Whether one of eight bytes needs a closer look. A byte of x that is 0 borrows from its high bit. */
+/* Whether one of eight bytes needs a closer look: subtracting sets the high bit of those below. */
 static bool any_special(uint64_t eight) {
         const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
         uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
@@ -30,25 +30,53 @@ static bool any_special(uint64_t eight) {
         return ((eight | (eight - ones * 0x20) | (quote - ones) | (backslash - ones)) & highs) != 0;
 }
 
+static uint64_t load_64(const char *p) {
+        uint64_t value;
+
+        memcpy(&value, p, sizeof(value));
+        return value;
+}
+
+static uint32_t load_32(const char *p) {
+        uint32_t value;
+
+        memcpy(&value, p, sizeof(value));
+        return value;
+}
+
+/* Whether all can be copied as they are. The last bytes are seen twice rather than one by one. */
+static bool all_plain(const char *text, size_t n) {
+        if (n >= 8) {
+                for (size_t i = 0; i + 8 < n; i += 8)
+                        if (any_special(load_64(text + i)))
+                                return false;
+
+                return !any_special(load_64(text + n - 8));
+        }
+
+        if (n >= 4)
+                return !any_special((uint64_t) load_32(text) << 32 | load_32(text + n - 4));
+
+        for (size_t i = 0; i < n; i++)
+                if (!is_plain((unsigned char) text[i]))
+                        return false;
+
+        return true;
+}
+
 /* How many bytes can be copied as they are. */
 static size_t plain_length(const char *text, size_t n) {
         size_t i = 0;
-        uint64_t eight;
 
-        for (; n - i >= sizeof(eight); i += sizeof(eight)) {
-                memcpy(&eight, text + i, sizeof(eight));
-                if (any_special(eight))
-                        break;
-        }
-
+        while (n - i >= 8 && !any_special(load_64(text + i)))
+                i += 8;
         while (i < n && is_plain((unsigned char) text[i]))
                 i++;
 
         return i;
 }
 
-/* Where the next n bytes may go; NULL once an error stuck. */
-static char *make_room(JsonWriter *w, size_t n) {
+static char *make_room_slowly(JsonWriter *w, size_t n) {
         char *p;
         int r;
 
@@ -64,9 +92,19 @@ static char *make_room(JsonWriter *w, size_t n) {
         return p;
 }
 
+/* Where the next n bytes may go; NULL once an error stuck. Mostly the buffer has them already. */
+static inline char *make_room(JsonWriter *w, size_t n) {
+        const Buffer *b = w->buffer;
+
+        if (w->error == 0 && n <= b->n_allocated - b->end && n <= b->max_bytes - buffer_size(b))
+                return b->data + b->end;
+
+        return make_room_slowly(w, n);
+}
+
 /* Everything up to end was written into the room made before. */
-static void commit_to(JsonWriter *w, const char *end) {
-        buffer_commit(w->buffer, (size_t) (end - (w->buffer->data + w->buffer->end)));
+static inline void commit_to(JsonWriter *w, const char *end) {
+        w->buffer->end = (size_t) (end - w->buffer->data);
 }
 
 static void append(JsonWriter *w, const char *text, size_t n) {
@@ -110,7 +148,8 @@ static void append_text(JsonWriter *w, const char *text, size_t n) {
                         length = 1;
                 } else {
                         length = utf8_sequence_length(text, n);
-                        append(w, length > 0 ? text : REPLACEMENT, length > 0 ? length : strlen(REPLACEMENT));
+                        append(w, length > 0 ? text : REPLACEMENT,
+                               length > 0 ? length : strlen(REPLACEMENT));
                         length = MAX(length, (size_t) 1);
                 }
 
@@ -135,7 +174,7 @@ static char *open_value(JsonWriter *w, const char *key, size_t n) {
         size_t n_key = key ? strlen(key) : 0;
         char *p;
 
-        if (n_key > 0 && plain_length(key, n_key) < n_key) {
+        if (!all_plain(key, n_key)) {
                 append_key(w, key, n_key);
                 return make_room(w, n);
         }
@@ -169,24 +208,44 @@ static void put_value(JsonWriter *w, const char *key, const char *text, size_t n
         commit_to(w, p + n);
 }
 
-void json_object_begin(JsonWriter *w, const char *key) {
-        put_value(w, key, "{", 1);
+static void begin(JsonWriter *w, const char *key, char bracket) {
+        char *p;
+
+        p = open_value(w, key, 1);
+        if (!p)
+                return;
+
+        *p++ = bracket;
+        commit_to(w, p);
         w->comma = false;
+}
+
+static void end(JsonWriter *w, char bracket) {
+        char *p;
+
+        p = make_room(w, 1);
+        if (!p)
+                return;
+
+        *p++ = bracket;
+        commit_to(w, p);
+        w->comma = true;
+}
+
+void json_object_begin(JsonWriter *w, const char *key) {
+        begin(w, key, '{');
 }
 
 void json_object_end(JsonWriter *w) {
-        append(w, "}", 1);
-        w->comma = true;
+        end(w, '}');
 }
 
 void json_array_begin(JsonWriter *w, const char *key) {
-        put_value(w, key, "[", 1);
-        w->comma = false;
+        begin(w, key, '[');
 }
 
 void json_array_end(JsonWriter *w) {
-        append(w, "]", 1);
-        w->comma = true;
+        end(w, ']');
 }
 
 void json_put_string(JsonWriter *w, const char *key, const char *value) {
@@ -199,7 +258,7 @@ void json_put_string(JsonWriter *w, const char *key, const char *value) {
 void json_put_string_n(JsonWriter *w, const char *key, const char *value, size_t n) {
         char *p;
 
-        if (plain_length(value, n) < n) {
+        if (!all_plain(value, n)) {
                 put_value(w, key, "\"", 1);
                 append_text(w, value, n);
                 append(w, "\"", 1);

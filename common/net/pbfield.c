@@ -6,7 +6,7 @@
  * protobuf-c lays a message out as a plain struct, and its descriptor says where each field lies
  * and what tells whether it is set: a has_x beside optional numbers and bytes, an x_case for the
  * members of a oneof, an n_x for repeated fields, and for strings and messages the pointer itself.
- * What checks, compares and prints messages of any type uses these functions instead of knowing that.
+ * What checks, compares and prints messages of any type uses these functions and needn't know.
  */
 
 #include "common/net/pbfield.h"
@@ -65,7 +65,7 @@ size_t pbfield_element_size(const ProtobufCFieldDescriptor *field) {
         return 0;
 }
 
-/* protobuf-c treats map<k, v> as repeated XEntry { key = 1, value = 2 }, and only the name tells. */
+/* protobuf-c takes map<k, v> for repeated XEntry { key = 1, value = 2 }: only the name tells. */
 bool pbfield_is_map(const ProtobufCFieldDescriptor *field) {
         const ProtobufCMessageDescriptor *entry = field->descriptor;
         size_t n;
@@ -75,8 +75,8 @@ bool pbfield_is_map(const ProtobufCFieldDescriptor *field) {
                 return false;
 
         n = strlen(entry->name);
-        return n > 5 && streq(entry->name + n - 5, "Entry") && streq(entry->fields[0].name, "key") &&
-               streq(entry->fields[1].name, "value");
+        return n > 5 && streq(entry->name + n - 5, "Entry") &&
+               streq(entry->fields[0].name, "key") && streq(entry->fields[1].name, "value");
 }
 
 bool pbfield_has_enum_value(const ProtobufCFieldDescriptor *field, int value) {

@@ -28,12 +28,14 @@ static inline void *pbfield_slot(const ProtobufCMessage *m, const ProtobufCField
 }
 
 /* The has_x, n_x or x_case that goes with the field. */
-static inline void *pbfield_quantifier(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *field) {
+static inline void *pbfield_quantifier(const ProtobufCMessage *m,
+                                       const ProtobufCFieldDescriptor *field) {
         return (char *) m + field->quantifier_offset;
 }
 
 /* How many values the field has: 0 or 1 unless it is repeated. Required numbers always have one. */
-static inline size_t pbfield_count(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *field) {
+static inline size_t pbfield_count(const ProtobufCMessage *m,
+                                   const ProtobufCFieldDescriptor *field) {
         if (field->label == PROTOBUF_C_LABEL_REPEATED)
                 return *(const size_t *) pbfield_quantifier(m, field);
         if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
@@ -45,14 +47,16 @@ static inline size_t pbfield_count(const ProtobufCMessage *m, const ProtobufCFie
                 /* An unset string with a default points at the default. */
                 return p && p != field->default_value;
         }
-        if (field->label == PROTOBUF_C_LABEL_OPTIONAL && !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
+        if (field->label == PROTOBUF_C_LABEL_OPTIONAL &&
+            !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
                 return *(const protobuf_c_boolean *) pbfield_quantifier(m, field) != 0;
 
         return 1;
 }
 
 /* Where value i lies; i is below pbfield_count(). */
-static inline void *pbfield_at(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *field, size_t i) {
+static inline void *pbfield_at(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *field,
+                               size_t i) {
         void *slot = pbfield_slot(m, field);
 
         if (field->label != PROTOBUF_C_LABEL_REPEATED)

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Protobuf messages as JSON by walking descriptors, with Mesos's rules. See pbjson.c and pbjson_print.c. */
+/* Protobuf messages as JSON, with Mesos's rules. See pbjson.c and pbjson_print.c. */
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -19,8 +19,8 @@ enum {
  * come without the prefix, which is the endpoint's: PBJSON_E_SYNTAX mostly goes by "Failed to parse
  * body into JSON: ", PB_E_INVALID by "Failed to convert JSON into Call protobuf: ".
  */
-int pbjson_parse(const ProtobufCMessageDescriptor *descriptor, const char *json, size_t n, PbLimits limits,
-                 ProtobufCMessage **ret, char **reterr_message);
+int pbjson_parse(const ProtobufCMessageDescriptor *descriptor, const char *json, size_t n,
+                 PbLimits limits, ProtobufCMessage **ret, char **reterr_message);
 
 /* Appends the message as one JSON object. */
 int pbjson_print(const ProtobufCMessage *m, Buffer *b);

@@ -3,10 +3,11 @@
 /*
  * Messages as JSON
  *
- * Mesos's rules, which are not those of proto3: names as in the schema, in the schema's order; enums
- * by name; bytes in base64; 64-bit integers as numbers; maps as objects. A field is printed when it
- * is set, and also when it isn't but has an explicit default and is not deprecated: so FrameworkInfo
- * always shows "checkpoint":false and never an unset "role":"*". Unknown fields are not printed.
+ * Mesos's rules, which are not those of proto3: names as in the schema, in the schema's order;
+ * enums by name; bytes in base64; 64-bit integers as numbers; maps as objects. A field is printed
+ * when it is set, and also when it isn't but has an explicit default and is not deprecated: so
+ * FrameworkInfo always shows "checkpoint":false and never an unset "role":"*". Unknown fields are
+ * not printed.
  */
 
 #include "common/net/pbfield.h"
@@ -24,7 +25,8 @@ static bool is_printed(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
  * Picks what is printed, in the schema's order: as pbfield_declaration_order(), but on the few
  * fields that are set rather than on all.
  */
-static size_t pick_fields(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *ret[static PB_MAX_FIELDS]) {
+static size_t pick_fields(const ProtobufCMessage *m,
+                          const ProtobufCFieldDescriptor *ret[static PB_MAX_FIELDS]) {
         const ProtobufCMessageDescriptor *descriptor = m->descriptor;
         size_t n = 0;
 
@@ -45,7 +47,8 @@ static size_t pick_fields(const ProtobufCMessage *m, const ProtobufCFieldDescrip
         return n;
 }
 
-static void print_enum(JsonWriter *w, const char *key, const ProtobufCFieldDescriptor *field, int value) {
+static void print_enum(JsonWriter *w, const char *key, const ProtobufCFieldDescriptor *field,
+                       int value) {
         const ProtobufCEnumValue *v;
 
         v = protobuf_c_enum_descriptor_get_value(field->descriptor, value);
@@ -55,7 +58,8 @@ static void print_enum(JsonWriter *w, const char *key, const ProtobufCFieldDescr
                 json_put_int(w, key, value);
 }
 
-static void print_value(JsonWriter *w, const char *key, const ProtobufCFieldDescriptor *field, const void *value) {
+static void print_value(JsonWriter *w, const char *key, const ProtobufCFieldDescriptor *field,
+                        const void *value) {
         const ProtobufCBinaryData *bytes = value;
 
         switch (field->type) {
@@ -100,7 +104,8 @@ static void print_default(JsonWriter *w, const ProtobufCFieldDescriptor *field) 
                 print_value(w, field->name, field, field->default_value);
 }
 
-static void print_map(JsonWriter *w, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *field) {
+static void print_map(JsonWriter *w, const ProtobufCMessage *m,
+                      const ProtobufCFieldDescriptor *field) {
         json_object_begin(w, field->name);
 
         for (size_t i = 0; i < pbfield_count(m, field); i++) {
@@ -115,7 +120,8 @@ static void print_map(JsonWriter *w, const ProtobufCMessage *m, const ProtobufCF
         json_object_end(w);
 }
 
-static void print_repeated(JsonWriter *w, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *field) {
+static void print_repeated(JsonWriter *w, const ProtobufCMessage *m,
+                           const ProtobufCFieldDescriptor *field) {
         if (pbfield_is_map(field))
                 return print_map(w, m, field);
 

@@ -11,7 +11,7 @@
 typedef struct PbPath {
         const struct PbPath *parent;
         const ProtobufCFieldDescriptor *field;
-        size_t index;        /* of a repeated field */
+        size_t index; /* of a repeated field */
 } PbPath;
 
 /* Of texts about a message: as much as anybody reads. */

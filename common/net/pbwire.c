@@ -31,7 +31,7 @@
 /* Occurrences of a singular message that we are ready to merge. */
 #define MAX_MERGED 8
 
-/* What protobuf-c notes about each field while it unpacks a message: 40 bytes, in slabs that double. */
+/* What protobuf-c notes about each field while unpacking: 40 bytes, in slabs that double. */
 #define SCRATCH_BYTES 80
 
 /* What malloc() adds to each piece, more or less. */
@@ -53,9 +53,9 @@ typedef struct Bytes {
 typedef struct Item {
         uint32_t number;
         unsigned wire_type;
-        uint64_t value;      /* WIRE_VARINT */
-        Bytes bytes;         /* WIRE_BYTES */
-        size_t n;            /* the whole of it */
+        uint64_t value; /* WIRE_VARINT */
+        Bytes bytes;    /* WIRE_BYTES */
+        size_t n;       /* the whole of it */
 } Item;
 
 /* What occurred in one message: each field how often, and how many items in all. */
@@ -67,9 +67,9 @@ typedef struct Seen {
 typedef struct Walk {
         unsigned max_depth;
         Budget budget;
-        Buffer missing;          /* required fields that are not there, comma-separated */
+        Buffer missing; /* required fields that are not there, comma-separated */
         bool has_unknown_enums;
-        char *message;           /* owned; why the bytes are refused */
+        char *message; /* owned; why the bytes are refused */
 } Walk;
 
 static int _printf_(3, 4) refuse(Walk *w, const PbPath *path, const char *format, ...) {
@@ -97,6 +97,13 @@ static int _printf_(3, 4) refuse(Walk *w, const PbPath *path, const char *format
 
 static bool bytes_take_varint(Bytes *b, uint64_t *ret) {
         uint64_t value = 0;
+
+        /* Nearly all of them are one byte long. */
+        if (b->n > 0 && b->p[0] < 0x80) {
+                *ret = *b->p++;
+                b->n--;
+                return true;
+        }
 
         for (unsigned i = 0; i < 10 && i < b->n; i++) {
                 value |= (uint64_t) (b->p[i] & 0x7f) << (7 * i);
@@ -273,15 +280,16 @@ static int walk_field(Walk *w, const Item *item, unsigned depth, const PbPath *p
 }
 
 /* Notes the required fields that didn't occur. The entry of a map is whole or it is nothing. */
-static void walk_missing(Walk *w, const ProtobufCMessageDescriptor *descriptor,
-                         const Seen *seen, const PbPath *path) {
+static void walk_missing(Walk *w, const ProtobufCMessageDescriptor *descriptor, const Seen *seen,
+                         const PbPath *path) {
         const ProtobufCFieldDescriptor *fields[PB_MAX_FIELDS];
         bool is_entry = path && pbfield_is_map(path->field);
         bool complete = true;
         size_t n;
 
         for (size_t i = 0; i < descriptor->n_fields; i++)
-                if (seen->n[i] == 0 && (is_entry || descriptor->fields[i].label == PROTOBUF_C_LABEL_REQUIRED))
+                if (seen->n[i] == 0 &&
+                    (is_entry || descriptor->fields[i].label == PROTOBUF_C_LABEL_REQUIRED))
                         complete = false;
         if (complete)
                 return;
@@ -293,8 +301,8 @@ static void walk_missing(Walk *w, const ProtobufCMessageDescriptor *descriptor,
                         pbpath_append_missing(path, fields[i], &w->missing);
 }
 
-static int walk_items(Walk *w, const ProtobufCMessageDescriptor *descriptor, Bytes bytes, unsigned depth,
-                      const PbPath *path, Seen *seen) {
+static int walk_items(Walk *w, const ProtobufCMessageDescriptor *descriptor, Bytes bytes,
+                      unsigned depth, const PbPath *path, Seen *seen) {
         int r;
 
         for (; bytes.n > 0; seen->n_items++) {
@@ -309,14 +317,17 @@ static int walk_items(Walk *w, const ProtobufCMessageDescriptor *descriptor, Byt
 
                 field = protobuf_c_message_descriptor_get_field(descriptor, item.number);
                 if (!field) {
-                        if (!budget_charge(&w->budget, sizeof(ProtobufCMessageUnknownField) + item.n + MALLOC_BYTES))
+                        if (!budget_charge(&w->budget, sizeof(ProtobufCMessageUnknownField) +
+                                                                       item.n + MALLOC_BYTES))
                                 return refuse(w, path, "Too much memory");
                         continue;
                 }
 
-                here = (PbPath) { .parent = path, .field = field, .index = seen->n[field - descriptor->fields]++ };
-                if (field->label != PROTOBUF_C_LABEL_REPEATED && field->type == PROTOBUF_C_TYPE_MESSAGE &&
-                    here.index >= MAX_MERGED)
+                here = (PbPath) { .parent = path,
+                                  .field = field,
+                                  .index = seen->n[field - descriptor->fields]++ };
+                if (field->label != PROTOBUF_C_LABEL_REPEATED &&
+                    field->type == PROTOBUF_C_TYPE_MESSAGE && here.index >= MAX_MERGED)
                         return refuse(w, &here, "Too many occurrences");
 
                 r = walk_field(w, &item, depth, &here);
@@ -358,8 +369,8 @@ static int walk_bytes(Walk *w, const ProtobufCMessageDescriptor *descriptor, Byt
                 return r;
 
         if (buffer_size(&w->missing) > 0)
-                return refuse(w, NULL, "Missing required fields: %.*s", (int) buffer_size(&w->missing),
-                              buffer_data(&w->missing));
+                return refuse(w, NULL, "Missing required fields: %.*s",
+                              (int) buffer_size(&w->missing), buffer_data(&w->missing));
 
         return 0;
 }
@@ -391,7 +402,7 @@ static int keep_unknown(ProtobufCMessage *m, uint32_t number, uint64_t value) {
         return 0;
 }
 
-/* Removes unnamed values from a repeated enum, or unsets an optional one, keeping them as unknown fields. */
+/* Takes unnamed values out of an enum, repeated or optional, and keeps them as unknown fields. */
 static int mend_enum(ProtobufCMessage *m, const ProtobufCFieldDescriptor *field) {
         size_t n = pbfield_count(m, field), n_kept = 0;
         int r;
@@ -442,8 +453,8 @@ static int mend_enums(ProtobufCMessage *m) {
 }
 
 /* protobuf-c's turn, on bytes that were walked. */
-static int unpack_walked(Walk *w, const ProtobufCMessageDescriptor *descriptor, Bytes bytes, size_t max_bytes,
-                         ProtobufCMessage **ret) {
+static int unpack_walked(Walk *w, const ProtobufCMessageDescriptor *descriptor, Bytes bytes,
+                         size_t max_bytes, ProtobufCMessage **ret) {
         _cleanup_(pb_freep) ProtobufCMessage *m = NULL;
         Budget budget = BUDGET_INIT(max_bytes);
         ProtobufCAllocator allocator = budget_allocator(&budget);
@@ -465,8 +476,8 @@ static int unpack_walked(Walk *w, const ProtobufCMessageDescriptor *descriptor, 
         return PB_OK;
 }
 
-int pb_unpack(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n, PbLimits limits,
-              ProtobufCMessage **ret, char **reterr_message) {
+int pb_unpack(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n,
+              PbLimits limits, ProtobufCMessage **ret, char **reterr_message) {
         Walk w = {
                 .max_depth = limits.max_depth,
                 .budget = BUDGET_INIT(limits.max_memory_bytes),
@@ -495,7 +506,8 @@ static void find_missing(const ProtobufCMessage *m, const PbPath *path, Buffer *
 
         n = pbfield_declaration_order(m->descriptor, fields);
         for (size_t i = 0; i < n && buffer_size(missing) == 0; i++)
-                if (fields[i]->label == PROTOBUF_C_LABEL_REQUIRED && pbfield_count(m, fields[i]) == 0)
+                if (fields[i]->label == PROTOBUF_C_LABEL_REQUIRED &&
+                    pbfield_count(m, fields[i]) == 0)
                         pbpath_append_missing(path, fields[i], missing);
 
         for (size_t i = 0; i < n && buffer_size(missing) == 0; i++) {
@@ -504,14 +516,16 @@ static void find_missing(const ProtobufCMessage *m, const PbPath *path, Buffer *
                 if (fields[i]->type != PROTOBUF_C_TYPE_MESSAGE)
                         continue;
 
-                for (; here.index < pbfield_count(m, fields[i]) && buffer_size(missing) == 0; here.index++)
-                        find_missing(*(ProtobufCMessage **) pbfield_at(m, fields[i], here.index), &here, missing);
+                for (; here.index < pbfield_count(m, fields[i]) && buffer_size(missing) == 0;
+                     here.index++)
+                        find_missing(*(ProtobufCMessage **) pbfield_at(m, fields[i], here.index),
+                                     &here, missing);
         }
 }
 
 /*
- * Required numbers are always there in C, and required bytes may be empty: only strings and messages
- * can be found missing.
+ * Required numbers are always there in C, and required bytes may be empty: only strings and
+ * messages can be found missing.
  */
 char *pb_missing_field(const ProtobufCMessage *m) {
         Buffer missing = BUFFER_INIT(PB_MAX_TEXT_BYTES);
@@ -556,7 +570,8 @@ static bool value_equal(const ProtobufCFieldDescriptor *field, const void *a, co
         return memcmp(a, b, pbfield_element_size(field)) == 0;
 }
 
-static bool unknown_equal(const ProtobufCMessageUnknownField *a, const ProtobufCMessageUnknownField *b) {
+static bool unknown_equal(const ProtobufCMessageUnknownField *a,
+                          const ProtobufCMessageUnknownField *b) {
         return a->tag == b->tag && a->wire_type == b->wire_type && a->len == b->len &&
                (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }

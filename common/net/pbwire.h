@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Protobuf from strangers: wire format checked against the descriptor, then unpacked on a budget. See pbwire.c. */
+/* Protobuf from strangers: checked by descriptor, then unpacked on a budget. See pbwire.c. */
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -9,8 +9,8 @@
 
 /* What one decoded message may cost. */
 typedef struct PbLimits {
-        unsigned max_depth;          /* nested messages */
-        size_t max_memory_bytes;     /* of the unpacked form */
+        unsigned max_depth;      /* nested messages */
+        size_t max_memory_bytes; /* of the unpacked form */
 } PbLimits;
 
 /* Generous for any real call, small beside a daemon's memory. */
@@ -18,21 +18,23 @@ typedef struct PbLimits {
 
 enum {
         PB_OK = 0,
-        PB_E_INVALID,       /* *reterr_message says what is wrong, naming the field */
+        PB_E_INVALID, /* *reterr_message says what is wrong, naming the field */
 };
 
 /*
- * Unpacks; the result is freed with pb_free(), or protobuf_c_message_free_unpacked(m, NULL). Refuses
- * what protobuf-c lets through: missing required fields, strings with NUL or invalid UTF-8, unknown
- * values in required enums; in optional ones they are unset. Returns PB_OK, PB_E_INVALID, -ENOMEM.
+ * Unpacks; the result is freed with pb_free(), or protobuf_c_message_free_unpacked(m, NULL).
+ * Refuses what protobuf-c lets through: missing required fields, strings with NUL or invalid UTF-8,
+ * unknown values in required enums; in optional ones they are unset. Mesos tells its peers no more
+ * than "Failed to parse body into Call protobuf", so the message is for the log. Returns PB_OK,
+ * PB_E_INVALID, -ENOMEM.
  */
-int pb_unpack(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n, PbLimits limits,
-              ProtobufCMessage **ret, char **reterr_message);
+int pb_unpack(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n,
+              PbLimits limits, ProtobufCMessage **ret, char **reterr_message);
 
-/* The first missing required field in a message made by other means, as "a.b.c"; NULL when complete. */
+/* The first required field missing in a message made by other means, as "a.b.c"; NULL: none. */
 char *pb_missing_field(const ProtobufCMessage *m);
 
-/* A copy with memory of its own, by packing and unpacking; NULL when out of memory or incomplete. */
+/* A copy with memory of its own, by packing and unpacking; NULL: out of memory, or incomplete. */
 ProtobufCMessage *pb_copy(const ProtobufCMessage *m);
 
 /* Same type and same packed bytes. */

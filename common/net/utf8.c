@@ -64,7 +64,7 @@ bool utf8_is_valid(const char *text, size_t n) {
                         }
                 }
 
-                length = utf8_sequence_length(text + i, n - i);
+                length = (unsigned char) text[i] < 0x80 ? 1 : utf8_sequence_length(text + i, n - i);
                 if (length == 0)
                         return false;
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Any text is a message or refused; a message printed and parsed again prints the same. The first byte picks the type. */
+/*
+ * Any text is a message or refused; a message printed and parsed again prints the same. The first
+ * byte picks the type.
+ */
 
 #include "common/net/pbjson.h"
 #include "proto/agent.pb-c.h"
@@ -9,10 +12,8 @@
 #include "tests/fuzz/fuzz.h"
 
 static const ProtobufCMessageDescriptor *const descriptors[] = {
-        &mesos__v1__scheduler__call__descriptor,
-        &mesos__v1__master__call__descriptor,
-        &mesos__v1__agent__call__descriptor,
-        &mesos__v1__resource_statistics__descriptor,
+        &mesos__v1__scheduler__call__descriptor, &mesos__v1__master__call__descriptor,
+        &mesos__v1__agent__call__descriptor,     &mesos__v1__resource_statistics__descriptor,
         &mesos__v1__task_info__descriptor,
 };
 
@@ -22,13 +23,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         _cleanup_free_ char *message = NULL;
         Buffer b = BUFFER_INIT(16 << 20), c = BUFFER_INIT(16 << 20);
 
-        if (n == 0 || pbjson_parse(descriptors[data[0] % ELEMENTSOF(descriptors)], (const char *) data + 1, n - 1, limits, &m, &message) != PB_OK)
+        if (n == 0 || pbjson_parse(descriptors[data[0] % ELEMENTSOF(descriptors)],
+                                   (const char *) data + 1, n - 1, limits, &m, &message) != PB_OK)
                 return 0;
 
         assert(pbjson_print(m, &b) == 0);
-        assert(pbjson_parse(m->descriptor, buffer_data(&b), buffer_size(&b), PB_LIMITS_DEFAULT, &again, NULL) == PB_OK);
+        assert(pbjson_parse(m->descriptor, buffer_data(&b), buffer_size(&b), PB_LIMITS_DEFAULT,
+                            &again, NULL) == PB_OK);
         assert(pbjson_print(again, &c) == 0);
-        assert(buffer_size(&b) == buffer_size(&c) && memcmp(buffer_data(&b), buffer_data(&c), buffer_size(&b)) == 0);
+        assert(buffer_size(&b) == buffer_size(&c) &&
+               memcmp(buffer_data(&b), buffer_data(&c), buffer_size(&b)) == 0);
         buffer_deinit(&b);
         buffer_deinit(&c);
         return 0;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Any bytes are a message or refused; a message survives packing and unpacking. The first byte picks the type. */
+/*
+ * Any bytes are a message or refused; a message survives packing and unpacking. The first byte
+ * picks the type.
+ */
 
 #include "common/net/pbjson.h"
 #include "proto/internal.pb-c.h"
@@ -23,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         _cleanup_free_ char *message = NULL;
         Buffer b = BUFFER_INIT(4 << 20);
 
-        if (n == 0 || pb_unpack(descriptors[data[0] % ELEMENTSOF(descriptors)], data + 1, n - 1, limits, &m, &message) != PB_OK)
+        if (n == 0 || pb_unpack(descriptors[data[0] % ELEMENTSOF(descriptors)], data + 1, n - 1,
+                                limits, &m, &message) != PB_OK)
                 return 0;
 
         assert(!pb_missing_field(m));

@@ -14,7 +14,7 @@
 
 #define EXIT_SKIP 77
 
-/* The path of one of its files or folders, owned by the caller; exits with a visible skip without it. */
+/* The path of one of its files or folders, owned by the caller; skips visibly without it. */
 static inline char *shared_path(const char *name) {
         const char *shared = getenv("HOLDFAST_SHARED"), *top_srcdir = getenv("top_srcdir");
         char *path;

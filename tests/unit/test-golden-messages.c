@@ -69,17 +69,16 @@ static bool has_suffix(const char *text, const char *suffix) {
         return n >= n_suffix && streq(text + n - n_suffix, suffix);
 }
 
-/* Empty lists, and whatever they leave behind that is no message of its own, stay out of messages. */
 static void drop_empty_lists(json_t *json) {
         const char *key;
         json_t *value;
         void *next;
         size_t i;
 
-        json_array_foreach(json, i, value)
+        json_array_foreach (json, i, value)
                 drop_empty_lists(value);
 
-        json_object_foreach_safe(json, next, key, value) {
+        json_object_foreach_safe (json, next, key, value) {
                 drop_empty_lists(value);
                 if (json_is_array(value) && json_array_size(value) == 0)
                         json_object_del(json, key);
@@ -93,7 +92,8 @@ static char *dump(json_t *json) {
         return text;
 }
 
-static void compare_printed(const char *path, const ProtobufCMessageDescriptor *descriptor, json_t *json) {
+static void compare_printed(const char *path, const ProtobufCMessageDescriptor *descriptor,
+                            json_t *json) {
         _cleanup_free_ char *wanted = NULL, *got = NULL, *message = NULL;
         _cleanup_(pb_freep) ProtobufCMessage *m = NULL;
         _cleanup_(json_unrefp) json_t *printed = NULL;
@@ -102,7 +102,8 @@ static void compare_printed(const char *path, const ProtobufCMessageDescriptor *
         drop_empty_lists(json);
         wanted = dump(json);
 
-        if (pbjson_parse(descriptor, wanted, strlen(wanted), PB_LIMITS_DEFAULT, &m, &message) != PB_OK)
+        if (pbjson_parse(descriptor, wanted, strlen(wanted), PB_LIMITS_DEFAULT, &m, &message) !=
+            PB_OK)
                 fail_msg("%s: %s\n%s", path, message, wanted);
 
         assert_int_equal(pbjson_print(m, &b), 0);
@@ -162,8 +163,9 @@ static void visit_answer(const char *path) {
         json = json_load_file(path, 0, NULL);
         assert_non_null(json);
         compare_printed(path,
-                        strstr(path, "/agent/") || strstr(path, "/agent-api") ? &mesos__v1__agent__response__descriptor :
-                                                                                &mesos__v1__master__response__descriptor,
+                        strstr(path, "/agent/") || strstr(path, "/agent-api") ?
+                                        &mesos__v1__agent__response__descriptor :
+                                        &mesos__v1__master__response__descriptor,
                         json);
 }
 
@@ -176,7 +178,7 @@ static void test_answers_are_printed_as_they_were_recorded(void **state) {
 
 /* An HTTP message as recorded: its body, decoded if it is chunked. */
 typedef struct Recorded {
-        char *data;          /* owned */
+        char *data; /* owned */
         char *head;
         char *body;
         size_t n_body;
@@ -230,25 +232,29 @@ static void recorded_done(Recorded *r) {
         free(r->data);
 }
 
-static const ProtobufCMessageDescriptor *call_descriptor(const char *path, const Recorded *request) {
-        if (startswith(request->head, "POST /api/v1/scheduler") || startswith(request->head, "POST /master/api/v1/scheduler"))
+static const ProtobufCMessageDescriptor *call_descriptor(const char *path,
+                                                         const Recorded *request) {
+        if (startswith(request->head, "POST /api/v1/scheduler") ||
+            startswith(request->head, "POST /master/api/v1/scheduler"))
                 return &mesos__v1__scheduler__call__descriptor;
         if (strstr(request->head, "/api/v1/executor"))
                 return &mesos__v1__executor__call__descriptor;
         if (!startswith(request->head, "POST /api/v1 "))
                 return NULL;
 
-        return strstr(path, "/agent") ? &mesos__v1__agent__call__descriptor : &mesos__v1__master__call__descriptor;
+        return strstr(path, "/agent") ? &mesos__v1__agent__call__descriptor :
+                                        &mesos__v1__master__call__descriptor;
 }
 
 /* Texts of Mesos that we give too; of others only the start is ours to give. */
-static void compare_refused(const char *path, const ProtobufCMessageDescriptor *descriptor, const Recorded *request,
-                            const char *wanted) {
+static void compare_refused(const char *path, const ProtobufCMessageDescriptor *descriptor,
+                            const Recorded *request, const char *wanted) {
         _cleanup_free_ char *message = NULL;
         ProtobufCMessage *m = NULL;
         int r;
 
-        r = pbjson_parse(descriptor, request->body, request->n_body, PB_LIMITS_DEFAULT, &m, &message);
+        r = pbjson_parse(descriptor, request->body, request->n_body, PB_LIMITS_DEFAULT, &m,
+                         &message);
         if (r <= 0)
                 fail_msg("%s: taken, but Mesos says: %s", path, wanted);
         if (!streq(message, wanted))
@@ -257,16 +263,20 @@ static void compare_refused(const char *path, const ProtobufCMessageDescriptor *
         n_compared++;
 }
 
-static void compare_taken(const char *path, const ProtobufCMessageDescriptor *descriptor, const Recorded *request) {
+static void compare_taken(const char *path, const ProtobufCMessageDescriptor *descriptor,
+                          const Recorded *request) {
         _cleanup_(pb_freep) ProtobufCMessage *m = NULL, *again = NULL;
         _cleanup_free_ char *message = NULL;
         Buffer b = BUFFER_INIT(16 << 20);
 
-        if (pbjson_parse(descriptor, request->body, request->n_body, PB_LIMITS_DEFAULT, &m, &message) != PB_OK)
+        if (pbjson_parse(descriptor, request->body, request->n_body, PB_LIMITS_DEFAULT, &m,
+                         &message) != PB_OK)
                 fail_msg("%s: %s", path, message);
 
         assert_int_equal(pbjson_print(m, &b), 0);
-        assert_int_equal(pbjson_parse(descriptor, buffer_data(&b), buffer_size(&b), PB_LIMITS_DEFAULT, &again, NULL), PB_OK);
+        assert_int_equal(pbjson_parse(descriptor, buffer_data(&b), buffer_size(&b),
+                                      PB_LIMITS_DEFAULT, &again, NULL),
+                         PB_OK);
         buffer_deinit(&b);
         n_compared++;
 }
@@ -290,7 +300,8 @@ static void visit_request(const char *path) {
         strcat(answer_path, "p");
         descriptor = call_descriptor(path, &request);
 
-        if (descriptor && strcasestr(request.head, "content-type: application/json\r") && recorded_read(answer_path, &answer)) {
+        if (descriptor && strcasestr(request.head, "content-type: application/json\r") &&
+            recorded_read(answer_path, &answer)) {
                 for (size_t i = 0; i < ELEMENTSOF(ours) && !text; i++)
                         text = startswith(answer.body, ours[i]);
 
@@ -316,7 +327,8 @@ static void test_requests_meet_the_fate_they_met(void **state) {
  * the same. They aren't compared one by one, because Mesos's master writes AgentInfo.checkpoint
  * last: to its v1 types it is an unknown field.
  */
-static void compare_packed(const char *path, const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n) {
+static void compare_packed(const char *path, const ProtobufCMessageDescriptor *descriptor,
+                           const void *data, size_t n) {
         _cleanup_(pb_freep) ProtobufCMessage *m = NULL, *again = NULL;
         _cleanup_free_ char *message = NULL;
         _cleanup_free_ uint8_t *packed = NULL;
@@ -335,8 +347,9 @@ static void compare_packed(const char *path, const ProtobufCMessageDescriptor *d
 }
 
 static void visit_binary_answer(const char *path) {
-        const ProtobufCMessageDescriptor *descriptor = strstr(path, "/agent-") ? &mesos__v1__agent__response__descriptor :
-                                                                               &mesos__v1__master__response__descriptor;
+        const ProtobufCMessageDescriptor *descriptor =
+                        strstr(path, "/agent-") ? &mesos__v1__agent__response__descriptor :
+                                                  &mesos__v1__master__response__descriptor;
         bool is_stream = strstr(path, "subscribe");
         Recorded answer;
 
@@ -354,8 +367,9 @@ static void visit_binary_answer(const char *path) {
                                 break;
 
                         compare_packed(path,
-                                       strstr(path, "scheduler") ? &mesos__v1__scheduler__event__descriptor :
-                                                                   &mesos__v1__master__event__descriptor,
+                                       strstr(path, "scheduler") ?
+                                                       &mesos__v1__scheduler__event__descriptor :
+                                                       &mesos__v1__master__event__descriptor,
                                        p, n);
                         p += n;
                 }
@@ -421,7 +435,8 @@ static char *visit_message(const char *path, char *request, char *end) {
         }
 
         if (name && line_end && name < line_end) {
-                const ProtobufCMessageDescriptor *descriptor = find_internal(name + 1, (size_t) (line_end - name - 1));
+                const ProtobufCMessageDescriptor *descriptor =
+                                find_internal(name + 1, (size_t) (line_end - name - 1));
 
                 if (!descriptor)
                         fail_msg("%s: no schema for %.*s", path, (int) (line_end - name), name);

@@ -44,8 +44,10 @@ static void test_keys_and_commas_are_the_writers_business(void **state) {
         json_put_raw(&w, "raw", "[1,2]", 5);
         json_object_end(&w);
         assert_int_equal(json_finish(&w), 0);
-        assert_written(&b, "{\"name\":\"x\",\"list\":[-1,18446744073709551615,{},[]],\"yes\":true,\"no\":false,"
-                           "\"null\":null,\"none\":null,\"cpus\":0.1,\"bytes\":\"AP8=\",\"raw\":[1,2]}");
+        assert_written(&b, "{\"name\":\"x\",\"list\":[-1,18446744073709551615,{},[]],\"yes\":true,"
+                           "\"no\":false,"
+                           "\"null\":null,\"none\":null,\"cpus\":0.1,\"bytes\":\"AP8=\",\"raw\":[1,"
+                           "2]}");
 }
 
 static void test_strings_and_keys_are_escaped_and_mended(void **state) {
@@ -58,14 +60,17 @@ static void test_strings_and_keys_are_escaped_and_mended(void **state) {
         json_put_string(&w, "", "");
         json_put_string(&w, "long enough for words", "0123456789abcdef\n0123456789abcdef");
         json_put_string(&w, "utf-8", "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80");
-        json_put_string(&w, "broken", "a\xff\xc3" "b\xed\xa0\x80");
+        json_put_string(&w, "broken",
+                        "a\xff\xc3"
+                        "b\xed\xa0\x80");
         json_put_string_n(&w, "nul", "a\0b", 3);
         json_object_end(&w);
         assert_int_equal(json_finish(&w), 0);
         assert_written(&b, "{\"a\\\"b\":\"\\b\\t\\n\\u000B\\f\\r\\u001F \\\"\\\\/\x7f\",\"\":\"\","
                            "\"long enough for words\":\"0123456789abcdef\\n0123456789abcdef\","
                            "\"utf-8\":\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\","
-                           "\"broken\":\"a\xef\xbf\xbd\xef\xbf\xbd" "b\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
+                           "\"broken\":\"a\xef\xbf\xbd\xef\xbf\xbd"
+                           "b\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
                            "\"nul\":\"a\\u0000b\"}");
 }
 
@@ -168,7 +173,8 @@ static void test_any_double_reads_back_as_itself(void **state) {
 }
 
 static void test_thousandths_are_printed_as_the_double_would_be(void **state) {
-        static const int64_t values[] = { 0, 1, 10, 100, 1000, 1500, -1, -1500, 123456, 99990, 1000000007 };
+        static const int64_t values[] = { 0,  1,     10,     100,   1000,      1500,
+                                          -1, -1500, 123456, 99990, 1000000007 };
         char milli[JSON_NUMBER_BYTES], real[JSON_NUMBER_BYTES];
 
         (void) state;
@@ -204,7 +210,8 @@ static void test_base64_goes_there_and_back(void **state) {
         for (size_t n = 0; n < sizeof(data); n++) {
                 data[n] = (uint8_t) (n * 37);
                 base64_encode(data, n, text);
-                assert_int_equal(base64_decode(text, base64_encoded_length(n), back, &n_back, &c), 0);
+                assert_int_equal(base64_decode(text, base64_encoded_length(n), back, &n_back, &c),
+                                 0);
                 assert_int_equal(n_back, n);
                 assert_memory_equal(back, data, n);
         }

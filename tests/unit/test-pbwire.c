@@ -19,7 +19,8 @@ static void assert_refused(const ProtobufCMessageDescriptor *descriptor, const v
         _cleanup_free_ char *message = NULL;
         ProtobufCMessage *m = NULL;
 
-        assert_int_equal(pb_unpack(descriptor, data, n, PB_LIMITS_DEFAULT, &m, &message), PB_E_INVALID);
+        assert_int_equal(pb_unpack(descriptor, data, n, PB_LIMITS_DEFAULT, &m, &message),
+                         PB_E_INVALID);
         assert_null(m);
         assert_string_equal(message, wanted);
 }
@@ -55,7 +56,8 @@ static void test_a_call_comes_out_as_it_went_in(void **state) {
 }
 
 static void test_nothing_is_a_message_without_fields(void **state) {
-        _cleanup_(pb_freep) ProtobufCMessage *m = unpack(&mesos__v1__scheduler__call__descriptor, NULL, 0);
+        _cleanup_(pb_freep) ProtobufCMessage *m =
+                        unpack(&mesos__v1__scheduler__call__descriptor, NULL, 0);
 
         (void) state;
         assert_false(((Mesos__V1__Scheduler__Call *) m)->has_type);
@@ -63,26 +65,35 @@ static void test_nothing_is_a_message_without_fields(void **state) {
 
 static void test_missing_required_fields_are_named_with_their_place(void **state) {
         (void) state;
-        assert_refused(&mesos__v1__framework_id__descriptor, NULL, 0, "Missing required fields: value");
+        assert_refused(&mesos__v1__framework_id__descriptor, NULL, 0,
+                       "Missing required fields: value");
         /* subscribe { framework_info {} } */
         assert_refused(&mesos__v1__scheduler__call__descriptor, BYTES("\x1a\x02\x0a\x00"),
-                       "Missing required fields: subscribe.framework_info.user, subscribe.framework_info.name");
+                       "Missing required fields: subscribe.framework_info.user, "
+                       "subscribe.framework_info.name");
         /* accept { offer_ids { value: "" } offer_ids {} } */
-        assert_refused(&mesos__v1__scheduler__call__descriptor, BYTES("\x22\x06\x0a\x02\x0a\x00\x0a\x00"),
+        assert_refused(&mesos__v1__scheduler__call__descriptor,
+                       BYTES("\x22\x06\x0a\x02\x0a\x00\x0a\x00"),
                        "Missing required fields: accept.offer_ids[1].value");
 }
 
 static void test_strings_with_nul_or_bad_utf8_are_refused_by_name(void **state) {
         (void) state;
-        assert_refused(&mesos__v1__framework_id__descriptor, BYTES("\x0a\x04" "a\0bc"), "NUL character in 'value'");
-        assert_refused(&mesos__v1__framework_id__descriptor, BYTES("\x0a\x02\xc3\x28"), "Invalid UTF-8 in 'value'");
+        assert_refused(&mesos__v1__framework_id__descriptor,
+                       BYTES("\x0a\x04"
+                             "a\0bc"),
+                       "NUL character in 'value'");
+        assert_refused(&mesos__v1__framework_id__descriptor, BYTES("\x0a\x02\xc3\x28"),
+                       "Invalid UTF-8 in 'value'");
         assert_refused(&mesos__v1__scheduler__call__descriptor, BYTES("\x0a\x04\x0a\x02\xff\xfe"),
                        "Invalid UTF-8 in 'framework_id.value'");
-        pb_free(unpack(&mesos__v1__framework_id__descriptor, BYTES("\x0a\x04" "\xc3\xa4\xc3\xb6")));
+        pb_free(unpack(&mesos__v1__framework_id__descriptor, BYTES("\x0a\x04"
+                                                                   "\xc3\xa4\xc3\xb6")));
 }
 
 static void test_bytes_may_hold_anything(void **state) {
-        _cleanup_(pb_freep) ProtobufCMessage *m = unpack(&mesos__v1__uuid__descriptor, BYTES("\x0a\x03\x00\xff\x00"));
+        _cleanup_(pb_freep) ProtobufCMessage *m =
+                        unpack(&mesos__v1__uuid__descriptor, BYTES("\x0a\x03\x00\xff\x00"));
 
         (void) state;
         assert_int_equal(((Mesos__V1__UUID *) m)->value.len, 3);
@@ -130,16 +141,20 @@ static void test_torn_and_senseless_bytes_are_refused(void **state) {
                 const char *data;
                 size_t n;
         } bad[] = {
-                { BYTES("\x0a") },                                  /* no length */
-                { BYTES("\x0a\x05" "abc") },                        /* short */
+                { BYTES("\x0a") }, /* no length */
+                { BYTES("\x0a\x05"
+                        "abc") },                                      /* short */
                 { BYTES("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f") }, /* a length near 2^63 */
-                { BYTES("\x10") },                                  /* no varint */
-                { BYTES("\x10\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01") }, /* eleven bytes of it */
-                { BYTES("\x00\x00") },                              /* field number 0 */
-                { BYTES("\xf8\xff\xff\xff\xff\x0f\x00") },          /* a tag above 32 bits */
-                { BYTES("\x0b\x0c") },                              /* a group */
-                { BYTES("\x0f") },                                  /* wire type 7 */
-                { BYTES("\x79\x00\x00") },                          /* half a fixed64 */
+                { BYTES("\x10") },                                     /* no varint */
+                {
+                                BYTES(
+                                                "\x10\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"
+                                                "\x01") }, /* eleven bytes of it */
+                { BYTES("\x00\x00") },                     /* field number 0 */
+                { BYTES("\xf8\xff\xff\xff\xff\x0f\x00") }, /* a tag above 32 bits */
+                { BYTES("\x0b\x0c") },                     /* a group */
+                { BYTES("\x0f") },                         /* wire type 7 */
+                { BYTES("\x79\x00\x00") },                 /* half a fixed64 */
         };
 
         (void) state;
@@ -151,8 +166,16 @@ static void test_torn_and_senseless_bytes_are_refused(void **state) {
 }
 
 static void test_unknown_fields_are_kept_and_sent_on(void **state) {
-        static const char data[] = "\x0a\x01" "x" "\x9a\x06\x03" "new" "\xa1\x06" "12345678" "\xad\x06" "1234";
-        _cleanup_(pb_freep) ProtobufCMessage *m = unpack(&mesos__v1__framework_id__descriptor, BYTES(data));
+        static const char data[] = "\x0a\x01"
+                                   "x"
+                                   "\x9a\x06\x03"
+                                   "new"
+                                   "\xa1\x06"
+                                   "12345678"
+                                   "\xad\x06"
+                                   "1234";
+        _cleanup_(pb_freep) ProtobufCMessage *m =
+                        unpack(&mesos__v1__framework_id__descriptor, BYTES(data));
         _cleanup_(pb_freep) ProtobufCMessage *copy = NULL, *other = NULL;
         uint8_t again[64];
 
@@ -161,12 +184,15 @@ static void test_unknown_fields_are_kept_and_sent_on(void **state) {
         assert_memory_equal(again, data, sizeof(data) - 1);
 
         copy = pb_copy(m);
-        other = unpack(&mesos__v1__framework_id__descriptor, BYTES("\x0a\x01" "x" "\x9a\x06\x03" "old"));
+        other = unpack(&mesos__v1__framework_id__descriptor, BYTES("\x0a\x01"
+                                                                   "x"
+                                                                   "\x9a\x06\x03"
+                                                                   "old"));
         assert_true(pb_equal(m, copy));
         assert_false(pb_equal(m, other));
 }
 
-/* Writes container_id { parent { parent … { value: "c" } } } from the inside out; returns where it begins. */
+/* Writes parent { parent … { value: "c" } } from the inside out; returns where it begins. */
 static uint8_t *nest(uint8_t *end, size_t depth, size_t *ret_n) {
         uint8_t *p = end;
         size_t n = 0;
@@ -203,7 +229,8 @@ static void test_depth_is_bounded_where_protobuf_c_would_overflow_the_stack(void
                 _cleanup_free_ char *message = NULL;
                 ProtobufCMessage *m = NULL;
 
-                assert_int_equal(pb_unpack(&mesos__v1__container_id__descriptor, p, n, PB_LIMITS_DEFAULT, &m, &message),
+                assert_int_equal(pb_unpack(&mesos__v1__container_id__descriptor, p, n,
+                                           PB_LIMITS_DEFAULT, &m, &message),
                                  PB_E_INVALID);
                 assert_non_null(strstr(message, "Messages nested too deeply in 'parent.parent."));
         }
@@ -230,8 +257,8 @@ static void test_memory_is_bounded_before_it_is_taken(void **state) {
                 _cleanup_free_ char *message = NULL;
                 ProtobufCMessage *m = NULL;
 
-                assert_int_equal(pb_unpack(&mesos__v1__scheduler__call__accept__descriptor, data, n, PB_LIMITS_DEFAULT,
-                                           &m, &message),
+                assert_int_equal(pb_unpack(&mesos__v1__scheduler__call__accept__descriptor, data, n,
+                                           PB_LIMITS_DEFAULT, &m, &message),
                                  PB_E_INVALID);
                 assert_non_null(startswith(message, "Too much memory in 'operations["));
         }
@@ -250,8 +277,10 @@ static void test_memory_is_bounded_before_it_is_taken(void **state) {
 
                 memcpy(data, "\x22\xf0\x07", 3);
                 memset(data + 3, 1, 1008);
-                assert_int_equal(pb_unpack(&mesos__v1__health_check__httpcheck_info__descriptor, data, 3 + 1008,
-                                           (PbLimits) { .max_depth = 4, .max_memory_bytes = 2048 }, &m, &message),
+                assert_int_equal(pb_unpack(&mesos__v1__health_check__httpcheck_info__descriptor,
+                                           data, 3 + 1008,
+                                           (PbLimits) { .max_depth = 4, .max_memory_bytes = 2048 },
+                                           &m, &message),
                                  PB_E_INVALID);
                 assert_string_equal(message, "Too much memory in 'statuses[0]'");
         }
@@ -270,7 +299,8 @@ static void test_merging_is_bounded_because_it_is_quadratic(void **state) {
         m = unpack(&mesos__v1__scheduler__call__descriptor, data, 2 * 8);
         assert_non_null(((Mesos__V1__Scheduler__Call *) m)->accept);
         pb_free(m);
-        assert_refused(&mesos__v1__scheduler__call__descriptor, data, sizeof(data), "Too many occurrences in 'accept'");
+        assert_refused(&mesos__v1__scheduler__call__descriptor, data, sizeof(data),
+                       "Too many occurrences in 'accept'");
 }
 
 static void test_map_entries_need_key_and_value(void **state) {
@@ -278,11 +308,12 @@ static void test_map_entries_need_key_and_value(void **state) {
         ProtobufCMessage *m = NULL;
 
         (void) state;
-        /* limits { value { value: 1.0 } } and limits { key: "cpus" } in an otherwise whole TaskInfo */
+        /* limits { value { value: 1.0 } } limits { key: "cpus" }; the rest is whole */
         assert_int_equal(pb_unpack(&mesos__v1__task_info__descriptor,
                                    BYTES("\x0a\x01n\x12\x03\x0a\x01t\x1a\x03\x0a\x01s"
                                          "\x7a\x0b\x12\x09\x09\0\0\0\0\0\0\xf0\x3f"
-                                         "\x7a\x06\x0a\x04" "cpus"),
+                                         "\x7a\x06\x0a\x04"
+                                         "cpus"),
                                    PB_LIMITS_DEFAULT, &m, &message),
                          PB_E_INVALID);
         assert_string_equal(message, "Missing required fields: limits[0].key, limits[1].value");
@@ -330,10 +361,27 @@ static void test_copies_are_equal_until_something_differs(void **state) {
 }
 
 static void test_utf8_is_strict(void **state) {
-        static const char *const good[] = { "", "abcdefghij", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
-                                            "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "abcdefg\xc3\xa4" };
-        static const char *const bad[] = { "\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
-                                           "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xc3", "\xe1\x80", "\xff",
+        static const char *const good[] = { "",
+                                            "abcdefghij",
+                                            "\xc2\x80",
+                                            "\xdf\xbf",
+                                            "\xe0\xa0\x80",
+                                            "\xed\x9f\xbf",
+                                            "\xef\xbf\xbf",
+                                            "\xf0\x90\x80\x80",
+                                            "\xf4\x8f\xbf\xbf",
+                                            "abcdefg\xc3\xa4" };
+        static const char *const bad[] = { "\x80",
+                                           "\xc0\x80",
+                                           "\xc1\xbf",
+                                           "\xe0\x9f\xbf",
+                                           "\xed\xa0\x80",
+                                           "\xf0\x8f\xbf\xbf",
+                                           "\xf4\x90\x80\x80",
+                                           "\xf5\x80\x80\x80",
+                                           "\xc3",
+                                           "\xe1\x80",
+                                           "\xff",
                                            "abcdefgh\xc3" };
 
         (void) state;

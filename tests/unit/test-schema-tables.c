@@ -57,12 +57,12 @@ enum {
 };
 
 typedef struct Table {
-        bool v0;               /* messages are named as v0 has them */
-        size_t n_fields;       /* compared */
+        bool v0;         /* messages are named as v0 has them */
+        size_t n_fields; /* compared */
         size_t n_values;
         size_t n_errors;
         char last_message[256];
-        size_t index;          /* of the field in its message */
+        size_t index; /* of the field in its message */
 } Table;
 
 #define COMPLAIN(t, row, ...)                                                                      \
@@ -89,7 +89,8 @@ static void translate_v0(char *name) {
                 { "mesos.internal.slave.", "mesos.internal." },
                 { "mesos.resource_provider.registry.ResourceProvider",
                   "mesos.internal.ResourceProviderRegistry.ResourceProvider" },
-                { "mesos.resource_provider.registry.Registry", "mesos.internal.ResourceProviderRegistry" },
+                { "mesos.resource_provider.registry.Registry",
+                  "mesos.internal.ResourceProviderRegistry" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(renamed); i++)
@@ -101,7 +102,8 @@ static void translate_v0(char *name) {
         replace(name, "mesos.", "mesos.v1.");
         replace(name, "Slave", "Agent");
         replace(name, "SLAVE", "AGENT");
-        if (startswith(name, "mesos.v1.scheduler.Call.Subscribe") || streq(name, "mesos.v1.scheduler.Call"))
+        if (startswith(name, "mesos.v1.scheduler.Call.Subscribe") ||
+            streq(name, "mesos.v1.scheduler.Call"))
                 replace(name, "mesos.v1.scheduler.Call", "mesos.internal.SchedulerCall");
 }
 
@@ -193,10 +195,13 @@ static void format_default(const ProtobufCFieldDescriptor *field, char ret[stati
         else if (field->type == PROTOBUF_C_TYPE_DOUBLE)
                 (void) snprintf(ret, 64, "%g", *(const double *) value);
         else if (field->type == PROTOBUF_C_TYPE_BOOL)
-                (void) snprintf(ret, 64, "%s", *(const protobuf_c_boolean *) value ? "true" : "false");
+                (void) snprintf(ret, 64, "%s",
+                                *(const protobuf_c_boolean *) value ? "true" : "false");
         else if (field->type == PROTOBUF_C_TYPE_ENUM)
                 (void) snprintf(ret, 64, "%s",
-                                protobuf_c_enum_descriptor_get_value(field->descriptor, *(const int *) value)->name);
+                                protobuf_c_enum_descriptor_get_value(field->descriptor,
+                                                                     *(const int *) value)
+                                                ->name);
         else
                 (void) snprintf(ret, 64, "%d", *(const int *) value);
 }
@@ -229,7 +234,7 @@ static void compare_extra(Table *t, char **row, const ProtobufCFieldDescriptor *
                 COMPLAIN(t, row, "packed differs");
 }
 
-/* The struct, and so JSON, has the fields in the order of the table; members of a oneof come last. */
+/* The struct, and so JSON, has the fields in the order of the table; those of a oneof come last. */
 static void compare_order(Table *t, char **row, const ProtobufCMessageDescriptor *message,
                           const ProtobufCFieldDescriptor *field) {
         const ProtobufCFieldDescriptor *fields[PB_MAX_FIELDS];
@@ -248,7 +253,8 @@ static void compare_order(Table *t, char **row, const ProtobufCMessageDescriptor
                 if (fields[i]->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
                         return;
 
-        if (t->index < n && streq(fields[t->index]->name, "checkpoint") && streq(message->name, "mesos.v1.AgentInfo"))
+        if (t->index < n && streq(fields[t->index]->name, "checkpoint") &&
+            streq(message->name, "mesos.v1.AgentInfo"))
                 t->index++;
         if (t->index >= n || fields[t->index] != field)
                 COMPLAIN(t, row, "declared out of order");
@@ -302,12 +308,13 @@ static void compare_value(Table *t, char **row) {
         t->n_values++;
 }
 
-/* What v0 has and our one set of types doesn't: it is carried otherwise, or never crosses the wire. */
+/* What v0 has and our one set of types has otherwise. */
 static bool is_exception(const Table *t, char **row) {
         static const char *const names[][2] = {
-                { "mesos.v1.AgentInfo", "checkpoint" },          /* without its default: not for v1 JSON */
-                { "mesos.v1.quota.QuotaRequest", "force" },      /* the default is told apart in v0 only */
-                { "mesos.internal.SchedulerCall.Type", NULL },   /* v1's */
+                { "mesos.v1.AgentInfo", "checkpoint" }, /* without its default: not for v1 JSON */
+                { "mesos.v1.quota.QuotaRequest",
+                  "force" }, /* the default is told apart in v0 only */
+                { "mesos.internal.SchedulerCall.Type", NULL }, /* v1's */
         };
 
         for (size_t i = 0; i < ELEMENTSOF(names) && t->v0; i++)
@@ -336,8 +343,10 @@ static void compare_line(Table *t, char *line) {
                 }
                 if (strchr(type, '.')) {
                         translate_v0(type);
-                        if (startswith(type, "mesos.internal.SchedulerCall") && !strstr(type, "Subscribe"))
-                                replace(type, "mesos.internal.SchedulerCall", "mesos.v1.scheduler.Call");
+                        if (startswith(type, "mesos.internal.SchedulerCall") &&
+                            !strstr(type, "Subscribe"))
+                                replace(type, "mesos.internal.SchedulerCall",
+                                        "mesos.v1.scheduler.Call");
                 }
         }
 
