@@ -32,7 +32,7 @@ tests_unit_test_convert_SOURCES = tests/unit/test-convert.c
 tests_unit_test_convert_CFLAGS = $(unit_cflags)
 tests_unit_test_convert_LDADD = $(unit_libs)
 
-unit_tests += tests/unit/test-allocator tests/unit/test-drf
+unit_tests += tests/unit/test-allocator tests/unit/test-drf tests/unit/test-filters
 
 tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/seed.h
 tests_unit_test_allocator_CFLAGS = $(unit_cflags)
@@ -41,3 +41,7 @@ tests_unit_test_allocator_LDADD = master/liballocator.a $(unit_libs)
 tests_unit_test_drf_SOURCES = tests/unit/test-drf.c tests/unit/seed.h
 tests_unit_test_drf_CFLAGS = $(unit_cflags)
 tests_unit_test_drf_LDADD = master/liballocator.a $(unit_libs)
+
+tests_unit_test_filters_SOURCES = tests/unit/test-filters.c
+tests_unit_test_filters_CFLAGS = $(unit_cflags)
+tests_unit_test_filters_LDADD = $(unit_libs)
