@@ -18,7 +18,6 @@ PROGRAMS = (
     ("holdfast-master", (), "holdfast-master.8"),
     ("holdfast-agent", (), "holdfast-agent.8"),
     ("holdfast-launcher", (), "holdfast-launcher.8"),
-    ("holdfast-executor", (), "holdfast-executor.8"),
     ("holdfast", ("run", "agents", "tasks", "logs", "kill", "version"), "holdfast.1"),
 )
 
