@@ -28,3 +28,8 @@ unit_tests += tests/unit/test-status-manager
 tests_unit_test_status_manager_SOURCES = tests/unit/test-status-manager.c
 tests_unit_test_status_manager_CFLAGS = $(unit_cflags)
 tests_unit_test_status_manager_LDADD = agent/libagent.a $(unit_libs)
+
+unit_tests += tests/unit/test-checkpoint
+tests_unit_test_checkpoint_SOURCES = tests/unit/test-checkpoint.c
+tests_unit_test_checkpoint_CFLAGS = $(unit_cflags)
+tests_unit_test_checkpoint_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolator.a $(unit_libs)
