@@ -79,9 +79,6 @@ int agent_start(Agent *a);
 /* Our id, as a master gave it. */
 int agent_set_id(Agent *a, const char *id);
 
-extern const Mesos__V1__AgentInfo__Capability__Type agent_capabilities[];
-extern const size_t n_agent_capabilities;
-
 /* SIGUSR1 and the master's Shutdown: kill everything, unregister if told so, leave the loop when done. */
 void agent_terminate(Agent *a, bool unregister, const char *why);
 

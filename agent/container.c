@@ -31,6 +31,9 @@
 #include "common/base/log.h"
 #include "launcher/link.h"
 
+/* NGROUPS_MAX of older kernels; the agent itself is in a few. */
+#define N_OWN_GROUPS_MAX 1024
+
 typedef enum ContainerState {
         CONTAINER_RESOLVING,
         CONTAINER_SPAWNED,
@@ -55,6 +58,7 @@ struct Container {
         pid_t executor_pid;
 
         IdentityQuery *query;
+        sd_event_source *identity_source;  /* the same, when it is our own */
         LauncherLink *link;
         sd_event_source *end_source;   /* tells the end from the loop when there is no launcher to wait for */
 
@@ -362,6 +366,19 @@ static int container_make(Agent *a, Executor *e, const ContainerOps *ops, void *
         return 0;
 }
 
+/* Without --switch_user everything runs as the agent itself, which nobody need be asked about. */
+static int on_own_identity(sd_event_source *source, void *userdata) {
+        Container *c = userdata;
+        gid_t groups[N_OWN_GROUPS_MAX];
+        int n = getgroups(N_OWN_GROUPS_MAX, groups);
+        Identity identity = { .uid = geteuid(), .gid = getegid(), .groups = groups, .n_groups = (size_t) MAX(n, 0) };
+
+        (void) source;
+        c->identity_source = sd_event_source_disable_unref(c->identity_source);
+        on_identity(&identity, NULL, c);
+        return 0;
+}
+
 int container_new(Agent *a, Executor *e, const ContainerOps *ops, void *userdata, Container **ret) {
         _cleanup_(container_freep) Container *c = NULL;
         int r;
@@ -370,7 +387,8 @@ int container_new(Agent *a, Executor *e, const ContainerOps *ops, void *userdata
         if (r < 0)
                 return r;
 
-        r = identities_resolve(a->identities, e->user, on_identity, c, &c->query);
+        r = e->user ? identities_resolve(a->identities, e->user, on_identity, c, &c->query)
+                    : sd_event_add_defer(a->event, &c->identity_source, on_own_identity, c);
         if (r < 0)
                 return r;
 
@@ -431,6 +449,7 @@ Container *container_free(Container *c) {
         if (c->agent->placement)
                 placement_cancel(c->agent->placement, c->executor->container_id);
         identity_query_cancel(c->query);
+        sd_event_source_disable_unref(c->identity_source);
         launcher_link_free(c->link);
         sd_event_source_disable_unref(c->end_source);
         if (c->has_record)
@@ -461,7 +480,7 @@ void container_destroy(Container *c) {
         c->destroying = true;
         if (!c->link) {
                 /* While the user is still being looked up, that answer will end it. */
-                if (!c->query)
+                if (!c->query && !c->identity_source)
                         tell_end_soon(c, NULL);
                 return;
         }

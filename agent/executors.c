@@ -108,6 +108,8 @@ static void terminated(Agent *a, Executor *e, TaskState state, int reason, const
         executor_stream_close(e);
         operator_api_container_ended(a->operator_api, e->container_id, e->exit_status);
         a->counters.executors_terminated++;
+        if (a->operator_api)
+                operator_api_container_ended(a->operator_api, e->container_id, e->exit_status);
 
         tasks_end_all(a, e, state, reason, message);
 

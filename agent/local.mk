@@ -1,18 +1,21 @@
 # agent
 noinst_LIBRARIES += agent/libagent.a
 pkglibexec_PROGRAMS += holdfast-worker
+sbin_PROGRAMS += holdfast-agent
 
 agent_libagent_a_SOURCES = \
         agent/account.c agent/account.h \
-        agent/agent.h \
+        agent/agent.c agent/agent.h \
         agent/answer.c agent/answer.h \
         agent/call.c agent/call.h \
+        agent/capability.c agent/capability.h \
         agent/census.c agent/census.h \
         agent/checkpoint.c agent/checkpoint.h \
         agent/command_executor.c agent/command_executor.h \
         agent/config.h \
         agent/container.c agent/container.h \
         agent/container_view.c agent/container_view.h \
+        agent/dry_run.c agent/dry_run.h \
         agent/executor.c agent/executor.h \
         agent/executor_api.c agent/executor_api.h \
         agent/executors.c agent/executors.h \
@@ -24,7 +27,7 @@ agent_libagent_a_SOURCES = \
         agent/identity.c agent/identity.h \
         agent/launch.c agent/launch.h \
         agent/log_level.c agent/log_level.h \
-        agent/master_link.h \
+        agent/master_link.c agent/master_link.h \
         agent/metrics.c agent/metrics.h \
         agent/operator_api.c agent/operator_api.h \
         agent/operator_call.c agent/operator_call.h \
@@ -44,6 +47,12 @@ agent_libagent_a_SOURCES = \
         agent/tasks.c agent/tasks.h \
         agent/usage.c agent/usage.h \
         agent/wait_calls.c agent/wait_calls.h
+
+holdfast_agent_SOURCES = agent/main.c
+holdfast_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
+holdfast_agent_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolator.a common/libnet.a \
+        common/libmodel.a proto/libproto.a common/libbase.a \
+        $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) -lm
 
 holdfast_worker_SOURCES = agent/worker_main.c
 

@@ -14,6 +14,7 @@
  *           └─ completed_frameworks
  */
 
+#include "agent/capability.h"
 #include "agent/census.h"
 #include "agent/master_link.h"
 #include "agent/resource_json.h"
@@ -379,13 +380,6 @@ static int print_resources(JsonWriter *w, const Agent *a) {
         return print_allocated(w, a);
 }
 
-static const char *capability_name(Mesos__V1__AgentInfo__Capability__Type type) {
-        const ProtobufCEnumValue *v;
-
-        v = protobuf_c_enum_descriptor_get_value(&mesos__v1__agent_info__capability__type__descriptor, (int) type);
-        return v ? v->name : "UNKNOWN";
-}
-
 static void print_identity(JsonWriter *w, const Agent *a) {
         json_put_string(w, "version", MESOS_VERSION);
         json_put_string(w, "build_date", BUILD_DATE);
@@ -398,7 +392,7 @@ static void print_identity(JsonWriter *w, const Agent *a) {
 
         json_array_begin(w, "capabilities");
         for (size_t i = 0; i < n_agent_capabilities; i++)
-                json_put_string(w, NULL, capability_name(agent_capabilities[i]));
+                json_put_string(w, NULL, agent_capability_name(agent_capabilities[i]));
         json_array_end(w);
 
         if (a->config->domain)

@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * holdfast-agent
+ *
+ * Reads the flags into a const AgentConfig, makes an Agent and runs the loop. Signals: SIGTERM and
+ * SIGINT end the agent and leave everything that runs alone; SIGUSR1 kills everything and unregisters.
+ * The agent's own unit needs nothing else, and no option file or variable is read below this file.
+ */
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jansson.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "agent/agent.h"
+#include "agent/dry_run.h"
+#include "agent/resources_probe.h"
+#include "common/base/fd.h"
+#include "common/base/file.h"
+#include "common/base/flags.h"
+#include "common/base/log.h"
+#include "common/base/parse.h"
+#include "common/model/convert.h"
+#include "common/model/version.h"
+#include "common/net/address.h"
+#include "common/net/pbjson.h"
+
+/* Descriptors for executors' streams and launchers' sockets; what tasks get is the launcher's business. */
+#define N_FDS_WANTED 65536
+
+static char *arg_master, *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, *arg_hostname, *arg_work_dir,
+                *arg_runtime_dir, *arg_launcher_dir, *arg_frameworks_home, *arg_domain_socket_location, *arg_resources,
+                *arg_default_role, *arg_attributes, *arg_domain, *arg_recover, *arg_reconfiguration_policy,
+                *arg_launcher, *arg_isolation, *arg_cgroups_root, *arg_systemd_runtime_directory,
+                *arg_executor_environment_variables, *arg_logging_level, *arg_containerizers, *arg_dry_run;
+static uint64_t arg_port, arg_advertise_port, arg_max_completed_executors;
+static usec_t arg_registration_backoff_factor, arg_recovery_timeout, arg_executor_registration_timeout,
+                arg_executor_reregistration_timeout, arg_executor_shutdown_grace_period, arg_fetcher_stall_timeout;
+static bool arg_hostname_lookup, arg_quiet, arg_switch_user, arg_strict, arg_systemd_enable_support,
+                arg_http_executor_domain_sockets;
+
+#define UNUSED(flag_name, flag_kind, flag_default, flag_help)                                                          \
+        { .name = (flag_name), .kind = (flag_kind), .default_text = (flag_default), .help = (flag_help), .ignored = true }
+
+static Flag flags[] = {
+        { .name = "advertise_ip", .kind = FLAG_STRING, .value = &arg_advertise_ip, .metavar = "IP",
+          .help = "Address told to masters and executors, if not the one bound." },
+        { .name = "advertise_port", .kind = FLAG_U64, .value = &arg_advertise_port, .metavar = "PORT",
+          .help = "Port told to masters and executors, if not the one bound." },
+        UNUSED("agent_features", FLAG_STRING, NULL, "JSON list of capabilities."),
+        UNUSED("appc_simple_discovery_uri_prefix", FLAG_STRING, "http://", "Prefix of Appc images."),
+        UNUSED("appc_store_dir", FLAG_PATH, "/tmp/mesos/store/appc", "Store of Appc images."),
+        { .name = "attributes", .kind = FLAG_STRING, .value = &arg_attributes, .metavar = "TEXT",
+          .help = "Attributes of this machine, such as rack:a;zone:b." },
+        UNUSED("authenticate_http_readonly", FLAG_BOOL, "false", "Authenticate read-only requests."),
+        UNUSED("authenticate_http_readwrite", FLAG_BOOL, "false", "Authenticate other requests."),
+        UNUSED("authenticatee", FLAG_STRING, "crammd5", "How to authenticate with the master."),
+        UNUSED("authentication_backoff_factor", FLAG_DURATION, "1secs", "First delay between attempts to authenticate."),
+        UNUSED("authentication_timeout_max", FLAG_DURATION, "1mins", "Longest wait for an authentication."),
+        UNUSED("authentication_timeout_min", FLAG_DURATION, "5secs", "First wait for an authentication."),
+        UNUSED("authorizer", FLAG_STRING, "local", "Authorizer to use."),
+        UNUSED("cgroups_cpu_enable_pids_and_tids_count", FLAG_BOOL, "false", "Count processes and threads."),
+        UNUSED("cgroups_destroy_timeout", FLAG_DURATION, "1mins", "Time to destroy a cgroup."),
+        UNUSED("cgroups_enable_cfs", FLAG_BOOL, "false", "Hard limits of cpu time."),
+        UNUSED("cgroups_hierarchy", FLAG_PATH, "/sys/fs/cgroup", "Where cgroups are; found by itself."),
+        UNUSED("cgroups_limit_swap", FLAG_BOOL, "false", "Limit swap too."),
+        { .name = "cgroups_root", .kind = FLAG_STRING, .value = &arg_cgroups_root, .default_text = "mesos", .metavar = "NAME",
+          .help = "Cgroup below which containers are placed when systemd does not place them." },
+        UNUSED("container_disk_watch_interval", FLAG_DURATION, "15secs", "Interval of disk quota checks."),
+        { .name = "containerizers", .kind = FLAG_STRING, .value = &arg_containerizers, .default_text = "mesos",
+          .metavar = "NAME", .help = "Containerizers; only mesos is there." },
+        { .name = "default_role", .kind = FLAG_STRING, .value = &arg_default_role, .default_text = "*", .metavar = "ROLE",
+          .help = "Role of resources in --resources that name none." },
+        UNUSED("disallow_sharing_agent_ipc_namespace", FLAG_BOOL, "false", "Every container has an IPC namespace."),
+        UNUSED("disallow_sharing_agent_pid_namespace", FLAG_BOOL, "false", "Every container has a pid namespace."),
+        UNUSED("disk_watch_interval", FLAG_DURATION, "1mins", "Interval of disk usage checks for garbage collection."),
+        UNUSED("docker", FLAG_STRING, "docker", "Docker command."),
+        UNUSED("docker_ignore_runtime", FLAG_BOOL, "false", "Ignore the runtime configuration of images."),
+        UNUSED("docker_kill_orphans", FLAG_BOOL, "true", "Kill docker containers nobody knows."),
+        UNUSED("docker_registry", FLAG_STRING, "https://registry-1.docker.io", "Registry of images."),
+        UNUSED("docker_remove_delay", FLAG_DURATION, "6hrs", "Delay before docker containers are removed."),
+        UNUSED("docker_socket", FLAG_PATH, "/var/run/docker.sock", "Docker's socket."),
+        UNUSED("docker_stop_timeout", FLAG_DURATION, "0ns", "Time docker containers have to stop."),
+        UNUSED("docker_store_dir", FLAG_PATH, "/tmp/mesos/store/docker", "Store of docker images."),
+        UNUSED("docker_volume_checkpoint_dir", FLAG_PATH, "/var/run/mesos/isolators/docker/volume", "Docker volume state."),
+        UNUSED("docker_volume_chown", FLAG_BOOL, "false", "Give docker volumes to the task's user."),
+        { .name = "domain", .kind = FLAG_STRING, .value = &arg_domain, .metavar = "JSON",
+          .help = "Fault domain of this machine, a DomainInfo as JSON." },
+        { .name = "domain_socket_location", .kind = FLAG_PATH, .value = &arg_domain_socket_location, .metavar = "PATH",
+          .help = "Socket for --http_executor_domain_sockets (default: agent.sock in --runtime_dir)." },
+        { .name = "dry-run", .kind = FLAG_PATH, .value = &arg_dry_run, .metavar = "FILE",
+          .help = "Print the launch plan of the TaskInfo in the JSON file (-: standard input), start nothing." },
+        UNUSED("enforce_container_disk_quota", FLAG_BOOL, "false", "End containers that exceed their disk resource."),
+        { .name = "executor_environment_variables", .kind = FLAG_STRING, .value = &arg_executor_environment_variables,
+          .metavar = "JSON", .help = "Variables for every executor's environment, a JSON object of texts." },
+        { .name = "executor_registration_timeout", .kind = FLAG_DURATION, .value = &arg_executor_registration_timeout,
+          .default_text = "1mins", .metavar = "DURATION", .help = "Time from an executor's launch to its subscription." },
+        { .name = "executor_reregistration_timeout", .kind = FLAG_DURATION, .value = &arg_executor_reregistration_timeout,
+          .default_text = "2secs", .metavar = "DURATION",
+          .help = "Time executors have to subscribe again after a restart of the agent; at most 15secs." },
+        { .name = "executor_shutdown_grace_period", .kind = FLAG_DURATION, .value = &arg_executor_shutdown_grace_period,
+          .default_text = "5secs", .metavar = "DURATION", .help = "Time an executor has to shut down before it is killed." },
+        UNUSED("fetcher_cache_dir", FLAG_PATH, "/tmp/mesos/fetch", "Cache of fetched files."),
+        UNUSED("fetcher_cache_size", FLAG_BYTES, "2GB", "Size of the cache of fetched files."),
+        { .name = "fetcher_stall_timeout", .kind = FLAG_DURATION, .value = &arg_fetcher_stall_timeout, .default_text = "1mins",
+          .metavar = "DURATION", .help = "A download that stands still for so long fails." },
+        { .name = "frameworks_home", .kind = FLAG_PATH, .value = &arg_frameworks_home, .default_text = "", .metavar = "DIR",
+          .help = "Directory that relative URIs are below." },
+        UNUSED("gc_delay", FLAG_DURATION, "1weeks", "How long sandboxes of ended executors are kept."),
+        UNUSED("gc_disk_headroom", FLAG_DOUBLE, "0.1", "Fraction of the disk to keep free."),
+        UNUSED("gc_non_executor_container_sandboxes", FLAG_BOOL, "false", "Collect sandboxes of nested containers too."),
+        { .name = "hostname", .kind = FLAG_STRING, .value = &arg_hostname, .metavar = "NAME",
+          .help = "Name told to masters and frameworks (default: the address looked up)." },
+        { .name = "hostname_lookup", .kind = FLAG_BOOL, .value = &arg_hostname_lookup, .default_text = "true",
+          .help = "Look the address up for a name; else the address is the name." },
+        UNUSED("http_command_executor", FLAG_BOOL, "false", "The command executor always speaks the v1 API."),
+        { .name = "http_executor_domain_sockets", .kind = FLAG_BOOL, .value = &arg_http_executor_domain_sockets,
+          .default_text = "false", .help = "Executors connect to a Unix socket instead of the port." },
+        UNUSED("http_heartbeat_interval", FLAG_DURATION, "30secs", "Heartbeats on container output streams."),
+        UNUSED("initialize_driver_logging", FLAG_BOOL, "true", "Of drivers."),
+        { .name = "ip", .kind = FLAG_STRING, .value = &arg_ip, .metavar = "IP", .help = "Address to bind (default: all)." },
+        { .name = "ip_discovery_command", .kind = FLAG_STRING, .value = &arg_ip_discovery_command, .metavar = "COMMAND",
+          .help = "Command that prints the address to bind." },
+        { .name = "isolation", .kind = FLAG_STRING, .value = &arg_isolation, .default_text = "posix/cpu,posix/mem",
+          .metavar = "LIST", .help = "Isolators; posix/cpu and posix/mem are there." },
+        { .name = "launcher", .kind = FLAG_STRING, .value = &arg_launcher, .metavar = "KIND",
+          .help = "linux (a cgroup per container) or posix (default: linux as root where cgroup2 is mounted)." },
+        { .name = "launcher_dir", .kind = FLAG_PATH, .value = &arg_launcher_dir, .metavar = "DIR",
+          .help = "Where holdfast-launcher and its kin are." },
+        UNUSED("logbufsecs", FLAG_U64, "0", "Delay of log writes."),
+        { .name = "logging_level", .kind = FLAG_STRING, .value = &arg_logging_level, .default_text = "INFO", .metavar = "LEVEL",
+          .help = "INFO, WARNING, ERROR; DEBUG is ours." },
+        { .name = "master", .kind = FLAG_STRING, .value = &arg_master, .metavar = "HOST:PORT",
+          .help = "The master, or file:///path of a file that names it.", .required = true },
+        { .name = "max_completed_executors_per_framework", .kind = FLAG_U64, .value = &arg_max_completed_executors,
+          .default_text = "150", .metavar = "N", .help = "Ended executors remembered for each framework." },
+        UNUSED("memory_profiling", FLAG_BOOL, "false", "Of libprocess."),
+        UNUSED("network_cni_metrics", FLAG_BOOL, "true", "Metrics of CNI networks."),
+        UNUSED("network_cni_root_dir_persist", FLAG_BOOL, "false", "Keep CNI state across reboots."),
+        UNUSED("oversubscribed_resources_interval", FLAG_DURATION, "15secs", "Interval of oversubscription estimates."),
+        UNUSED("perf_duration", FLAG_DURATION, "10secs", "Length of a perf sample."),
+        UNUSED("perf_interval", FLAG_DURATION, "1mins", "Interval of perf samples."),
+        { .name = "port", .kind = FLAG_U64, .value = &arg_port, .default_text = "5051", .metavar = "PORT",
+          .help = "Port to listen on; 0: any." },
+        UNUSED("qos_correction_interval_min", FLAG_DURATION, "0ns", "Interval of oversubscription corrections."),
+        { .name = "quiet", .kind = FLAG_BOOL, .value = &arg_quiet, .default_text = "false", .help = "Log errors only." },
+        { .name = "reconfiguration_policy", .kind = FLAG_STRING, .value = &arg_reconfiguration_policy, .default_text = "equal",
+          .metavar = "POLICY", .help = "Which changes of resources and attributes keep the agent's id: equal, additive." },
+        { .name = "recover", .kind = FLAG_STRING, .value = &arg_recover, .default_text = "reconnect", .metavar = "HOW",
+          .help = "What becomes of executors found at start: reconnect, cleanup." },
+        { .name = "recovery_timeout", .kind = FLAG_DURATION, .value = &arg_recovery_timeout, .default_text = "15mins",
+          .metavar = "DURATION", .help = "How long executors wait for the agent to come back." },
+        { .name = "registration_backoff_factor", .kind = FLAG_DURATION, .value = &arg_registration_backoff_factor,
+          .default_text = "1secs", .metavar = "DURATION", .help = "First delay between attempts to register." },
+        { .name = "resources", .kind = FLAG_STRING, .value = &arg_resources, .metavar = "TEXT",
+          .help = "What this machine offers, cpus:8;mem:1024;ports:[31000-32000] or JSON (default: what it has)." },
+        UNUSED("revocable_cpu_low_priority", FLAG_BOOL, "true", "Revocable cpu has low priority."),
+        { .name = "runtime_dir", .kind = FLAG_PATH, .value = &arg_runtime_dir, .metavar = "DIR",
+          .help = "State that a reboot clears: launchers' sockets (default: /run/holdfast/agent)." },
+        UNUSED("sandbox_directory", FLAG_PATH, "/mnt/mesos/sandbox", "Where containers with an image see their sandbox."),
+        { .name = "strict", .kind = FLAG_BOOL, .value = &arg_strict, .default_text = "true",
+          .help = "Damaged stored state is an error; else what cannot be read is left out." },
+        { .name = "switch_user", .kind = FLAG_BOOL, .value = &arg_switch_user, .default_text = "true",
+          .help = "Run executors as the user their framework names." },
+        { .name = "systemd_enable_support", .kind = FLAG_BOOL, .value = &arg_systemd_enable_support, .default_text = "true",
+          .help = "Each container is a scope of systemd, where systemd runs." },
+        { .name = "systemd_runtime_directory", .kind = FLAG_PATH, .value = &arg_systemd_runtime_directory,
+          .default_text = "/run/systemd/system", .metavar = "DIR", .help = "Exists where systemd runs." },
+        { .name = "work_dir", .kind = FLAG_PATH, .value = &arg_work_dir, .metavar = "DIR",
+          .help = "Sandboxes and the agent's stored state.", .required = true },
+        UNUSED("zk_session_timeout", FLAG_DURATION, "10secs", "ZooKeeper's session timeout."),
+        UNUSED("acls", FLAG_STRING, NULL, "Access control lists."),
+        UNUSED("agent_subsystems", FLAG_STRING, NULL, "Cgroup subsystems of the agent itself."),
+        UNUSED("credential", FLAG_STRING, NULL, "Credential for the master."),
+        UNUSED("default_container_info", FLAG_STRING, NULL, "ContainerInfo for executors without one."),
+        UNUSED("external_log_file", FLAG_PATH, NULL, "Log file shown in web pages."),
+        UNUSED("firewall_rules", FLAG_STRING, NULL, "Endpoints that are off."),
+        UNUSED("hadoop_home", FLAG_PATH, NULL, "Where hadoop is."),
+        UNUSED("http_authenticators", FLAG_STRING, NULL, "Authenticators of HTTP requests."),
+        UNUSED("http_credentials", FLAG_STRING, NULL, "Credentials of HTTP requests."),
+        UNUSED("image_providers", FLAG_STRING, NULL, "Kinds of images."),
+        UNUSED("log_dir", FLAG_PATH, NULL, "Directory of log files; the journal has the log."),
+        UNUSED("modules", FLAG_STRING, NULL, "Modules."),
+        UNUSED("modules_dir", FLAG_PATH, NULL, "Directory of modules."),
+};
+
+static FlagTable table = {
+        .program = "holdfast-agent",
+        .summary = "Runs the tasks of frameworks on this machine, each under a launcher that outlives the agent.",
+        .env_prefix = "MESOS_",
+        .flags = flags,
+        .n_flags = ELEMENTSOF(flags),
+};
+
+/* What main() owns besides the flags' values. */
+typedef struct Settings {
+        AgentConfig config;
+        Resources *resources;
+        Mesos__V1__Attribute **attributes;
+        ProtobufCMessage *domain;
+        char **executor_environment;
+        char *hostname, *domain_socket, *work_dir, *runtime_dir, *launcher_dir;
+} Settings;
+
+static void settings_deinit(Settings *s) {
+        for (size_t i = 0; i < s->config.n_attributes; i++)
+                message_free(s->attributes[i]);
+        for (char **p = s->executor_environment; p && *p; p++)
+                free(*p);
+        free(s->attributes);
+        free(s->executor_environment);
+        pb_free(s->domain);
+        resources_free(s->resources);
+        free(s->hostname);
+        free(s->domain_socket);
+        free(s->work_dir);
+        free(s->runtime_dir);
+        free(s->launcher_dir);
+}
+
+static int refuse(const char *flag, const char *value, const char *expected) {
+        log_error("--%s='%s': expected %s", flag, value ?: "", expected);
+        return -EINVAL;
+}
+
+static char *absolute_path(const char *path) {
+        _cleanup_free_ char *cwd = NULL;
+        char *absolute;
+
+        if (path[0] == '/')
+                return strdup(path);
+
+        cwd = getcwd(NULL, 0);
+        return !cwd || asprintf(&absolute, "%s/%s", cwd, path) < 0 ? NULL : absolute;
+}
+
+/* Beside our own binary in a build tree, in libexec once installed. */
+static char *find_launcher_dir(void) {
+        char path[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("holdfast-launcher"));
+        char *name;
+
+        if (n > 0) {
+                path[n] = '\0';
+                name = strrchr(path, '/') + 1;
+                strcpy(name, "holdfast-launcher");
+                if (access(path, X_OK) == 0) {
+                        name[-1] = '\0';
+                        return strdup(path);
+                }
+        }
+
+        return strdup(PKGLIBEXECDIR);
+}
+
+static int settle_directories(Settings *s) {
+        char here[PATH_MAX];
+        int r;
+
+        s->work_dir = absolute_path(arg_work_dir);
+        s->runtime_dir = absolute_path(arg_runtime_dir ?: geteuid() == 0 ? "/run/holdfast/agent" : "holdfast-agent-runtime");
+        s->launcher_dir = arg_launcher_dir ? absolute_path(arg_launcher_dir) : find_launcher_dir();
+        if (!s->work_dir || !s->runtime_dir || !s->launcher_dir)
+                return log_oom();
+
+        r = file_mkdirs_at(AT_FDCWD, s->work_dir, 0755);
+        if (r < 0)
+                return log_error_errno(r, "Cannot make --work_dir '%s': %m", s->work_dir);
+        if (!realpath(s->work_dir, here))
+                return log_error_errno(errno, "Cannot resolve --work_dir '%s': %m", s->work_dir);
+
+        s->config.work_dir = s->work_dir;
+        s->config.runtime_dir = s->runtime_dir;
+        s->config.launcher_dir = s->launcher_dir;
+        s->config.frameworks_home = arg_frameworks_home;
+
+        if (!arg_http_executor_domain_sockets)
+                return 0;
+        if (arg_domain_socket_location)
+                s->domain_socket = strdup(arg_domain_socket_location);
+        else if (asprintf(&s->domain_socket, "%s/agent.sock", s->runtime_dir) < 0)
+                s->domain_socket = NULL;
+        s->config.domain_socket = s->domain_socket;
+        return s->domain_socket ? 0 : log_oom();
+}
+
+/* Tests and demos let the kernel choose; everybody must be told the port that it chose. */
+static int listen_somewhere(const char *bind_ip, uint16_t *ret_port) {
+        struct sockaddr_in address = { .sin_family = AF_INET };
+        socklen_t n = sizeof(address);
+        _cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        if (bind_ip)
+                (void) inet_pton(AF_INET, bind_ip, &address.sin_addr);
+        if (fd < 0 || bind(fd, (struct sockaddr *) &address, n) < 0 || listen(fd, SOMAXCONN) < 0 ||
+            getsockname(fd, (struct sockaddr *) &address, &n) < 0)
+                return log_error_errno(errno, "Cannot listen on any port: %m");
+
+        *ret_port = ntohs(address.sin_port);
+        return TAKE_FD(fd);
+}
+
+/* A socket from systemd keeps the port open across restarts; without one a fixed port is bound anew. */
+static int settle_own_address(Settings *s) {
+        char ip[ADDRESS_IP_MAX], discovered[ADDRESS_IP_MAX];
+        const char *bind_ip = arg_ip;
+        int r;
+
+        if (arg_port > UINT16_MAX || arg_advertise_port > UINT16_MAX)
+                return refuse("port", "", "a number up to 65535");
+
+        if (arg_ip_discovery_command) {
+                if (arg_ip)
+                        return refuse("ip_discovery_command", arg_ip_discovery_command, "not to be given with --ip");
+                r = address_discover_ip(arg_ip_discovery_command, discovered);
+                if (r < 0)
+                        return refuse("ip_discovery_command", arg_ip_discovery_command, "a command that prints an IPv4 address");
+                bind_ip = discovered;
+        }
+
+        r = address_own_ip(bind_ip, arg_advertise_ip, ip);
+        if (r < 0)
+                return refuse(arg_advertise_ip ? "advertise_ip" : "ip", arg_advertise_ip ?: bind_ip, "an IPv4 address");
+
+        s->hostname = address_hostname(arg_hostname, arg_hostname_lookup, ip);
+        if (!s->hostname)
+                return log_oom();
+
+        s->config.bind_ip = arg_ip_discovery_command ? ip : arg_ip;
+        s->config.port = (uint16_t) arg_port;
+        s->config.hostname = s->hostname;
+        s->config.listen_fd = sd_listen_fds(1) == 1 ? SD_LISTEN_FDS_START : -1;
+        if (arg_port == 0 && s->config.listen_fd < 0) {
+                s->config.listen_fd = listen_somewhere(s->config.bind_ip, &s->config.port);
+                if (s->config.listen_fd < 0)
+                        return s->config.listen_fd;
+        }
+
+        return upid_make("slave(1)", ip, arg_advertise_port ? (uint16_t) arg_advertise_port : s->config.port,
+                         &s->config.self);
+}
+
+static int settle_master(Settings *s) {
+        _cleanup_free_ char *host = NULL;
+        const char *text = arg_master, *at;
+        char ip[ADDRESS_IP_MAX];
+        uint16_t port;
+        int r;
+
+        if (startswith(text, "zk://"))
+                return refuse("master", text, "HOST:PORT; this version does not find masters through ZooKeeper");
+
+        at = strchr(text, '@');
+        if (at)
+                text = at + 1;
+
+        r = parse_host_port(text, &host, &port);
+        if (r < 0)
+                return refuse("master", arg_master, "HOST:PORT");
+
+        r = address_resolve(host, ip);
+        if (r < 0)
+                return log_error_errno(r, "Cannot resolve the master's host '%s': %m", host);
+
+        return upid_make("master", ip, port, &s->config.master);
+}
+
+static int settle_offer(Settings *s) {
+        _cleanup_free_ char *message = NULL;
+        HostCapacity host;
+        int r;
+
+        r = host_capacity_read(s->work_dir, &host);
+        if (r < 0)
+                return log_error_errno(r, "Cannot find out what this machine has: %m");
+
+        r = resources_probe(arg_resources, arg_default_role, &host, &s->resources, &message);
+        if (r != RESOURCES_OK)
+                return refuse("resources", arg_resources, message ?: "memory");
+        s->config.resources = s->resources;
+
+        if (arg_attributes) {
+                r = attributes_parse(arg_attributes, &s->attributes, &s->config.n_attributes, &message);
+                if (r != ATTRIBUTES_OK)
+                        return refuse("attributes", arg_attributes, message ?: "memory");
+                s->config.attributes = s->attributes;
+        }
+
+        if (arg_domain) {
+                r = pbjson_parse(&mesos__v1__domain_info__descriptor, arg_domain, strlen(arg_domain), PB_LIMITS_DEFAULT,
+                                 &s->domain, &message);
+                if (r != PB_OK)
+                        return refuse("domain", arg_domain, message ?: "memory");
+                s->config.domain = (const Mesos__V1__DomainInfo *) s->domain;
+        }
+
+        return 0;
+}
+
+static bool is_systemd_host(void) {
+        struct stat st;
+
+        return stat(arg_systemd_runtime_directory, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool has_cgroup2(void) {
+        _cleanup_free_ char *mounts = NULL;
+        size_t n;
+
+        return file_read_at(AT_FDCWD, "/proc/self/mountinfo", 4U << 20, &mounts, &n) == 0 && strstr(mounts, " - cgroup2 ");
+}
+
+static int settle_containers(Settings *s) {
+        if (!arg_launcher)
+                s->config.launcher = geteuid() == 0 && has_cgroup2() ? LAUNCHER_LINUX : LAUNCHER_POSIX;
+        else if (streq(arg_launcher, "linux"))
+                s->config.launcher = LAUNCHER_LINUX;
+        else if (streq(arg_launcher, "posix"))
+                s->config.launcher = LAUNCHER_POSIX;
+        else
+                return refuse("launcher", arg_launcher, "linux or posix");
+
+        if (!streq(arg_containerizers, "mesos"))
+                return refuse("containerizers", arg_containerizers, "mesos");
+        if (!streq(arg_isolation, "posix/cpu,posix/mem") && !streq(arg_isolation, "process"))
+                return refuse("isolation", arg_isolation, "posix/cpu,posix/mem, which is what this version has");
+
+        s->config.systemd = arg_systemd_enable_support && is_systemd_host();
+        s->config.systemd_user = geteuid() != 0;
+        s->config.cgroups_root = arg_cgroups_root;
+        s->config.isolation = arg_isolation;
+        s->config.switch_user = arg_switch_user;
+        return 0;
+}
+
+static int settle_recovery(Settings *s) {
+        if (!streq(arg_recover, "reconnect") && !streq(arg_recover, "cleanup"))
+                return refuse("recover", arg_recover, "reconnect or cleanup");
+        if (!streq(arg_reconfiguration_policy, "equal") && !streq(arg_reconfiguration_policy, "additive"))
+                return refuse("reconfiguration_policy", arg_reconfiguration_policy, "equal or additive");
+        if (arg_executor_reregistration_timeout > 15 * USEC_PER_SEC)
+                return refuse("executor_reregistration_timeout", "", "at most 15secs");
+
+        s->config.reconnect = streq(arg_recover, "reconnect");
+        s->config.reconfiguration_additive = streq(arg_reconfiguration_policy, "additive");
+        s->config.strict = arg_strict;
+        s->config.registration_backoff_factor_usec = arg_registration_backoff_factor;
+        s->config.recovery_timeout_usec = arg_recovery_timeout;
+        s->config.executor_registration_timeout_usec = arg_executor_registration_timeout;
+        s->config.executor_reregistration_timeout_usec = arg_executor_reregistration_timeout;
+        s->config.executor_shutdown_grace_period_usec = arg_executor_shutdown_grace_period;
+        s->config.fetcher_stall_timeout_usec = arg_fetcher_stall_timeout;
+        s->config.max_completed_executors = arg_max_completed_executors;
+        return 0;
+}
+
+/* {"NAME":"value", …} */
+static int settle_executor_environment(Settings *s) {
+        static const char expected[] = "a JSON object of texts, such as {\"TZ\":\"UTC\"}";
+        const char *name, *text = arg_executor_environment_variables;
+        json_t *object, *value;
+        size_t n = 0;
+
+        if (!text)
+                return 0;
+
+        object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        if (!json_is_object(object)) {
+                json_decref(object);
+                return refuse("executor_environment_variables", text, expected);
+        }
+
+        s->executor_environment = calloc(json_object_size(object) + 1, sizeof(char *));
+        s->config.executor_environment = s->executor_environment;
+        json_object_foreach (object, name, value)
+                if (!s->executor_environment || !json_is_string(value) || !*name || strchr(name, '=') ||
+                    asprintf(&s->executor_environment[n++], "%s=%s", name, json_string_value(value)) < 0) {
+                        json_decref(object);
+                        return refuse("executor_environment_variables", text, expected);
+                }
+
+        json_decref(object);
+        return 0;
+}
+
+static int settle(Settings *s) {
+        int r;
+
+        s->config.flags = &table;
+        r = settle_directories(s);
+        if (r == 0)
+                r = settle_own_address(s);
+        if (r == 0)
+                r = settle_master(s);
+        if (r == 0)
+                r = settle_offer(s);
+        if (r == 0)
+                r = settle_containers(s);
+        if (r == 0)
+                r = settle_recovery(s);
+        if (r == 0)
+                r = settle_executor_environment(s);
+        return r;
+}
+
+static int settle_log_level(void) {
+        static const struct {
+                const char *name;
+                int level;
+        } levels[] = { { "DEBUG", LOG_DEBUG }, { "INFO", LOG_INFO }, { "WARNING", LOG_WARNING }, { "ERROR", LOG_ERR } };
+
+        for (size_t i = 0; i < ELEMENTSOF(levels); i++)
+                if (streq(arg_logging_level, levels[i].name)) {
+                        log_set_max_level(arg_quiet ? LOG_ERR : levels[i].level);
+                        return 0;
+                }
+
+        return refuse("logging_level", arg_logging_level, "INFO, WARNING, ERROR or DEBUG");
+}
+
+static void raise_fd_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+
+        limit.rlim_cur = MIN(limit.rlim_max, (rlim_t) N_FDS_WANTED);
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int on_usr1(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        (void) source;
+        (void) info;
+        agent_terminate(userdata, true, "SIGUSR1");
+        return 0;
+}
+
+static int run(const AgentConfig *config) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(agent_freep) Agent *agent = NULL;
+        sigset_t mask;
+        int r;
+
+        (void) sigemptyset(&mask);
+        (void) sigaddset(&mask, SIGTERM);
+        (void) sigaddset(&mask, SIGINT);
+        (void) sigaddset(&mask, SIGUSR1);
+        (void) sigprocmask(SIG_BLOCK, &mask, NULL);
+        (void) signal(SIGPIPE, SIG_IGN);
+
+        r = sd_event_new(&event);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+        if (r >= 0)
+                r = sd_event_set_watchdog(event, true);
+        if (r < 0)
+                return log_error_errno(r, "Cannot make the event loop: %m");
+
+        r = agent_new(event, config, &agent);
+        if (r < 0)
+                return log_error_errno(r, "Cannot set the agent up: %m");
+        r = sd_event_add_signal(event, NULL, SIGUSR1, on_usr1, agent);
+        if (r < 0)
+                return log_error_errno(r, "Cannot watch for SIGUSR1: %m");
+        r = agent_start(agent);
+        if (r < 0)
+                return r;
+
+        (void) sd_notify(0, "READY=1");
+        r = sd_event_loop(event);
+        (void) sd_notify(0, "STOPPING=1");
+        return r;
+}
+
+int main(int argc, char **argv) {
+        _cleanup_free_ char *message = NULL;
+        _cleanup_(settings_deinit) Settings settings = {};
+        int r;
+
+        log_open("holdfast-agent");
+        r = flags_parse(&table, argc, argv, environ, NULL, &message);
+        if (r == FLAGS_DONE)
+                return EXIT_SUCCESS;
+        if (r != FLAGS_OK) {
+                fprintf(stderr, "%s\n", message ?: "Out of memory");
+                return EXIT_FAILURE;
+        }
+
+        r = settle_log_level();
+        if (r == 0)
+                r = settle(&settings);
+        if (r == 0 && arg_dry_run)
+                r = dry_run(&settings.config, arg_dry_run);
+        else if (r == 0) {
+                raise_fd_limit();
+                r = run(&settings.config);
+        }
+
+        flags_deinit(&table);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
