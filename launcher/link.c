@@ -120,17 +120,16 @@ static int link_set_deadline(LauncherLink *l, usec_t delay_usec) {
 
         if (l->deadline_source) {
                 r = sd_event_source_set_time_relative(l->deadline_source, delay_usec);
-                if (r < 0)
-                        return r;
-
-                return sd_event_source_set_enabled(l->deadline_source, SD_EVENT_ONESHOT);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(l->deadline_source, SD_EVENT_ONESHOT);
+        } else {
+                r = sd_event_add_time_relative(l->event, &l->deadline_source, CLOCK_MONOTONIC, delay_usec, 0, on_deadline,
+                                               l);
+                if (r >= 0)
+                        (void) sd_event_source_set_description(l->deadline_source, "launcher-deadline");
         }
 
-        r = sd_event_add_time_relative(l->event, &l->deadline_source, CLOCK_MONOTONIC, delay_usec, 0, on_deadline, l);
-        if (r < 0)
-                return r;
-
-        return sd_event_source_set_description(l->deadline_source, "launcher-deadline");
+        return r < 0 ? r : 0;
 }
 
 /*
