@@ -62,7 +62,7 @@ static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
 
 static void follow_ask_in(Follow *f, usec_t delay_usec) {
         f->timer_source = sd_event_source_disable_unref(f->timer_source);
-        if (sd_event_add_time_relative(f->event, &f->timer_source, CLOCK_MONOTONIC, delay_usec, 0, on_timer, f) >= 0)
+        if (sd_event_add_time_relative(f->event, &f->timer_source, CLOCK_MONOTONIC, delay_usec, USEC_PER_MSEC, on_timer, f) >= 0)
                 (void) sd_event_source_set_description(f->timer_source, "follow");
 }
 

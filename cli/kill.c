@@ -82,7 +82,7 @@ static int pause_for(Client *client, usec_t usec) {
         bool passed = false;
         int r;
 
-        r = sd_event_add_time_relative(client->event, &source, CLOCK_MONOTONIC, usec, 0, on_time, &passed);
+        r = sd_event_add_time_relative(client->event, &source, CLOCK_MONOTONIC, usec, USEC_PER_MSEC, on_time, &passed);
         while (r >= 0 && !passed)
                 r = sd_event_run(client->event, UINT64_MAX);
 

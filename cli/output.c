@@ -109,7 +109,7 @@ static void output_search_again(Output *o) {
                 return;
         }
 
-        if (sd_event_add_time_relative(o->event, &o->search_source, CLOCK_MONOTONIC, SEARCH_USEC, 0, on_search, o) >= 0)
+        if (sd_event_add_time_relative(o->event, &o->search_source, CLOCK_MONOTONIC, SEARCH_USEC, USEC_PER_MSEC, on_search, o) >= 0)
                 (void) sd_event_source_set_description(o->search_source, "output-search");
 }
 

@@ -214,6 +214,7 @@ static int64_t milli_of(const Mesos__V1__Resource *r) {
 /* Moves up to *milli of an entry into the bag. */
 static int take_entry(Taking *t, Mesos__V1__Resource *entry, int64_t *milli) {
         _cleanup_(resources_freep) Resources *part = NULL;
+        _cleanup_free_ char *message = NULL;
         int64_t offered = milli_of(entry), n = MIN(offered, *milli);
         int r;
 
@@ -221,7 +222,7 @@ static int take_entry(Taking *t, Mesos__V1__Resource *entry, int64_t *milli) {
                 return 0;
 
         entry->scalar->value = (double) n / 1000;
-        r = resources_from_pb(&entry, 1, &part, NULL);
+        r = resources_from_pb(&entry, 1, &part, &message);
         entry->scalar->value = (double) (offered - n) / 1000;
         if (r != RESOURCES_OK)
                 return r < 0 ? r : -EINVAL;
@@ -284,10 +285,11 @@ static int take(const TaskSpec *s, const Resources *offered, Taking *t) {
  */
 int task_spec_take(const TaskSpec *s, const Mesos__V1__Offer *offer, Mesos__V1__Resource ***ret, size_t *ret_n) {
         _cleanup_(resources_freep) Resources *all = NULL, *offered = NULL, *taken = NULL;
+        _cleanup_free_ char *message = NULL;
         Taking t = {};
         int r;
 
-        r = resources_from_pb(offer->resources, offer->n_resources, &all, NULL);
+        r = resources_from_pb(offer->resources, offer->n_resources, &all, &message);
         if (r != RESOURCES_OK)
                 return r < 0 ? r : -EBADMSG;
 

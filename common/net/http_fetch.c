@@ -365,7 +365,8 @@ int http_fetcher_new(sd_event *event, const char *user_agent, HttpFetcher **ret)
         if (!f->user_agent || !f->multi)
                 return -ENOMEM;
 
-        r = sd_event_add_time_relative(event, &f->timer_source, CLOCK_MONOTONIC, 0, 0, on_timer, f);
+        /* Accuracy 1: with 0, a default, each of libcurl's short waits could be a quarter of a second. */
+        r = sd_event_add_time_relative(event, &f->timer_source, CLOCK_MONOTONIC, 0, 1, on_timer, f);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(f->timer_source, "http-fetch-timer");

@@ -1,7 +1,9 @@
 # tests/process: one real binary against a scripted peer.
 process_tests = \
-        tests/process/test-launcher.py \
-        tests/process/test-fetcher.py
+        tests/process/test-cli-run.py \
+        tests/process/test-fetcher.py \
+        tests/process/test-launcher.py
 
+EXTRA_DIST += tests/lib/fake_master.py
 TESTS += $(process_tests)
 dist_check_SCRIPTS += $(process_tests)

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """holdfast-fetcher, run as an unprivileged user with plans on its stdin, as the launcher runs it."""
 
