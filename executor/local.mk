@@ -1,1 +1,16 @@
-# executor
+# executor: command tasks
+
+noinst_LIBRARIES += executor/libexecutor.a
+executor_libexecutor_a_SOURCES = \
+        executor/agent_link.c executor/agent_link.h \
+        executor/checker.c executor/checker.h \
+        executor/child_task.c executor/child_task.h \
+        executor/executor.c executor/executor.h \
+        executor/health.c executor/health.h \
+        executor/process_tree.c executor/process_tree.h \
+        executor/update_queue.c executor/update_queue.h
+
+pkglibexec_PROGRAMS += holdfast-executor
+holdfast_executor_SOURCES = executor/main.c
+holdfast_executor_LDADD = executor/libexecutor.a common/libnet.a proto/libproto.a common/libbase.a \
+        $(SYSTEMD_LIBS) $(PROTOBUF_C_LIBS) -lm
