@@ -1,5 +1,6 @@
 # tests/process: one real binary against a scripted peer.
 process_tests = \
+        tests/process/test-executor.py \
         tests/process/test-cli-run.py \
         tests/process/test-cli-verbs.py \
         tests/process/test-fetcher.py \
@@ -8,3 +9,4 @@ process_tests = \
 EXTRA_DIST += tests/lib/fake_master.py
 TESTS += $(process_tests)
 dist_check_SCRIPTS += $(process_tests)
+EXTRA_DIST += tests/lib/fake_agent.py tests/lib/wire.py
