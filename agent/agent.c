@@ -38,6 +38,8 @@
 /* As Mesos. */
 #define N_COMPLETED_FRAMEWORKS_MAX 50
 
+#define LEAVE_DELAY_USEC (200 * USEC_PER_MSEC)
+
 static int make_info(Agent *a) {
         Mesos__V1__AgentInfo info = MESOS__V1__AGENT_INFO__INIT;
         int r;
@@ -256,6 +258,7 @@ Agent *agent_free(Agent *a) {
         a->server = http_server_free(a->server);
         a->recovery = recovery_free(a->recovery);
         free_frameworks(a);
+        sd_event_source_disable_unref(a->leave_source);
         a->master = master_link_free(a->master);
         a->executor_api = executor_api_free(a->executor_api);
         a->statuses = status_manager_free(a->statuses);
@@ -270,6 +273,21 @@ Agent *agent_free(Agent *a) {
         sd_event_unref(a->event);
         free(a);
         return NULL;
+}
+
+static int on_leave(sd_event_source *source, uint64_t usec, void *userdata) {
+        Agent *a = userdata;
+
+        (void) source;
+        (void) usec;
+        return sd_event_exit(a->event, 0);
+}
+
+/* Messages to the master are one-way: the last ones get a moment to leave. */
+static void leave_soon(Agent *a) {
+        if (!a->leave_source && sd_event_add_time_relative(a->event, &a->leave_source, CLOCK_MONOTONIC,
+                                                           LEAVE_DELAY_USEC, 0, on_leave, a) < 0)
+                (void) sd_event_exit(a->event, 0);
 }
 
 void agent_tidy_framework(Agent *a, Framework *f) {
@@ -299,10 +317,10 @@ void agent_tidy_framework(Agent *a, Framework *f) {
         }
 
         if (a->state == AGENT_TERMINATING && !a->frameworks)
-                (void) sd_event_exit(a->event, 0);
+                leave_soon(a);
 }
 
-void agent_terminate(Agent *a, bool unregister, const char *why) {
+void agent_terminate(Agent *a, AgentEnd how, const char *why) {
         Framework *f, *tmp;
 
         if (a->state == AGENT_TERMINATING)
@@ -310,14 +328,14 @@ void agent_terminate(Agent *a, bool unregister, const char *why) {
 
         log_notice("Ending all containers and the agent: %s", why);
         a->state = AGENT_TERMINATING;
-        if (unregister)
+        if (how == AGENT_END_UNREGISTER)
                 master_link_unregister(a->master);
 
         HASH_ITER (hh, a->frameworks, f, tmp)
                 executors_shutdown_framework(a, f);
 
-        /* A removed agent that starts again is a new one. */
-        (void) checkpoint_forget_agent(a->checkpoint);
+        if (how != AGENT_END_CLEANUP)
+                (void) checkpoint_forget_agent(a->checkpoint);
         if (!a->frameworks)
-                (void) sd_event_exit(a->event, 0);
+                leave_soon(a);
 }

@@ -53,6 +53,7 @@ typedef struct Agent {
         ExecutorApi *executor_api;
         OperatorApi *operator_api;
         MasterLink *master;
+        sd_event_source *leave_source; /* once everything has ended in AGENT_TERMINATING */
         Recovery *recovery;            /* only while AGENT_RECOVERING */
 
         AgentState state;
@@ -79,8 +80,13 @@ int agent_start(Agent *a);
 /* Our id, as a master gave it. */
 int agent_set_id(Agent *a, const char *id);
 
-/* SIGUSR1 and the master's Shutdown: kill everything, unregister if told so, leave the loop when done. */
-void agent_terminate(Agent *a, bool unregister, const char *why);
+/* Kills everything and leaves the loop when that is done. */
+typedef enum AgentEnd {
+        AGENT_END_UNREGISTER,     /* SIGUSR1: the master is told, and the next start is a new agent */
+        AGENT_END_REMOVED,        /* the master says that we are no more */
+        AGENT_END_CLEANUP,        /* --recover=cleanup: the agent stays who it is */
+} AgentEnd;
+void agent_terminate(Agent *a, AgentEnd how, const char *why);
 
 /* Frees a framework that has nothing left to do. */
 void agent_tidy_framework(Agent *a, Framework *f);

@@ -127,7 +127,7 @@ static int step_with_message(Checkpoint *c, Statement s, int column, const Proto
         _cleanup_free_ uint8_t *bytes = malloc(n ?: 1);
 
         if (!bytes)
-                return -ENOMEM;
+                return store_fail(c->store, -ENOMEM);
 
         protobuf_c_message_pack(m, bytes);
         bind_blob(c, s, column, bytes, n);

@@ -542,7 +542,7 @@ static void raise_fd_limit(void) {
 static int on_usr1(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         (void) source;
         (void) info;
-        agent_terminate(userdata, true, "SIGUSR1");
+        agent_terminate(userdata, AGENT_END_UNREGISTER, "SIGUSR1");
         return 0;
 }
 

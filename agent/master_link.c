@@ -630,7 +630,7 @@ static void dispatch(MasterLink *l, const Upid *from, MessageKind kind, const Pr
                 on_framework_to_executor(l, (const Mesos__Internal__FrameworkToExecutorMessage *) m);
                 break;
         case SHUTDOWN:
-                agent_terminate(a, false, ((const Mesos__Internal__ShutdownMessage *) m)->message ?: "the master says so");
+                agent_terminate(a, AGENT_END_REMOVED, ((const Mesos__Internal__ShutdownMessage *) m)->message ?: "the master says so");
                 break;
         }
 }

@@ -307,7 +307,10 @@ static void complete(Recovery *rec) {
         log_info("Recovery is complete after %.3f s.", usec_to_secs(a->counters.recovery_time_usec));
 
         a->state = AGENT_DISCONNECTED;
-        master_link_start(a->master);
+        if (a->config->reconnect)
+                master_link_start(a->master);
+        else
+                agent_terminate(a, AGENT_END_CLEANUP, "--recover=cleanup");
 }
 
 static bool is_waiting_for(const Executor *e) {

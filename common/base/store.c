@@ -227,6 +227,10 @@ int store_step(Store *s, sqlite3_stmt *statement) {
         return r;
 }
 
+int store_fail(Store *s, int error) {
+        return s->error = error;
+}
+
 /* Runs plain SQL outside of the turn's bookkeeping. */
 int store_exec(Store *s, const char *sql) {
         return errno_from_sqlite(sqlite3_exec(s->db, sql, NULL, NULL, NULL));

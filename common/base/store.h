@@ -26,6 +26,9 @@ sqlite3_stmt *store_prepare(Store *s, const char *sql);
 int store_step(Store *s, sqlite3_stmt *statement);
 int store_exec(Store *s, const char *sql);
 
+/* Something that belongs to this turn could not even be tried: its commit fails with the error. Returns it. */
+int store_fail(Store *s, int error);
+
 /* Called when the transaction that was open at store_after_commit() is durable (0) or failed (<0). */
 typedef void (*StoreCommitted)(int error, void *userdata);
 
