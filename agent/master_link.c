@@ -153,6 +153,10 @@ static int introduce(const Agent *a, Introduction *ret) {
         if (r < 0)
                 return r;
 
+        /* Old masters ask whether tasks survive the agent. They do. */
+        ret->info.has_checkpoint = true;
+        ret->info.checkpoint = true;
+
         for (size_t i = 0; i < n_agent_capabilities; i++) {
                 mesos__v1__agent_info__capability__init(&ret->capabilities[i]);
                 ret->capabilities[i].has_type = true;
