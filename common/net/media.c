@@ -9,6 +9,7 @@
  */
 
 #include <ctype.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "common/net/media.h"
@@ -100,12 +101,26 @@ bool media_negotiate(const char *accept, MediaType *ret) {
         return false;
 }
 
+static int decode_json(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n,
+                       ProtobufCMessage **ret, char **reterr_message) {
+        _cleanup_free_ char *detail = NULL;
+        const char *what;
+        int r;
+
+        r = pbjson_parse(descriptor, data, n, PB_LIMITS_DEFAULT, ret, &detail);
+        if (r <= 0)
+                return r;
+
+        what = r == PBJSON_E_SYNTAX ? "Failed to parse body into JSON" : "Failed to convert JSON into Call protobuf";
+        return asprintf(reterr_message, "%s: %s", what, detail) < 0 ? -ENOMEM : PB_E_INVALID;
+}
+
 int media_decode(MediaType t, const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n,
                  ProtobufCMessage **ret, char **reterr_message) {
         int r;
 
         if (t == MEDIA_JSON)
-                return pbjson_parse(descriptor, data, n, PB_LIMITS_DEFAULT, ret, reterr_message);
+                return decode_json(descriptor, data, n, ret, reterr_message);
 
         r = pb_unpack(descriptor, data, n, PB_LIMITS_DEFAULT, ret, reterr_message);
         if (r != PB_E_INVALID)
