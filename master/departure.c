@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Departures
+ *
+ * Offers, frameworks and agents come through many doors and leave through this one, so that nobody
+ * leaves half: resources go back exactly once, whoever is concerned is told once, and the books
+ * agree afterwards.
+ *
+ * What becomes of the tasks of an agent that is given up:
+ *
+ *                    partition aware                   not aware     kept as
+ *     unreachable    UNREACHABLE                       LOST          unreachable: they may come back
+ *     gone           GONE_BY_OPERATOR                  LOST          completed
+ *     removed        LOST                              LOST          completed
+ */
+
+#include <stdio.h>
+#include <utlist.h>
+
+#include "common/base/log.h"
+#include "master/agent_message.h"
+#include "master/allocation.h"
+#include "master/departure.h"
+#include "master/executor.h"
+#include "master/framework.h"
+#include "master/master.h"
+#include "master/node.h"
+#include "master/operator_stream.h"
+#include "master/scheduler_event.h"
+#include "master/status_router.h"
+#include "master/task.h"
+
+void departure_return_offer(Offer *o, bool rescind) {
+        allocation_free(o->framework, o->node, o->resources);
+        if (rescind)
+                scheduler_send_rescind(o->framework, o->id);
+
+        offer_free(o);
+}
+
+void departure_return_node_offers(Node *n, bool rescind) {
+        Offer *o, *next;
+
+        DL_FOREACH_SAFE2(n->offers, o, next, node_next)
+                departure_return_offer(o, rescind);
+}
+
+void departure_return_framework_offers(Framework *f, bool rescind) {
+        Offer *o, *next;
+
+        DL_FOREACH_SAFE2(f->offers, o, next, framework_next)
+                departure_return_offer(o, rescind);
+}
+
+static int on_failover_overdue(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
+        Framework *f = userdata;
+
+        departure_remove_framework(f, "it did not return within its failover timeout");
+        return 0;
+}
+
+/* Closed by us: the stream's own callback does not come then. */
+static void close_stream(Framework *f) {
+        f->heartbeat_source = sd_event_source_disable_unref(f->heartbeat_source);
+        if (f->stream)
+                f->stream = http_stream_close(f->stream);
+        f->stream_overflowed = false;
+}
+
+void departure_disconnect_framework(Framework *f) {
+        Master *m = f->master;
+        usec_t timeout_usec = f->info->failover_timeout > 0 ? usec_from_secs(f->info->failover_timeout) : 0;
+        int r;
+
+        if (f->state != FRAMEWORK_CONNECTED)
+                return;
+
+        log_info_ctx(&(LogContext) { .framework_id = f->id }, "Framework '%s' (%s) disconnected", f->id,
+                     f->info->name);
+
+        close_stream(f);
+        f->state = FRAMEWORK_DISCONNECTED;
+        f->active = false;
+        allocation_deactivate_framework(f);
+        departure_return_framework_offers(f, false);
+
+        /* Even a timeout of 0 waits for the next turn: whoever noticed the break may not be done with us. */
+        r = sd_event_add_time(m->event, &f->failover_source, CLOCK_MONOTONIC,
+                              usec_add(master_now(m), timeout_usec), 0, on_failover_overdue, f);
+        if (r < 0)
+                master_fail(m, r, "Cannot start a timer");
+}
+
+static void kill_in_books(Task *t, const char *message) {
+        status_router_transition(t, &(MasterStatus) {
+                .task_id = t->id,
+                .agent_id = t->agent_id,
+                .state = MESOS__V1__TASK_STATE__TASK_KILLED,
+                .reason = MESOS__V1__TASK_STATUS__REASON__REASON_FRAMEWORK_REMOVED,
+                .message = message,
+        }, true);
+}
+
+static void remove_framework_tasks(Framework *f) {
+        unsigned max = f->master->config->max_completed_tasks_per_framework;
+        char message[300];
+        Task *t, *next;
+
+        snprintf(message, sizeof(message), "Framework %.256s removed", f->id);
+
+        HASH_ITER(hh, f->tasks, t, next) {
+                kill_in_books(t, message);
+                status_router_retire(t);
+        }
+
+        DL_FOREACH_SAFE(f->unreachable_tasks, t, next) {
+                kill_in_books(t, message);
+                framework_remove_unreachable(f, t);
+                framework_add_completed(f, t, max);
+        }
+}
+
+static void remove_executor(Executor *e) {
+        allocation_free(e->framework, e->node, e->resources);
+        executor_free(e);
+}
+
+void departure_remove_framework(Framework *f, const char *why) {
+        Master *m = f->master;
+        Executor *e, *next;
+        Node *n, *next_node;
+
+        log_info_ctx(&(LogContext) { .framework_id = f->id }, "Removing framework '%s' (%s): %s", f->id,
+                     f->info->name, why);
+
+        close_stream(f);
+        f->active = false;
+        allocation_deactivate_framework(f);
+
+        HASH_ITER(hh, m->nodes.by_id, n, next_node)
+                agent_message_shutdown_framework(n, f->id);
+
+        departure_return_framework_offers(f, false);
+        remove_framework_tasks(f);
+        DL_FOREACH_SAFE(f->executors, e, next)
+                remove_executor(e);
+
+        allocation_remove_framework(f);
+        f->unregistered_usec = master_wall_clock(m);
+        operator_stream_framework_removed(f);
+        framework_complete(f, m->config->max_completed_frameworks);
+}
+
+void departure_drop_unrecoverable(Node *n) {
+        char message[300];
+        Executor *e, *next_executor;
+        Task *t, *next;
+
+        snprintf(message, sizeof(message), "Agent %.256s disconnected", n->info->hostname);
+
+        DL_FOREACH_SAFE2(n->tasks, t, next, node_next) {
+                if (t->framework->info->checkpoint)
+                        continue;
+
+                status_router_transition(t, &(MasterStatus) {
+                        .task_id = t->id,
+                        .agent_id = n->id,
+                        .executor_id = t->executor_id,
+                        .state = MESOS__V1__TASK_STATE__TASK_LOST,
+                        .reason = MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_DISCONNECTED,
+                        .message = message,
+                }, false);
+                status_router_retire(t);
+        }
+
+        HASH_ITER(hh, n->executors, e, next_executor)
+                if (!e->framework->info->checkpoint)
+                        remove_executor(e);
+}
+
+typedef enum Fate {
+        FATE_UNREACHABLE,
+        FATE_GONE,
+        FATE_REMOVED,
+} Fate;
+
+/* A node that has been given up, until the registry has recorded it. */
+typedef struct Departure {
+        Master *master;
+        char *agent_id;
+        char *message;
+        Fate fate;
+        usec_t since_usec;
+        HttpRequest *request;      /* to be answered; NULL: none, or its peer left */
+} Departure;
+
+static Departure *departure_free(Departure *d) {
+        if (!d)
+                return NULL;
+
+        free(d->agent_id);
+        free(d->message);
+        free(d);
+        return NULL;
+}
+DEFINE_CLEANUP(Departure *, departure_free)
+
+static MasterStatus fate_status(const Task *t, Fate fate, const char *message, usec_t since_usec) {
+        bool aware = framework_is_partition_aware(t->framework);
+        MasterStatus s = {
+                .task_id = t->id,
+                .agent_id = t->agent_id,
+                .executor_id = t->executor_id,
+                .state = MESOS__V1__TASK_STATE__TASK_LOST,
+                .reason = MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_REMOVED,
+                .message = message,
+        };
+
+        switch (fate) {
+        case FATE_UNREACHABLE:
+                s.state = task_state_for(MESOS__V1__TASK_STATE__TASK_UNREACHABLE, aware);
+                s.unreachable_usec = since_usec;
+                break;
+        case FATE_GONE:
+                if (!aware)
+                        break;
+                s.state = MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR;
+                s.reason = MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_REMOVED_BY_OPERATOR;
+                break;
+        case FATE_REMOVED:
+                break;
+        }
+
+        return s;
+}
+
+static void remove_node_task(Task *t, Fate fate, const char *message, usec_t since_usec) {
+        Framework *f = t->framework;
+        MasterStatus s = fate_status(t, fate, message, since_usec);
+        bool ended = task_is_terminal(t);
+
+        /* One that had come to its end was not lost; only its last acknowledgement is missing. */
+        if (!ended)
+                status_router_transition(t, &s, false);
+
+        if (ended || fate != FATE_UNREACHABLE) {
+                status_router_retire(t);
+                return;
+        }
+
+        framework_remove_task(f, t);
+        framework_add_unreachable(f, t, f->master->config->max_unreachable_tasks_per_framework);
+}
+
+static void tell_all_of_failure(Master *m, const char *agent_id) {
+        Framework *f, *next;
+
+        HASH_ITER(hh, m->frameworks.by_id, f, next)
+                scheduler_send_failure(f, agent_id, NULL, 0);
+}
+
+static void count_removal(Master *m, Fate fate) {
+        switch (fate) {
+        case FATE_UNREACHABLE:
+                metrics_count(m, COUNTER_SLAVE_UNREACHABLE_COMPLETED);
+                metrics_count(m, COUNTER_SLAVE_REMOVALS_UNHEALTHY);
+                break;
+        case FATE_GONE:
+                break;
+        case FATE_REMOVED:
+                metrics_count(m, COUNTER_SLAVE_REMOVALS_UNREGISTERED);
+                break;
+        }
+
+        metrics_count(m, COUNTER_SLAVE_REMOVALS);
+}
+
+static void remove_node(Node *n, Fate fate, const char *message, usec_t since_usec) {
+        _cleanup_free_ char *agent_id = strdup(n->id);
+        Master *m = n->master;
+        char reason[512];
+        Task *t, *next;
+
+        log_notice("Agent '%s' at %s (%s) is %s: %s", n->id, n->pid.text, n->info->hostname,
+                   fate == FATE_UNREACHABLE ? "unreachable" : fate == FATE_GONE ? "gone" : "removed", message);
+
+        if (fate == FATE_REMOVED)
+                snprintf(reason, sizeof(reason), "Agent %.256s removed: %.128s", n->info->hostname, message);
+        else
+                snprintf(reason, sizeof(reason), "%s", message);
+
+        allocation_deactivate_node(n);
+        DL_FOREACH_SAFE2(n->tasks, t, next, node_next)
+                remove_node_task(t, fate, reason, since_usec);
+        departure_return_node_offers(n, true);
+        allocation_remove_node(n);
+
+        count_removal(m, fate);
+        if (fate == FATE_REMOVED)
+                operator_stream_node_removed(n);
+
+        peer_pool_forget(m->peers, &n->pid);
+        node_free(n);
+
+        if (agent_id)
+                tell_all_of_failure(m, agent_id);
+}
+
+/* An unreachable agent that is now gone takes its unreachable tasks with it. */
+static void remove_unreachable_tasks(Master *m, const Departure *d) {
+        unsigned max = m->config->max_completed_tasks_per_framework;
+        Framework *f, *next_framework;
+        Task *t, *next;
+
+        HASH_ITER(hh, m->frameworks.by_id, f, next_framework)
+                DL_FOREACH_SAFE(f->unreachable_tasks, t, next) {
+                        MasterStatus s = fate_status(t, d->fate, d->message, d->since_usec);
+
+                        if (!streq(t->agent_id, d->agent_id))
+                                continue;
+
+                        status_router_transition(t, &s, false);
+                        framework_remove_unreachable(f, t);
+                        framework_add_completed(f, t, max);
+                }
+}
+
+static void on_departure_recorded(int error, void *userdata) {
+        _cleanup_(departure_freep) Departure *d = userdata;
+        Master *m = d->master;
+        Node *n;
+
+        if (d->request)
+                http_request_answer(d->request, error < 0 ? 500 : 200, NULL, NULL, 0);
+
+        if (error < 0) {
+                master_fail(m, error, "Cannot record the departure of an agent");
+                return;
+        }
+
+        n = node_find(&m->nodes, d->agent_id);
+        if (n) {
+                if (d->fate == FATE_GONE)
+                        agent_message_shutdown(m, &n->pid, d->message);
+                remove_node(n, d->fate, d->message, d->since_usec);
+                return;
+        }
+
+        if (d->fate == FATE_GONE)
+                remove_unreachable_tasks(m, d);
+        tell_all_of_failure(m, d->agent_id);
+}
+
+static void on_request_gone(HttpRequest *request _unused_, void *userdata) {
+        ((Departure *) userdata)->request = NULL;
+}
+
+static int departure_new(Master *m, const char *agent_id, Fate fate, const char *message, Departure **ret) {
+        _cleanup_(departure_freep) Departure *d = NULL;
+
+        d = calloc(1, sizeof(*d));
+        if (!d)
+                return -ENOMEM;
+
+        d->master = m;
+        d->fate = fate;
+        d->since_usec = master_wall_clock(m);
+        d->agent_id = strdup(agent_id);
+        d->message = strdup(message);
+        if (!d->agent_id || !d->message)
+                return -ENOMEM;
+
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+static void record(Master *m, const char *agent_id, Fate fate, const char *message, HttpRequest *request) {
+        Departure *d;
+        int r;
+
+        r = departure_new(m, agent_id, fate, message, &d);
+        if (r < 0) {
+                master_fail(m, r, "Cannot record the departure of an agent");
+                return;
+        }
+
+        if (request) {
+                d->request = request;
+                http_request_on_gone(request, on_request_gone, d);
+        }
+
+        switch (fate) {
+        case FATE_UNREACHABLE:
+                r = registry_mark_unreachable(m->registry, agent_id, d->since_usec, on_departure_recorded, d);
+                break;
+        case FATE_GONE:
+                r = registry_mark_gone(m->registry, agent_id, d->since_usec, on_departure_recorded, d);
+                break;
+        case FATE_REMOVED:
+                r = registry_remove_agent(m->registry, agent_id, on_departure_recorded, d);
+                break;
+        }
+
+        if (r < 0) {
+                departure_free(d);
+                master_fail(m, r, "Cannot record the departure of an agent");
+        }
+}
+
+static void leave(Node *n, Fate fate, const char *message, HttpRequest *request) {
+        n->leaving = true;
+        n->ping_source = sd_event_source_disable_unref(n->ping_source);
+        n->reregister_source = sd_event_source_disable_unref(n->reregister_source);
+        record(n->master, n->id, fate, message, request);
+}
+
+void departure_mark_unreachable(Node *n, const char *message) {
+        if (n->leaving)
+                return;
+
+        metrics_count(n->master, COUNTER_SLAVE_UNREACHABLE_SCHEDULED);
+        leave(n, FATE_UNREACHABLE, message, NULL);
+}
+
+void departure_mark_gone(Master *m, const char *agent_id, HttpRequest *request) {
+        static const char message[] = "Agent has been marked gone";
+        Node *n = node_find(&m->nodes, agent_id);
+
+        if (!n)
+                record(m, agent_id, FATE_GONE, message, request);
+        else if (n->leaving)
+                http_request_answer_text(request, 503, "Agent '%s' is already being removed", agent_id);
+        else
+                leave(n, FATE_GONE, message, request);
+}
+
+void departure_unregister(Node *n, const char *message) {
+        if (!n->leaving)
+                leave(n, FATE_REMOVED, message, NULL);
+}
+
+void departure_replace(Node *n, const char *message) {
+        Master *m = n->master;
+        int r;
+
+        metrics_count(m, COUNTER_SLAVE_REMOVALS_REGISTERED);
+        r = registry_remove_agent(m->registry, n->id, NULL, NULL);
+        if (r < 0) {
+                master_fail(m, r, "Cannot record the departure of an agent");
+                return;
+        }
+
+        remove_node(n, FATE_REMOVED, message, 0);
+}
+
+void departure_give_up_recovered(Master *m, const char *agent_id) {
+        metrics_count(m, COUNTER_RECOVERY_SLAVE_REMOVALS);
+        record(m, agent_id, FATE_UNREACHABLE, "agent did not reregister after master failover", NULL);
+}

@@ -1,0 +1,42 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What happens when an offer, a framework or an agent leaves. See departure.c. */
+
+#include "common/base/macro.h"
+#include "common/base/usec.h"
+#include "common/net/http_server.h"
+
+typedef struct Framework Framework;
+typedef struct Master Master;
+typedef struct Node Node;
+typedef struct Offer Offer;
+
+/* Offers go back to the allocator, unfiltered; `rescind` tells the framework. */
+void departure_return_offer(Offer *o, bool rescind);
+void departure_return_node_offers(Node *n, bool rescind);
+void departure_return_framework_offers(Framework *f, bool rescind);
+
+/* The stream broke or was cut: offers go back, the failover timeout starts. Closes what is still open. */
+void departure_disconnect_framework(Framework *f);
+
+/* For good: shut down on its agents, its tasks killed in our books, archived. `f` may be freed. */
+void departure_remove_framework(Framework *f, const char *why);
+
+/* Its agent is cut off: tasks and executors of frameworks that do not checkpoint will not survive it. */
+void departure_drop_unrecoverable(Node *n);
+
+/*
+ * An agent is given up. Each is recorded in the registry first and takes effect when that is durable;
+ * until then the node is `leaving`, and neither offered nor listened to when it registers again.
+ */
+void departure_mark_unreachable(Node *n, const char *message);
+void departure_unregister(Node *n, const char *message);
+
+/* Registered or unreachable, by an operator's word; the request is answered when it is recorded. */
+void departure_mark_gone(Master *m, const char *agent_id, HttpRequest *request);
+/* At once, because another agent came to its address: the registry is told along with it. */
+void departure_replace(Node *n, const char *message);
+
+/* In the registry, and not back in time after our start. */
+void departure_give_up_recovered(Master *m, const char *agent_id);

@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Registration
+ *
+ * An agent asks until it is answered, so whatever stands against it (another request of its under
+ * way, a description that makes no sense) is dropped with a line in the log, and it asks again.
+ *
+ *     RegisterSlave ──▶ an id, recorded in the registry ──▶ SlaveRegistered, first ping
+ *     ReregisterSlave, by where its id is known:
+ *         a node of ours            came back: answered at once, differences reconciled
+ *         recovered, unreachable,
+ *         or not at all             recorded (again), its tasks taken in ──▶ SlaveReregistered
+ *         gone                      Shutdown
+ *
+ * Nothing is believed before the registry has it: a Registration waits for that with the message it
+ * came with. What an agent reports of tasks is the truth about them; that is how a new master learns
+ * of tasks and frameworks at all.
+ */
+
+#include <stdio.h>
+#include <utlist.h>
+
+#include "common/base/log.h"
+#include "common/model/id.h"
+#include "common/net/pbwire.h"
+#include "master/agent_link.h"
+#include "master/agent_message.h"
+#include "master/allocation.h"
+#include "master/departure.h"
+#include "master/executor.h"
+#include "master/framework.h"
+#include "master/master.h"
+#include "master/node.h"
+#include "master/operator_stream.h"
+#include "master/registration.h"
+#include "master/status_router.h"
+#include "master/task.h"
+#include "proto/internal.pb-c.h"
+
+/* A request that waits for the registry. */
+struct Registration {
+        Master *master;
+        Upid from;
+        ProtobufCMessage *message;       /* owned */
+        Mesos__V1__AgentInfo *info;      /* owned; with its id */
+        bool was_unreachable;
+        bool was_recovered;
+        Registration *prev, *next;
+};
+
+static Registration *registration_free(Registration *x) {
+        if (!x)
+                return NULL;
+
+        if (x->master)
+                DL_DELETE(x->master->registrations, x);
+        pb_free(x->message);
+        if (x->info)
+                pb_free(&x->info->base);
+        free(x);
+        return NULL;
+}
+DEFINE_CLEANUP(Registration *, registration_free)
+
+void registration_stop(Master *m) {
+        while (m->registrations)
+                registration_free(m->registrations);
+}
+
+static bool is_under_way(const Master *m, const Upid *from) {
+        Registration *x;
+
+        DL_FOREACH(m->registrations, x)
+                if (upid_eq(&x->from, from))
+                        return true;
+
+        return false;
+}
+
+static int registration_new(Master *m, const Upid *from, const ProtobufCMessage *message,
+                            const Mesos__V1__AgentInfo *info, const char *id, Registration **ret) {
+        _cleanup_(registration_freep) Registration *x = NULL;
+        Mesos__V1__AgentInfo with_id = *info;
+        Mesos__V1__AgentID agent_id = MESOS__V1__AGENT_ID__INIT;
+
+        x = calloc(1, sizeof(*x));
+        if (!x)
+                return -ENOMEM;
+
+        agent_id.value = (char *) id;
+        with_id.id = &agent_id;
+
+        x->from = *from;
+        x->message = pb_copy(message);
+        x->info = (Mesos__V1__AgentInfo *) pb_copy(&with_id.base);
+        if (!x->message || !x->info)
+                return -ENOMEM;
+
+        x->master = m;
+        DL_APPEND(m->registrations, x);
+        *ret = TAKE_PTR(x);
+        return 0;
+}
+
+/* Agents before 1.0 speak another dialect. */
+static bool version_is_supported(const char *version) {
+        unsigned major;
+
+        return version && sscanf(version, "%u.", &major) == 1 && major >= 1;
+}
+
+/* The reason why an agent cannot be let in, or NULL. */
+static const char *agent_is_acceptable(const Mesos__V1__AgentInfo *info, const char *version) {
+        if (!*info->hostname)
+                return "it has no hostname";
+        if (!version_is_supported(version))
+                return "its version is missing or older than 1.0.0";
+        if (info->domain)
+                return "it is in a domain, and this master is in none";
+
+        return NULL;
+}
+
+/* Enters the node: connected, pinged, offered from the next run on. */
+static int admit(Master *m, const Registration *x, const char *version,
+                 Mesos__V1__AgentInfo__Capability *const *capabilities, size_t n_capabilities,
+                 const Mesos__V1__UUID *resource_version, Node **ret) {
+        _cleanup_free_ char *error = NULL;
+        Node *n;
+        int r;
+
+        r = node_new(&m->nodes, x->info, &x->from, &n, &error);
+        if (r > 0) {
+                log_warning("Ignoring agent at %s: %s", x->from.text, error);
+                return -EBADMSG;
+        }
+        if (r < 0)
+                return r;
+
+        n->master = m;
+        n->connected = true;
+        n->active = true;
+        n->registered_usec = master_wall_clock(m);
+
+        r = node_set_version(n, version, capabilities, n_capabilities, resource_version);
+        if (r >= 0)
+                r = peer_pool_link(m->peers, &n->pid);
+        if (r < 0) {
+                node_free(n);
+                return r;
+        }
+
+        allocation_add_node(n);
+        *ret = n;
+        return 0;
+}
+
+static void on_admitted(int error, void *userdata) {
+        _cleanup_(registration_freep) Registration *x = userdata;
+        const Mesos__Internal__RegisterSlaveMessage *message = (void *) x->message;
+        Master *m = x->master;
+        Node *n;
+        int r;
+
+        if (error < 0) {
+                master_fail(m, error, "Cannot record an agent");
+                return;
+        }
+
+        r = admit(m, x, message->version, message->agent_capabilities, message->n_agent_capabilities,
+                  message->resource_version_uuid, &n);
+        if (r < 0) {
+                log_error_errno(r, "Cannot let agent at %s in: %m", x->from.text);
+                return;
+        }
+
+        metrics_count(m, COUNTER_SLAVE_REGISTRATIONS);
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Registered agent '%s' at %s (%s)", n->id, n->pid.text,
+                     n->info->hostname);
+
+        r = agent_link_start_pings(n);
+        if (r < 0)
+                master_fail(m, r, "Cannot start a timer");
+        agent_message_registered(n);
+        operator_stream_node_added(n);
+}
+
+/* The address is known: an answer that got lost, or another agent in the old one's place. True when dealt with. */
+static bool register_known_address(Master *m, const Upid *from) {
+        Node *n = node_find_pid(&m->nodes, from);
+
+        if (!n)
+                return false;
+
+        if (n->leaving)
+                return true;
+
+        if (n->connected) {
+                log_info("Agent '%s' at %s registers again, telling it again", n->id, from->text);
+                agent_message_registered(n);
+                return true;
+        }
+
+        departure_replace(n, "a new agent registered at the same address");
+        return false;
+}
+
+void registration_register(Master *m, const Upid *from, ProtobufCMessage *message) {
+        const Mesos__Internal__RegisterSlaveMessage *r = (void *) message;
+        char id[ID_TEXT_MAX + 1];
+        Registration *x;
+        const char *why;
+        int k;
+
+        metrics_count(m, COUNTER_MESSAGES_REGISTER_SLAVE);
+        if (is_under_way(m, from))
+                return;
+
+        why = agent_is_acceptable(r->slave, r->version);
+        if (why) {
+                log_warning("Ignoring agent at %s: %s", from->text, why);
+                return;
+        }
+
+        if (register_known_address(m, from))
+                return;
+
+        k = id_make(m->id, 'S', m->nodes.next_number++, id);
+        if (k >= 0)
+                k = registration_new(m, from, message, r->slave, id, &x);
+        if (k < 0) {
+                log_error_errno(k, "Cannot let agent at %s in: %m", from->text);
+                return;
+        }
+
+        k = registry_put_agent(m->registry, x->info, on_admitted, x);
+        if (k < 0) {
+                registration_free(x);
+                master_fail(m, k, "Cannot record an agent");
+        }
+}
+
+/* A framework we only know from its agent's report so far. */
+static Framework *learn_framework(Master *m, const Mesos__V1__FrameworkInfo *info) {
+        Framework *f;
+        int r;
+
+        if (!info->id || !id_is_valid(info->id->value) || framework_find_completed(&m->frameworks, info->id->value))
+                return NULL;
+
+        f = framework_find(&m->frameworks, info->id->value);
+        if (f)
+                return f;
+
+        r = framework_new(&m->frameworks, info->id->value, info, &f);
+        if (r < 0) {
+                log_error_errno(r, "Cannot take framework '%s' in: %m", info->id->value);
+                return NULL;
+        }
+
+        f->master = m;
+        f->registered_usec = f->reregistered_usec = master_wall_clock(m);
+        allocation_put_framework(f);
+        operator_stream_framework_added(f);
+        return f;
+}
+
+static void learn_executor(Master *m, Node *n, const Mesos__V1__ExecutorInfo *info) {
+        Framework *f = info->framework_id ? framework_find(&m->frameworks, info->framework_id->value) : NULL;
+        Executor *e;
+        int r;
+
+        if (!f || executor_find(n, f->id, info->executor_id->value))
+                return;
+
+        r = executor_new(f, n, info, &e);
+        if (r != 0) {
+                log_warning("Ignoring executor '%s' that agent '%s' reports", info->executor_id->value, n->id);
+                return;
+        }
+
+        allocation_charge(f, n, e->resources);
+}
+
+/* A task that was thought unreachable is taken from there, whatever has become of it. */
+static void forget_unreachable(Framework *f, const char *task_id) {
+        Task *t = framework_find_unreachable(f, task_id);
+
+        if (!t)
+                return;
+
+        framework_remove_unreachable(f, t);
+        task_free(t);
+}
+
+static void learn_task(Master *m, Node *n, const Mesos__V1__Task *report, const char *message) {
+        Framework *f = framework_find(&m->frameworks, report->framework_id->value);
+        Task *t;
+        int r;
+
+        if (!f || !id_is_valid(report->task_id->value) || framework_find_task(f, report->task_id->value))
+                return;
+
+        r = task_new_from_report(report, &t);
+        if (r != 0) {
+                log_warning("Ignoring task '%s' that agent '%s' reports", report->task_id->value, n->id);
+                return;
+        }
+
+        forget_unreachable(f, t->id);
+        t->node = n;
+        framework_add_task(f, t);
+        if (t->resources && resources_add(n->used, t->resources) >= 0)
+                allocation_charge(f, n, t->resources);
+
+        operator_stream_task_added(t);
+        if (message)
+                status_router_tell_latest(t, t->state, MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_REREGISTERED, message);
+}
+
+/* All the agent reports, in the order in which one depends on the other. `message` is for the frameworks; NULL: silent. */
+static void learn(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r, const char *message) {
+        for (size_t i = 0; i < r->n_frameworks; i++)
+                (void) learn_framework(m, r->frameworks[i]);
+        for (size_t i = 0; i < r->n_executor_infos; i++)
+                learn_executor(m, n, r->executor_infos[i]);
+        for (size_t i = 0; i < r->n_tasks; i++)
+                learn_task(m, n, r->tasks[i], message);
+}
+
+/* After any return: frameworks that were removed meanwhile end there too, the others are as we know them now. */
+static void settle_frameworks(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
+        for (size_t i = 0; i < r->n_frameworks; i++) {
+                const Mesos__V1__FrameworkInfo *info = r->frameworks[i];
+                Framework *f;
+
+                if (!info->id)
+                        continue;
+
+                if (framework_find_completed(&m->frameworks, info->id->value)) {
+                        agent_message_shutdown_framework(n, info->id->value);
+                        continue;
+                }
+
+                f = framework_find(&m->frameworks, info->id->value);
+                if (f)
+                        agent_message_update_framework(n, f);
+        }
+}
+
+static void on_readmitted(int error, void *userdata) {
+        _cleanup_(registration_freep) Registration *x = userdata;
+        const Mesos__Internal__ReregisterSlaveMessage *message = (void *) x->message;
+        Master *m = x->master;
+        Node *n;
+        int r;
+
+        if (error < 0) {
+                master_fail(m, error, "Cannot record an agent");
+                return;
+        }
+
+        master_forget_recovered(m, x->info->id->value);
+
+        r = admit(m, x, message->version, message->agent_capabilities, message->n_agent_capabilities,
+                  message->resource_version_uuid, &n);
+        if (r < 0) {
+                log_error_errno(r, "Cannot let agent at %s in again: %m", x->from.text);
+                return;
+        }
+
+        n->reregistered_usec = n->registered_usec;
+        metrics_count(m, COUNTER_SLAVE_REREGISTRATIONS);
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is back", n->id, n->pid.text,
+                     n->info->hostname);
+
+        r = agent_link_start_pings(n);
+        if (r < 0)
+                master_fail(m, r, "Cannot start a timer");
+        agent_message_reregistered(n, NULL, 0);
+        operator_stream_node_added(n);
+        learn(m, n, message, x->was_recovered   ? NULL
+                           : x->was_unreachable ? "Unreachable agent re-reregistered"
+                                                : "Unknown agent reregistered");
+        settle_frameworks(m, n, message);
+}
+
+static bool report_has_task(const Mesos__Internal__ReregisterSlaveMessage *r, const Task *t) {
+        for (size_t i = 0; i < r->n_tasks; i++)
+                if (streq(r->tasks[i]->task_id->value, t->id) &&
+                    streq(r->tasks[i]->framework_id->value, t->framework->id))
+                        return true;
+
+        return false;
+}
+
+static bool report_has_executor(const Mesos__Internal__ReregisterSlaveMessage *r, const Executor *e) {
+        for (size_t i = 0; i < r->n_executor_infos; i++)
+                if (r->executor_infos[i]->framework_id &&
+                    streq(r->executor_infos[i]->executor_id->value, executor_id(e)) &&
+                    streq(r->executor_infos[i]->framework_id->value, e->framework->id))
+                        return true;
+
+        return false;
+}
+
+/* Tasks of ours the agent did not list: it is asked, and answers TASK_DROPPED or TASK_LOST for those it never got. */
+typedef struct Reconciliation {
+        Mesos__Internal__ReconcileTasksMessage **messages;
+        size_t n;
+} Reconciliation;
+
+static Mesos__Internal__ReconcileTasksMessage *reconciliation_for(Reconciliation *c, Framework *f) {
+        Mesos__Internal__ReconcileTasksMessage *one, **grown;
+
+        for (size_t i = 0; i < c->n; i++)
+                if (streq(c->messages[i]->framework_id->value, f->id))
+                        return c->messages[i];
+
+        grown = reallocarray(c->messages, c->n + 1, sizeof(*grown));
+        if (!grown)
+                return NULL;
+        c->messages = grown;
+
+        one = malloc(sizeof(*one));
+        if (!one)
+                return NULL;
+        mesos__internal__reconcile_tasks_message__init(one);
+        one->framework_id = f->info->id;
+        one->framework = f->info;
+        c->messages[c->n++] = one;
+        return one;
+}
+
+static int reconciliation_add(Reconciliation *c, Task *t, Node *n) {
+        Mesos__Internal__ReconcileTasksMessage *one = reconciliation_for(c, t->framework);
+        Mesos__V1__TaskStatus **grown, *status;
+
+        if (!one)
+                return -ENOMEM;
+
+        grown = reallocarray(one->statuses, one->n_statuses + 1, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        one->statuses = grown;
+
+        status = malloc(sizeof(*status) + sizeof(*status->task_id));
+        if (!status)
+                return -ENOMEM;
+
+        mesos__v1__task_status__init(status);
+        status->task_id = (Mesos__V1__TaskID *) (status + 1);
+        mesos__v1__task_id__init(status->task_id);
+        status->task_id->value = t->id;
+        status->state = t->state;
+        status->agent_id = n->info->id;
+        one->statuses[one->n_statuses++] = status;
+        return 0;
+}
+
+static void reconciliation_deinit(Reconciliation *c) {
+        for (size_t i = 0; i < c->n; i++) {
+                for (size_t j = 0; j < c->messages[i]->n_statuses; j++)
+                        free(c->messages[i]->statuses[j]);
+                free(c->messages[i]->statuses);
+                free(c->messages[i]);
+        }
+        free(c->messages);
+}
+
+/* What the agent lists that we do not know (we lost it, or it was killed while away) and the other way round. */
+static void reconcile_known(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
+        Reconciliation c = {};
+        Executor *e, *next_executor;
+        Task *t, *next;
+        int k = 0;
+
+        DL_FOREACH_SAFE2(n->tasks, t, next, node_next)
+                if (k >= 0 && !task_is_terminal(t) && !report_has_task(r, t))
+                        k = reconciliation_add(&c, t, n);
+        if (k < 0)
+                log_error_errno(k, "Cannot reconcile the tasks of agent '%s', ignoring: %m", n->id);
+
+        agent_message_reregistered(n, c.messages, c.n);
+        reconciliation_deinit(&c);
+
+        HASH_ITER(hh, n->executors, e, next_executor)
+                if (!report_has_executor(r, e)) {
+                        allocation_free(e->framework, n, e->resources);
+                        executor_free(e);
+                }
+
+        learn(m, n, r, "Unknown agent reregistered");
+
+        DL_FOREACH_SAFE2(n->tasks, t, next, node_next)
+                if (t->kill_wanted && !task_is_terminal(t)) {
+                        t->kill_wanted = false;
+                        agent_message_kill(n, t->framework->id, t->id, NULL);
+                }
+}
+
+static void reregister_known(Master *m, Node *n, const Upid *from, const Mesos__Internal__ReregisterSlaveMessage *r) {
+        _cleanup_free_ char *error = NULL;
+        int k;
+
+        if (n->leaving)
+                return;
+
+        if (!streq(n->pid.ip, from->ip) || !streq(n->info->hostname, r->slave->hostname)) {
+                log_warning("Agent '%s' comes back from another host (%s, %s), shutting it down", n->id, from->text,
+                            r->slave->hostname);
+                agent_message_shutdown(m, from, "Agent attempted to re-register from a different IP or hostname");
+                return;
+        }
+
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s is back", n->id, from->text);
+        departure_return_node_offers(n, true);
+        peer_pool_forget(m->peers, &n->pid);
+        node_set_pid(n, from);
+
+        k = node_set_info(n, r->slave, &error);
+        if (k > 0)
+                log_warning("Keeping the old resources of agent '%s': %s", n->id, error);
+        else if (k == 0) {
+                allocation_update_node(n);
+                k = registry_put_agent(m->registry, n->info, NULL, NULL);
+        }
+        if (k >= 0)
+                k = node_set_version(n, r->version, r->agent_capabilities, r->n_agent_capabilities,
+                                     r->resource_version_uuid);
+        if (k >= 0)
+                k = peer_pool_link(m->peers, &n->pid);
+        if (k < 0) {
+                master_fail(m, k, "Cannot take an agent in again");
+                return;
+        }
+
+        n->connected = true;
+        n->reregistered_usec = master_wall_clock(m);
+        n->reregister_source = sd_event_source_disable_unref(n->reregister_source);
+        metrics_count(m, COUNTER_SLAVE_REREGISTRATIONS);
+
+        k = agent_link_start_pings(n);
+        if (k < 0)
+                master_fail(m, k, "Cannot start a timer");
+
+        reconcile_known(m, n, r);
+        settle_frameworks(m, n, r);
+
+        if (!n->deactivated) {
+                n->active = true;
+                allocation_activate_node(n);
+        }
+}
+
+void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *message) {
+        const Mesos__Internal__ReregisterSlaveMessage *r = (void *) message;
+        const char *id = r->slave->id ? r->slave->id->value : "";
+        Registration *x;
+        const char *why;
+        Node *n;
+        int k;
+
+        metrics_count(m, COUNTER_MESSAGES_REREGISTER_SLAVE);
+        if (is_under_way(m, from))
+                return;
+
+        if (registry_is_gone(m->registry, id)) {
+                agent_message_shutdown(m, from, "Agent has been marked gone");
+                return;
+        }
+
+        why = id_is_valid(id) ? agent_is_acceptable(r->slave, r->version) : "its id is invalid";
+        if (why) {
+                log_warning("Ignoring agent at %s that wants to be back: %s", from->text, why);
+                return;
+        }
+
+        n = node_find(&m->nodes, id);
+        if (n) {
+                reregister_known(m, n, from, r);
+                return;
+        }
+
+        n = node_find_pid(&m->nodes, from);
+        if (n)
+                departure_replace(n, "a new agent registered at the same address");
+
+        k = registration_new(m, from, message, r->slave, id, &x);
+        if (k < 0) {
+                log_error_errno(k, "Cannot let agent at %s in again: %m", from->text);
+                return;
+        }
+
+        x->was_recovered = master_find_recovered(m, id);
+        x->was_unreachable = registry_is_unreachable(m->registry, id, NULL);
+        k = registry_put_agent(m->registry, x->info, on_readmitted, x);
+        if (k < 0) {
+                registration_free(x);
+                master_fail(m, k, "Cannot record an agent");
+        }
+}
+
+void registration_unregister(Master *m, const Upid *from, ProtobufCMessage *message) {
+        const Mesos__Internal__UnregisterSlaveMessage *u = (void *) message;
+        Node *n = node_find(&m->nodes, u->slave_id->value);
+
+        metrics_count(m, COUNTER_MESSAGES_UNREGISTER_SLAVE);
+
+        if (!n || !upid_eq(&n->pid, from)) {
+                log_warning("Ignoring farewell of unknown agent '%s' at %s", u->slave_id->value, from->text);
+                return;
+        }
+
+        departure_unregister(n, "the agent unregistered");
+}
