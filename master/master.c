@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Master
+ *
+ * One object owns everything there is one of: the loop's sources, the HTTP server all comes in by,
+ * the connections to agents, the registry, the allocator, and the tables of frameworks, agents and
+ * offers. Other files are handed it and work on their part.
+ *
+ *     start   registry, HTTP server, peers, allocator, routes; then agents in the registry are
+ *             "recovered": expected back within --agent_reregister_timeout
+ *     end     streams are closed, tables emptied; nothing is told to anybody: agents and frameworks
+ *             take a master that ends for one that will be back
+ */
+
+#include <arpa/inet.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <utlist.h>
+
+#include "common/base/log.h"
+#include "common/model/id.h"
+#include "common/model/version.h"
+#include "common/net/pbwire.h"
+#include "master/agent_link.h"
+#include "master/allocation.h"
+#include "master/departure.h"
+#include "master/endpoints.h"
+#include "master/executor.h"
+#include "master/master.h"
+#include "master/operator_api.h"
+#include "master/operator_stream.h"
+#include "master/registration.h"
+#include "master/scheduler_api.h"
+#include "master/task.h"
+
+/* A re-registration lists all tasks of an agent; ten thousand of them are some 10 MB. */
+#define REQUEST_MAX_BYTES (32U << 20)
+
+usec_t master_now(const Master *m) {
+        uint64_t now_usec = 0;
+
+        (void) sd_event_now(m->event, CLOCK_MONOTONIC, &now_usec);
+        return now_usec;
+}
+
+usec_t master_wall_clock(const Master *m _unused_) {
+        return usec_now(CLOCK_REALTIME);
+}
+
+void master_fail(Master *m, int error, const char *what) {
+        log_error_errno(error, "%s, giving up: %m", what);
+        (void) sd_event_exit(m->event, error < 0 ? error : -EIO);
+}
+
+static ssize_t find_recovered(const Master *m, const char *agent_id) {
+        for (size_t i = 0; i < m->n_recovered; i++)
+                if (streq(m->recovered[i]->id->value, agent_id))
+                        return (ssize_t) i;
+
+        return -1;
+}
+
+const Mesos__V1__AgentInfo *master_find_recovered(const Master *m, const char *agent_id) {
+        ssize_t i = find_recovered(m, agent_id);
+
+        return i < 0 ? NULL : m->recovered[i];
+}
+
+void master_forget_recovered(Master *m, const char *agent_id) {
+        ssize_t i = find_recovered(m, agent_id);
+
+        if (i < 0)
+                return;
+
+        pb_free(&m->recovered[i]->base);
+        m->recovered[i] = m->recovered[--m->n_recovered];
+}
+
+static int on_recovered_overdue(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
+        Master *m = userdata;
+
+        while (m->n_recovered > 0) {
+                departure_give_up_recovered(m, m->recovered[0]->id->value);
+                master_forget_recovered(m, m->recovered[0]->id->value);
+        }
+
+        return 0;
+}
+
+static int recover_agent(const Mesos__V1__AgentInfo *info, void *userdata) {
+        Master *m = userdata;
+        Mesos__V1__AgentInfo **grown;
+
+        grown = reallocarray(m->recovered, m->n_recovered + 1, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        m->recovered = grown;
+
+        m->recovered[m->n_recovered] = (Mesos__V1__AgentInfo *) pb_copy(&info->base);
+        if (!m->recovered[m->n_recovered])
+                return -ENOMEM;
+
+        m->n_recovered++;
+        return 0;
+}
+
+static int start_recovery(Master *m) {
+        int r;
+
+        r = registry_foreach_agent(m->registry, recover_agent, m);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read the registry: %m");
+
+        log_info("Recovered %zu agents from the registry", m->n_recovered);
+        if (m->n_recovered == 0)
+                return 0;
+
+        return sd_event_add_time(m->event, &m->recovery_source, CLOCK_MONOTONIC,
+                                 usec_add(master_now(m), m->config->agent_reregister_timeout_usec), 0,
+                                 on_recovered_overdue, m);
+}
+
+static int on_registry_gc(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
+        Master *m = userdata;
+        int r;
+
+        r = registry_prune(m->registry, usec_sub(master_wall_clock(m), m->config->registry_max_agent_age_usec),
+                           m->config->registry_max_agent_count);
+        if (r < 0)
+                master_fail(m, r, "Cannot prune the registry");
+
+        /* What a busy hour left free in the heap goes back to the system. */
+        (void) malloc_trim(0);
+
+        (void) sd_event_source_set_time(s, usec_add(master_now(m), m->config->registry_gc_interval_usec));
+        (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static int on_overflow(sd_event_source *s _unused_, void *userdata) {
+        scheduler_api_cut_overflowed(userdata);
+        return 0;
+}
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata _unused_) {
+        log_info("Received signal %u, ending", si->ssi_signo);
+        return sd_event_exit(sd_event_source_get_event(s), 0);
+}
+
+static int start_sources(Master *m) {
+        static const int signals[] = { SIGTERM, SIGINT };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                r = sd_event_add_signal(m->event, &m->signal_sources[i], signals[i] | SD_EVENT_SIGNAL_PROCMASK,
+                                        on_signal, m);
+                if (r < 0)
+                        return r;
+        }
+
+        r = sd_event_add_defer(m->event, &m->overflow_source, on_overflow, m);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_enabled(m->overflow_source, SD_EVENT_OFF);
+
+        return sd_event_add_time(m->event, &m->registry_gc_source, CLOCK_MONOTONIC,
+                                 usec_add(master_now(m), m->config->registry_gc_interval_usec), 0, on_registry_gc, m);
+}
+
+static int open_registry(Master *m) {
+        _cleanup_free_ char *path = NULL, *error = NULL;
+        int r;
+
+        if (!m->config->registry_in_memory && asprintf(&path, "%s/registry.db", m->config->work_dir) < 0)
+                return -ENOMEM;
+
+        r = registry_open(m->event, path, &m->registry, &error);
+        if (r == REGISTRY_OK)
+                return 0;
+
+        log_error("Cannot open the registry: %s", error ?: strerror(r < 0 ? -r : EBADMSG));
+        return r < 0 ? r : -EBADMSG;
+}
+
+static int open_server(Master *m) {
+        HttpServerConfig config = {
+                .ip = m->config->ip,
+                .port = m->config->port,
+                .listen_fd = m->config->listen_fd,
+                .max_body_bytes = REQUEST_MAX_BYTES,
+        };
+        int r;
+
+        r = http_server_new(m->event, &config, &m->http);
+        if (r < 0)
+                return log_error_errno(r, "Cannot listen at %s:%u: %m", m->config->ip ?: "*", m->config->port);
+
+        return upid_make("master", m->config->advertise_ip,
+                         m->config->advertise_port > 0 ? m->config->advertise_port : http_server_port(m->http),
+                         &m->self);
+}
+
+static int add_routes(Master *m) {
+        static const struct {
+                const char *path;
+                HttpHandler handler;
+        } routes[] = {
+                { "/api/v1/scheduler", scheduler_api_on_request },
+                { "/master/api/v1/scheduler", scheduler_api_on_request },
+                { "/api/v1", operator_api_on_request },
+                { "/master/api/v1", operator_api_on_request },
+                { "/master", agent_link_on_request },
+        };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(routes); i++) {
+                r = http_server_route(m->http, routes[i].path, routes[i].handler, m);
+                if (r < 0)
+                        return r;
+        }
+
+        return endpoints_add_routes(m);
+}
+
+/* MasterInfo, built of borrowed parts and copied. Mesos wants the IPv4 address as the number its bytes make. */
+static int make_info(Master *m) {
+        static const Mesos__V1__MasterInfo__Capability__Type types[] = {
+                MESOS__V1__MASTER_INFO__CAPABILITY__TYPE__AGENT_UPDATE,
+                MESOS__V1__MASTER_INFO__CAPABILITY__TYPE__AGENT_DRAINING,
+                MESOS__V1__MASTER_INFO__CAPABILITY__TYPE__QUOTA_V2,
+        };
+        Mesos__V1__MasterInfo info = MESOS__V1__MASTER_INFO__INIT;
+        Mesos__V1__Address address = MESOS__V1__ADDRESS__INIT;
+        Mesos__V1__MasterInfo__Capability capabilities[ELEMENTSOF(types)];
+        Mesos__V1__MasterInfo__Capability *list[ELEMENTSOF(types)];
+        struct in_addr in = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                mesos__v1__master_info__capability__init(&capabilities[i]);
+                capabilities[i].has_type = true;
+                capabilities[i].type = types[i];
+                list[i] = &capabilities[i];
+        }
+
+        (void) inet_pton(AF_INET, m->self.ip, &in);
+        address.hostname = (char *) m->config->hostname;
+        address.ip = m->self.ip;
+        address.port = m->self.port;
+        info.id = m->id;
+        info.ip = in.s_addr;
+        info.port = m->self.port;
+        info.pid = m->self.text;
+        info.hostname = (char *) m->config->hostname;
+        info.version = (char *) MESOS_VERSION;
+        info.address = &address;
+        info.capabilities = list;
+        info.n_capabilities = ELEMENTSOF(list);
+
+        m->info = (Mesos__V1__MasterInfo *) pb_copy(&info.base);
+        return m->info ? 0 : -ENOMEM;
+}
+
+int master_new(sd_event *event, const MasterConfig *config, Master **ret) {
+        _cleanup_(master_freep) Master *m = NULL;
+        int r;
+
+        assert(event);
+        assert(config);
+        assert(ret);
+
+        m = calloc(1, sizeof(*m));
+        if (!m)
+                return -ENOMEM;
+
+        m->config = config;
+        m->event = sd_event_ref(event);
+        m->start_usec = master_wall_clock(m);
+
+        r = id_random(m->id);
+        if (r >= 0)
+                r = open_registry(m);
+        if (r >= 0)
+                r = open_server(m);
+        if (r >= 0)
+                r = make_info(m);
+        if (r >= 0)
+                r = peer_pool_new(event, &m->self, agent_link_on_exited, m, &m->peers);
+        if (r >= 0)
+                r = start_sources(m);
+        if (r >= 0)
+                r = allocation_start(m);
+        if (r >= 0)
+                r = start_recovery(m);
+        if (r >= 0)
+                r = add_routes(m);
+        if (r < 0)
+                return r;
+
+        /* Nobody to vote with: a master without ZooKeeper leads as soon as it is ready. */
+        m->elected_usec = master_wall_clock(m);
+        log_notice("Master %s (%s) listening at %s", m->id, m->config->hostname, m->self.text);
+
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+/* Forgets an agent's tasks and offers without telling anybody: they live on, and so does what we know on disk. */
+static void abandon_framework(Framework *f) {
+        Executor *e, *next;
+
+        while (f->offers)
+                offer_free(f->offers);
+        DL_FOREACH_SAFE(f->executors, e, next)
+                executor_free(e);
+        if (f->stream)
+                f->stream = http_stream_close(f->stream);
+
+        framework_free(f);
+}
+
+Master *master_free(Master *m) {
+        Framework *f, *next;
+        Node *n, *next_node;
+
+        if (!m)
+                return NULL;
+
+        allocation_stop(m);
+        registration_stop(m);
+        operator_stream_close_all(m);
+
+        HASH_ITER(hh, m->frameworks.by_id, f, next)
+                abandon_framework(f);
+        HASH_ITER(hh, m->nodes.by_id, n, next_node)
+                node_free(n);
+        while (m->n_recovered > 0)
+                master_forget_recovered(m, m->recovered[0]->id->value);
+        free(m->recovered);
+
+        framework_table_deinit(&m->frameworks);
+        node_table_deinit(&m->nodes);
+        offer_table_deinit(&m->offers);
+        metrics_deinit(&m->metrics);
+
+        for (size_t i = 0; i < ELEMENTSOF(m->signal_sources); i++)
+                sd_event_source_disable_unref(m->signal_sources[i]);
+        sd_event_source_disable_unref(m->verbosity_source);
+        sd_event_source_disable_unref(m->overflow_source);
+        sd_event_source_disable_unref(m->recovery_source);
+        sd_event_source_disable_unref(m->registry_gc_source);
+
+        peer_pool_free(m->peers);
+        http_server_free(m->http);
+        registry_free(m->registry);
+        if (m->info)
+                pb_free(&m->info->base);
+        sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}

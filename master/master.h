@@ -1,0 +1,105 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Master: owns every registry of objects and every source of events. See master.c. */
+
+#include <systemd/sd-event.h>
+
+#include "common/base/flags.h"
+#include "common/base/macro.h"
+#include "common/base/usec.h"
+#include "common/net/http_server.h"
+#include "common/net/peer.h"
+#include "master/allocator.h"
+#include "master/framework.h"
+#include "master/metrics.h"
+#include "master/node.h"
+#include "master/offer.h"
+#include "master/registry.h"
+
+typedef struct OperatorStream OperatorStream;
+typedef struct Registration Registration;
+
+/* What main.c made of the command line. Strings are borrowed for the life of the process. */
+typedef struct MasterConfig {
+        const char *ip;                     /* to bind; NULL: any */
+        uint16_t port;                      /* 0: the kernel's choice */
+        int listen_fd;                      /* from socket activation, instead of both; -1: none */
+        const char *advertise_ip;           /* told to others */
+        uint16_t advertise_port;            /* 0: the bound one */
+        const char *hostname;
+        const char *work_dir;               /* NULL with registry_in_memory */
+        bool registry_in_memory;
+        const char *cluster;
+
+        usec_t agent_ping_timeout_usec;
+        unsigned max_agent_ping_timeouts;
+        usec_t agent_reregister_timeout_usec;
+        usec_t registry_gc_interval_usec;
+        usec_t registry_max_agent_age_usec;
+        uint64_t registry_max_agent_count;
+
+        unsigned max_completed_frameworks;
+        unsigned max_completed_tasks_per_framework;
+        unsigned max_unreachable_tasks_per_framework;
+        unsigned max_operator_event_stream_subscribers;
+
+        AllocatorConfig allocator;
+        usec_t offer_timeout_usec;          /* USEC_INFINITY: none */
+        const char *weights;
+
+        const char *roles;
+        bool root_submissions;
+        bool publish_per_framework_metrics;
+
+        int log_level;
+        const FlagTable *flags;             /* for /flags */
+} MasterConfig;
+
+struct Master {
+        const MasterConfig *config;
+        sd_event *event;
+        HttpServer *http;
+        PeerPool *peers;
+        Registry *registry;
+        Allocator *allocator;
+
+        char id[37];                        /* new with each start: ids we give out begin with it */
+        Upid self;
+        Mesos__V1__MasterInfo *info;        /* owned */
+        usec_t start_usec;                  /* wall clock */
+        usec_t elected_usec;
+
+        FrameworkTable frameworks;
+        NodeTable nodes;
+        OfferTable offers;
+        Registration *registrations;        /* waiting for the registry */
+        Mesos__V1__AgentInfo **recovered;   /* owned; in the registry, not back since our start */
+        size_t n_recovered;
+
+        OperatorStream *operator_streams;   /* oldest first */
+        unsigned n_operator_streams;
+        MasterMetrics metrics;
+
+        unsigned verbosity;
+        sd_event_source *verbosity_source;
+        sd_event_source *allocation_source;
+        sd_event_source *overflow_source;   /* cuts streams that are too slow, outside of any caller */
+        sd_event_source *recovery_source;   /* recovered agents are given up */
+        sd_event_source *registry_gc_source;
+        sd_event_source *signal_sources[2];
+};
+
+int master_new(sd_event *event, const MasterConfig *config, Master **ret);
+Master *master_free(Master *m);
+DEFINE_CLEANUP(Master *, master_free)
+
+usec_t master_now(const Master *m);          /* monotonic, of this turn of the loop */
+usec_t master_wall_clock(const Master *m);
+
+/* After a failure nothing may go on with: logs and ends the loop with an error. */
+void master_fail(Master *m, int error, const char *what);
+
+/* An agent that is in the registry and has not been back since we started; NULL otherwise. */
+const Mesos__V1__AgentInfo *master_find_recovered(const Master *m, const char *agent_id);
+void master_forget_recovered(Master *m, const char *agent_id);
