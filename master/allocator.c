@@ -17,8 +17,8 @@
  *     - cannot use it: a GPU agent, a remote region, refined reservations…, reserved to others
  *     - too little (minimum.c)
  *
- * If that leaves something, because parts are reserved to others, the walk goes on. Shares change
- * after the agent is done, so the order of the walk is that of its beginning.
+ * If that leaves something, because parts are reserved to others, the walk goes on
+ * (allocator_walk.c).
  *
  * Books: the Stock of an agent says what is free of its total; a Charge is what of it counts as the
  * share of one framework in one role (a Client), so that both can go in any order.
@@ -26,82 +26,10 @@
  * Offer constraints and maintenance add conditions in suits(); quotas, a walk before this one.
  */
 
-#include <uthash.h>
 #include <utlist.h>
 
-#include "common/model/role.h"
 #include "master/allocator.h"
-#include "master/drf.h"
-#include "master/refusal.h"
-#include "master/stock.h"
-
-typedef struct Agent Agent;
-typedef struct Client Client;
-typedef struct Framework Framework;
-
-/* What a client holds of an agent. */
-typedef struct Charge {
-        Client *client;
-        size_t n;
-        int64_t milli[];
-} Charge;
-
-struct Agent {
-        UT_hash_handle hh;
-        Agent *prev, *next;          /* in the queue */
-        char *id;                    /* owned */
-        Stock stock;
-        Charge **charges;            /* owned */
-        size_t n_charges;
-        size_t n_allocated;
-        RefusalAgent refusals;
-        bool active;
-        bool queued;
-        bool remote_region;
-};
-
-struct Client {
-        Client *prev, *next;         /* of the framework */
-        Framework *framework;
-        char *role;                  /* owned */
-        Minimums *minimums;          /* owned; NULL: the configured ones */
-        DrfLeaf *leaf;               /* owned */
-        RefusalClient refusals;
-        size_t n_charges;            /* agents that have one */
-        bool subscribed;             /* false: only waits for what it holds to come back */
-        bool suppressed;
-};
-
-struct Framework {
-        UT_hash_handle hh;
-        char *id;                    /* owned */
-        Client *clients;             /* owned */
-        unsigned capabilities;
-        bool active;
-};
-
-/* Offered in this walk, to be charged after it. */
-typedef struct Grant {
-        Client *client;
-        DrfAmounts amounts;
-} Grant;
-
-struct Allocator {
-        Agent *agents;               /* owned, by id */
-        Framework *frameworks;       /* owned, by id */
-        Agent *queue;                /* those to look at */
-        Drf *drf;
-        RefusalQueue refusals;
-        Minimums *minimums;
-        Grant *grants;               /* owned; only of the current walk */
-        size_t n_grants;
-        size_t n_grants_allocated;
-        usec_t interval_usec;
-        uint64_t last_serial;
-        uint64_t last_version;
-        bool offer_gpus_to_all;
-        bool running;
-};
+#include "master/allocator_parts.h"
 
 static int default_minimums(Minimums **ret) {
         _cleanup_free_ char *message = NULL;
@@ -195,121 +123,10 @@ static void unqueue(Allocator *a, Agent *agent) {
         agent->queued = false;
 }
 
-/* ---- charges ---- */
-
-static size_t find_charge(const Agent *agent, const Client *client) {
-        size_t i;
-
-        for (i = 0; i < agent->n_charges; i++)
-                if (agent->charges[i]->client == client)
-                        break;
-
-        return i;
-}
-
-static int reserve_charge(Agent *agent) {
-        size_t n = agent->n_allocated > 0 ? 2 * agent->n_allocated : 4;
-        Charge **charges;
-
-        if (agent->n_charges < agent->n_allocated)
-                return 0;
-
-        charges = reallocarray(agent->charges, n, sizeof(*charges));
-        if (!charges)
-                return -ENOMEM;
-
-        agent->charges = charges;
-        agent->n_allocated = n;
-        return 0;
-}
-
-/* The charge of a client, with room for so many kinds of resources; made if there is none. */
-static int get_charge(Agent *agent, Client *client, size_t n, Charge **ret) {
-        size_t i = find_charge(agent, client);
-        Charge *old = NULL, *charge;
-
-        if (i < agent->n_charges) {
-                old = agent->charges[i];
-                if (old->n >= n) {
-                        *ret = old;
-                        return 0;
-                }
-        } else if (reserve_charge(agent) < 0)
-                return -ENOMEM;
-
-        charge = realloc(old, sizeof(*charge) + n * sizeof(charge->milli[0]));
-        if (!charge)
-                return -ENOMEM;
-
-        if (!old) {
-                charge->client = client;
-                charge->n = 0;
-                client->n_charges++;
-                agent->n_charges++;
-        }
-
-        memset(&charge->milli[charge->n], 0, (n - charge->n) * sizeof(charge->milli[0]));
-        charge->n = n;
-        agent->charges[i] = charge;
-        *ret = charge;
-        return 0;
-}
-
-static int charge_add(Allocator *a, Agent *agent, Client *client, const DrfAmounts *amounts) {
-        Charge *charge;
-        int r;
-
-        r = get_charge(agent, client, amounts->n, &charge);
-        if (r < 0)
-                return r;
-
-        for (size_t i = 0; i < amounts->n; i++)
-                if (__builtin_add_overflow(charge->milli[i], amounts->milli[i], &charge->milli[i]))
-                        charge->milli[i] = INT64_MAX;
-
-        drf_charge(a->drf, client->leaf, amounts);
-        return 0;
-}
-
-static void charge_drop(Agent *agent, size_t i) {
-        agent->charges[i]->client->n_charges--;
-        free(agent->charges[i]);
-        agent->charges[i] = agent->charges[--agent->n_charges];
-}
-
-static bool charge_is_empty(const Charge *charge) {
-        for (size_t i = 0; i < charge->n; i++)
-                if (charge->milli[i] != 0)
-                        return false;
-
-        return true;
-}
-
-/* Gives back no more than was charged, so that shares can never drift. */
-static void charge_subtract(Allocator *a, Agent *agent, Client *client, const DrfAmounts *amounts) {
-        size_t i = find_charge(agent, client);
-        DrfAmounts back = {};
-        Charge *charge;
-
-        if (i == agent->n_charges)
-                return;
-
-        charge = agent->charges[i];
-        back.n = MIN(charge->n, amounts->n);
-        for (size_t k = 0; k < back.n; k++) {
-                back.milli[k] = MIN(charge->milli[k], amounts->milli[k]);
-                charge->milli[k] -= back.milli[k];
-        }
-
-        drf_discharge(a->drf, client->leaf, &back);
-        if (charge_is_empty(charge))
-                charge_drop(agent, i);
-}
-
 /* ---- clients and frameworks ---- */
 
 static void client_refresh(Client *client) {
-        drf_leaf_set_active(client->leaf, client->framework->active && client->subscribed && !client->suppressed);
+        drf_leaf_set_active(client->party.leaf, client->framework->active && client->subscribed && !client->suppressed);
 }
 
 static void client_free(Allocator *a, Client *client) {
@@ -317,18 +134,14 @@ static void client_free(Allocator *a, Client *client) {
 
         refusal_drop_client(&a->refusals, &client->refusals, NULL, NULL);
         HASH_ITER(hh, a->agents, agent, next) {
-                size_t i;
-
-                if (client->n_charges == 0)
+                if (client->party.n_agents == 0)
                         break;
 
-                i = find_charge(agent, client);
-                if (i < agent->n_charges)
-                        charge_drop(agent, i);
+                charges_drop(&agent->charges, &client->party);
         }
 
         DL_DELETE(client->framework->clients, client);
-        drf_leaf_free(a->drf, client->leaf);
+        drf_leaf_free(a->drf, client->party.leaf);
         minimums_free(client->minimums);
         free(client->role);
         free(client);
@@ -336,7 +149,7 @@ static void client_free(Allocator *a, Client *client) {
 
 /* Frees a client that left its role once nothing is held any more. */
 static void client_settle(Allocator *a, Client *client) {
-        if (!client->subscribed && client->n_charges == 0)
+        if (!client->subscribed && client->party.n_agents == 0)
                 client_free(a, client);
 }
 
@@ -351,7 +164,7 @@ static int client_new(Allocator *a, Framework *framework, const char *role, Clie
         client->framework = framework;
         client->refusals.serial = ++a->last_serial;
         client->role = strdup(role);
-        r = client->role ? drf_leaf_new(a->drf, role, framework->id, client, &client->leaf) : -ENOMEM;
+        r = client->role ? drf_leaf_new(a->drf, role, framework->id, client, &client->party.leaf) : -ENOMEM;
         if (r < 0) {
                 free(client->role);
                 free(client);
@@ -598,18 +411,11 @@ int allocator_agent_add(Allocator *a, const char *agent_id, const Resources *tot
 }
 
 static void agent_free(Allocator *a, Agent *agent) {
+        ChargeParty *party;
         DrfAmounts total;
 
-        while (agent->n_charges > 0) {
-                Charge *charge = agent->charges[agent->n_charges - 1];
-                Client *client = charge->client;
-                DrfAmounts amounts = { .n = charge->n };
-
-                memcpy(amounts.milli, charge->milli, charge->n * sizeof(charge->milli[0]));
-                drf_discharge(a->drf, client->leaf, &amounts);
-                charge_drop(agent, agent->n_charges - 1);
-                client_settle(a, client);
-        }
+        while ((party = charges_release_one(&agent->charges, a->drf)))
+                client_settle(a, CONTAINER_OF(party, Client, party));
 
         drf_measure(a->drf, agent->stock.total, &total);
         drf_subtract_total(a->drf, &total);
@@ -617,7 +423,7 @@ static void agent_free(Allocator *a, Agent *agent) {
         unqueue(a, agent);
         HASH_DEL(a->agents, agent);
         stock_deinit(&agent->stock);
-        free(agent->charges);
+        charges_deinit(&agent->charges);
         free(agent->id);
         free(agent);
 }
@@ -765,7 +571,7 @@ int allocator_charge(Allocator *a, const char *framework_id, const char *agent_i
                 return r;
 
         drf_measure(a->drf, resources, &amounts);
-        return charge_add(a, agent, client, &amounts);
+        return charges_add(&agent->charges, a->drf, &client->party, &amounts);
 }
 
 /* How long the client refuses; 0: not at all. */
@@ -818,7 +624,7 @@ int allocator_recover(Allocator *a, const char *framework_id, const char *agent_
                 return 0;
 
         drf_measure(a->drf, resources, &amounts);
-        charge_subtract(a, agent, client, &amounts);
+        charges_subtract(&agent->charges, a->drf, &client->party, &amounts);
 
         if (duration_usec > 0 && client->subscribed && client->framework->active) {
                 r = refuse(a, agent, client, resources, usec_add(now_usec, duration_usec));
@@ -831,199 +637,6 @@ int allocator_recover(Allocator *a, const char *framework_id, const char *agent_
 }
 
 /* ---- running ---- */
-
-/* One agent's walk. */
-typedef struct Walk {
-        Allocator *a;
-        Agent *agent;
-        AllocatorOffer offer;
-        void *userdata;
-        int n_offers;
-        int error;
-
-        /* What the client asked last, and all like it, could have. */
-        const Client *like;
-        const Resources *candidate;
-        Resources *made;             /* owned; the candidate, unless it is all that is free */
-        uint64_t version;
-        bool enough;                 /* for the configured minimums */
-} Walk;
-
-static bool may_have(const ResourceView *v, void *userdata) {
-        const Client *client = userdata;
-        unsigned capabilities = client->framework->capabilities;
-
-        if (v->reservation_role && !role_is_same_or_subrole(client->role, v->reservation_role))
-                return false;
-        if (v->refined && !(capabilities & ALLOCATOR_RESERVATION_REFINEMENT))
-                return false;
-        if (v->revocable && !(capabilities & ALLOCATOR_REVOCABLE_RESOURCES))
-                return false;
-        if (v->shared && !(capabilities & ALLOCATOR_SHARED_RESOURCES))
-                return false;
-
-        return true;
-}
-
-/* Of several ways to list an offer this is Mesos's: what quota doesn't count, then the rest. */
-static bool may_have_first(const ResourceView *v, void *userdata) {
-        return (!v->scalar || v->reservation_role || v->revocable) && may_have(v, userdata);
-}
-
-static bool suits(const Allocator *a, const Agent *agent, const Framework *framework) {
-        if (agent->stock.gpus && !a->offer_gpus_to_all && !(framework->capabilities & ALLOCATOR_GPU_RESOURCES))
-                return false;
-        if (agent->remote_region && !(framework->capabilities & ALLOCATOR_REGION_AWARE))
-                return false;
-
-        return true;
-}
-
-static bool is_like(const Walk *w, const Client *client) {
-        if (!w->like)
-                return false;
-
-        return w->agent->stock.plain || (w->like->framework->capabilities == client->framework->capabilities &&
-                                         streq(w->like->role, client->role));
-}
-
-static void walk_forget(Walk *w) {
-        w->made = resources_free(w->made);
-        w->candidate = NULL;
-        w->like = NULL;
-}
-
-/* Works out what the client could have, unless it is what the one before could. */
-static int walk_consider(Walk *w, Client *client) {
-        if (is_like(w, client))
-                return 0;
-
-        walk_forget(w);
-        if (!w->agent->stock.plain) {
-                w->made = resources_filter(w->agent->stock.free, may_have, client);
-                if (!w->made)
-                        return -ENOMEM;
-        }
-
-        w->candidate = w->made ?: w->agent->stock.free;
-        w->like = client;
-        w->version = ++w->a->last_version;
-        w->enough = !resources_is_empty(w->candidate) && minimums_met(w->a->minimums, w->candidate);
-        return 0;
-}
-
-static bool walk_enough(const Walk *w, const Client *client) {
-        if (!client->minimums)
-                return w->enough;
-
-        return !resources_is_empty(w->candidate) && minimums_met(client->minimums, w->candidate);
-}
-
-static int reserve_grant(Allocator *a) {
-        size_t n = a->n_grants_allocated > 0 ? 2 * a->n_grants_allocated : 4;
-        Grant *grants;
-
-        if (a->n_grants < a->n_grants_allocated)
-                return 0;
-
-        grants = reallocarray(a->grants, n, sizeof(*grants));
-        if (!grants)
-                return -ENOMEM;
-
-        a->grants = grants;
-        a->n_grants_allocated = n;
-        return 0;
-}
-
-/* Moves the candidate out of the stock, in the order it is shown. */
-static int walk_take(Walk *w, Client *client, Resources **ret) {
-        _cleanup_(resources_freep) Resources *offered = resources_new();
-        int r;
-
-        if (!offered)
-                return -ENOMEM;
-
-        r = resources_move(offered, w->agent->stock.free, may_have_first, client);
-        if (r >= 0)
-                r = resources_move(offered, w->agent->stock.free, may_have, client);
-        if (r >= 0) {
-                drf_measure(w->a->drf, offered, &w->a->grants[w->a->n_grants].amounts);
-                r = resources_allocate(offered, client->role);
-        }
-        if (r < 0) {
-                (void) stock_give_back(&w->agent->stock, offered);
-                return r;
-        }
-
-        *ret = TAKE_PTR(offered);
-        return 0;
-}
-
-static int walk_grant(Walk *w, Client *client) {
-        Allocator *a = w->a;
-        Resources *offered;
-        int r;
-
-        r = reserve_grant(a);
-        if (r < 0)
-                return r;
-
-        r = walk_take(w, client, &offered);
-        if (r < 0)
-                return r;
-
-        a->grants[a->n_grants++].client = client;
-        w->n_offers++;
-        w->offer(client->framework->id, client->role, w->agent->id, offered, w->userdata);
-        walk_forget(w);
-        return 0;
-}
-
-static bool walk_visit(DrfLeaf *leaf, void *userdata) {
-        Client *client = drf_leaf_userdata(leaf);
-        Walk *w = userdata;
-        int r;
-
-        if (!suits(w->a, w->agent, client->framework))
-                return true;
-
-        r = walk_consider(w, client);
-        if (r >= 0 && walk_enough(w, client) &&
-            !refusal_covers(&w->agent->refusals, &client->refusals, w->candidate, w->version))
-                r = walk_grant(w, client);
-        if (r < 0) {
-                w->error = r;
-                return false;
-        }
-
-        return !resources_is_empty(w->agent->stock.free);
-}
-
-/* What was offered counts from now on, even if keeping the books needs memory we don't have. */
-static int settle_grants(Allocator *a, Agent *agent) {
-        int r = 0;
-
-        for (size_t i = 0; i < a->n_grants; i++) {
-                int k = charge_add(a, agent, a->grants[i].client, &a->grants[i].amounts);
-
-                r = r < 0 ? r : k;
-        }
-
-        a->n_grants = 0;
-        return r;
-}
-
-static int offer_agent(Allocator *a, Agent *agent, AllocatorOffer offer, void *userdata, int *n_offers) {
-        Walk w = { .a = a, .agent = agent, .offer = offer, .userdata = userdata };
-        int r;
-
-        drf_walk(a->drf, walk_visit, &w);
-        walk_forget(&w);
-        *n_offers += w.n_offers;
-
-        r = settle_grants(a, agent);
-        return w.error < 0 ? w.error : r;
-}
 
 int allocator_run(Allocator *a, usec_t now_usec, AllocatorOffer offer, void *userdata) {
         int n_offers = 0, r = 0;
@@ -1038,7 +651,7 @@ int allocator_run(Allocator *a, usec_t now_usec, AllocatorOffer offer, void *use
         a->running = true;
         while ((agent = a->queue) && r >= 0) {
                 unqueue(a, agent);
-                r = offer_agent(a, agent, offer, userdata, &n_offers);
+                r = allocator_offer_agent(a, agent, offer, userdata, &n_offers);
                 if (r < 0)
                         touch(a, agent);
         }
@@ -1071,5 +684,5 @@ double allocator_share(Allocator *a, const char *framework_id, const char *role)
         const Framework *framework = find_framework(a, framework_id);
         const Client *client = framework ? find_client(framework, role) : NULL;
 
-        return client ? drf_share(a->drf, client->leaf) : 0;
+        return client ? drf_share(a->drf, client->party.leaf) : 0;
 }

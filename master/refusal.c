@@ -7,7 +7,7 @@
  * a while. In a large cluster where most frameworks are idle, refusals are what there is most of:
  * every agent refused by everybody. So they are small, and asking is cheap:
  *
- *     RefusalAgent ──▶ [ Refusal Refusal … ]     sorted by client: found by binary search
+ *     RefusalAgent ──▶ [ Refusal Refusal … ]     sorted by client's serial: found by binary search
  *          │              │ │
  *          │              │ └──▶ RefusalClient   a list, to drop them at REVIVE
  *          │              ▼
@@ -100,7 +100,7 @@ static size_t find_first(const RefusalAgent *agent, uint64_t serial) {
         while (low < high) {
                 size_t middle = (low + high) / 2;
 
-                if (agent->items[middle]->client->serial < serial)
+                if (agent->slots[middle].serial < serial)
                         low = middle + 1;
                 else
                         high = middle;
@@ -152,35 +152,46 @@ static void refusal_free(RefusalQueue *q, Refusal *r) {
 }
 
 static void remove_at(RefusalQueue *q, RefusalAgent *agent, size_t i) {
-        Refusal *r = agent->items[i];
+        Refusal *r = agent->slots[i].refusal;
 
         agent->n--;
-        memmove(&agent->items[i], &agent->items[i + 1], (agent->n - i) * sizeof(Refusal *));
+        memmove(&agent->slots[i], &agent->slots[i + 1], (agent->n - i) * sizeof(RefusalSlot));
         refusal_free(q, r);
 }
 
 static size_t find_refusal(const Refusal *r) {
         size_t i = find_first(r->agent, r->client->serial);
 
-        while (r->agent->items[i] != r)
+        while (r->agent->slots[i].refusal != r)
                 i++;
 
         return i;
 }
 
-static int reserve(Refusal ***items, size_t *n_allocated, size_t n) {
-        size_t n_new = *n_allocated > 0 ? 2 * *n_allocated : 4;
-        Refusal **grown;
+/* Room for one more in both arrays. */
+static int reserve(RefusalQueue *q, RefusalAgent *agent) {
+        if (q->n == q->n_allocated) {
+                size_t n = q->n_allocated > 0 ? 2 * q->n_allocated : 16;
+                Refusal **heap = reallocarray(q->heap, n, sizeof(*heap));
 
-        if (n <= *n_allocated)
-                return 0;
+                if (!heap)
+                        return -ENOMEM;
 
-        grown = reallocarray(*items, n_new, sizeof(Refusal *));
-        if (!grown)
-                return -ENOMEM;
+                q->heap = heap;
+                q->n_allocated = n;
+        }
 
-        *items = grown;
-        *n_allocated = n_new;
+        if (agent->n == agent->n_allocated) {
+                size_t n = agent->n_allocated > 0 ? 2 * agent->n_allocated : 4;
+                RefusalSlot *slots = reallocarray(agent->slots, n, sizeof(*slots));
+
+                if (!slots)
+                        return -ENOMEM;
+
+                agent->slots = slots;
+                agent->n_allocated = n;
+        }
+
         return 0;
 }
 
@@ -189,15 +200,15 @@ static void thin_out(RefusalQueue *q, RefusalAgent *agent, const RefusalClient *
                      usec_t until_usec) {
         size_t first = find_first(agent, client->serial), n = 0, soonest = first;
 
-        for (size_t i = first; i < agent->n && agent->items[i]->client == client;) {
-                Refusal *r = agent->items[i];
+        for (size_t i = first; i < agent->n && agent->slots[i].serial == client->serial;) {
+                Refusal *r = agent->slots[i].refusal;
 
                 if (r->until_usec <= until_usec && resources_contains(refused->resources, r->refused->resources)) {
                         remove_at(q, agent, i);
                         continue;
                 }
 
-                if (n == 0 || r->until_usec < agent->items[soonest]->until_usec)
+                if (n == 0 || r->until_usec < agent->slots[soonest].refusal->until_usec)
                         soonest = i;
                 n++;
                 i++;
@@ -213,9 +224,7 @@ int refusal_add(RefusalQueue *q, RefusalAgent *agent, RefusalClient *client, con
         Refusal *r;
         size_t i;
 
-        if (reserve(&q->heap, &q->n_allocated, q->n + 1) < 0 ||
-            reserve(&agent->items, &agent->n_allocated, agent->n + 1) < 0 ||
-            refused_get(agent, resources, &refused) < 0)
+        if (reserve(q, agent) < 0 || refused_get(agent, resources, &refused) < 0)
                 return -ENOMEM;
 
         r = malloc(sizeof(*r));
@@ -230,8 +239,8 @@ int refusal_add(RefusalQueue *q, RefusalAgent *agent, RefusalClient *client, con
         DL_APPEND(client->items, r);
 
         i = find_first(agent, client->serial);
-        memmove(&agent->items[i + 1], &agent->items[i], (agent->n - i) * sizeof(Refusal *));
-        agent->items[i] = r;
+        memmove(&agent->slots[i + 1], &agent->slots[i], (agent->n - i) * sizeof(RefusalSlot));
+        agent->slots[i] = (RefusalSlot) { .serial = client->serial, .refused = refused, .refusal = r };
         agent->n++;
 
         heap_put(q, q->n, r);
@@ -252,8 +261,8 @@ bool refusal_covers(const RefusalAgent *agent, const RefusalClient *client, cons
                     uint64_t version) {
         assert(version > 0);
 
-        for (size_t i = find_first(agent, client->serial); i < agent->n && agent->items[i]->client == client; i++)
-                if (refused_covers(agent->items[i]->refused, candidate, version))
+        for (size_t i = find_first(agent, client->serial); i < agent->n && agent->slots[i].serial == client->serial; i++)
+                if (refused_covers(agent->slots[i].refused, candidate, version))
                         return true;
 
         return false;
@@ -261,10 +270,10 @@ bool refusal_covers(const RefusalAgent *agent, const RefusalClient *client, cons
 
 void refusal_drop_agent(RefusalQueue *q, RefusalAgent *agent) {
         for (size_t i = 0; i < agent->n; i++)
-                refusal_free(q, agent->items[i]);
+                refusal_free(q, agent->slots[i].refusal);
 
-        free(agent->items);
-        agent->items = NULL;
+        free(agent->slots);
+        agent->slots = NULL;
         agent->n = agent->n_allocated = 0;
 }
 

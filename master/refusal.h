@@ -17,10 +17,17 @@ typedef struct RefusalQueue {
         size_t n_allocated;
 } RefusalQueue;
 
+/* What every look at an agent reads, in one place: there may be a million of them. */
+typedef struct RefusalSlot {
+        uint64_t serial;           /* of the client */
+        Refused *refused;          /* the refusal's */
+        Refusal *refusal;          /* owned */
+} RefusalSlot;
+
 /* Those about one agent: embedded by it. */
 typedef struct RefusalAgent {
         void *owner;               /* the agent */
-        Refusal **items;           /* owned; sorted by the serial of the framework's role */
+        RefusalSlot *slots;        /* owned; sorted by serial */
         size_t n;
         size_t n_allocated;
         Refused *refused;          /* owned list of the distinct bags */
