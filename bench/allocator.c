@@ -6,8 +6,8 @@
  * 10,000 agents and 100 frameworks in 10 roles, everything in one process without a message sent:
  *
  *     allocator_cycle           every agent is free and offered to somebody
- *     allocator_refused_cycle   everybody has refused every agent; all are looked at, nothing is offered
- *     allocator_decline         one offer declined and made to the next framework, the rest of the cluster as it is
+ *     allocator_refused_cycle   everybody has refused every agent; all are looked at in vain
+ *     allocator_decline         one offer is declined and made to the next framework
  *     allocator_task_end        a task ends, and what it used is offered
  *
  *     allocator [AGENTS [FRAMEWORKS]]
@@ -66,7 +66,8 @@ static const char *name(char kind, unsigned n, char buf[static 16]) {
         return buf;
 }
 
-static void on_offer(const char *framework_id, _unused_ const char *role, const char *agent_id, Resources *offered, void *userdata) {
+static void on_offer(const char *framework_id, _unused_ const char *role, const char *agent_id,
+                     Resources *offered, void *userdata) {
         Bench *b = userdata;
 
         b->offers[b->n_offers++] = (Offer) { number(framework_id), number(agent_id), offered };
@@ -86,8 +87,10 @@ static double run(Bench *b) {
 static void give_back(Bench *b, const Offer *offer, AllocatorReason reason) {
         char framework[16], agent[16];
 
-        check(allocator_recover(b->a, name('f', offer->framework, framework), name('a', offer->agent, agent), offer->resources, reason,
-                                REFUSE_USEC, 1), "recover");
+        check(allocator_recover(b->a, name('f', offer->framework, framework),
+                                name('a', offer->agent, agent), offer->resources, reason,
+                                REFUSE_USEC, 1),
+              "recover");
         resources_free(offer->resources);
 }
 
@@ -102,12 +105,16 @@ static void populate(Bench *b) {
         _cleanup_free_ char *message = NULL;
         char id[16], role[16];
 
-        check(resources_parse("cpus:32;mem:131072;disk:1000000;ports:[31000-32000]", "*", &total, &message), "parse");
+        check(resources_parse("cpus:32;mem:131072;disk:1000000;ports:[31000-32000]", "*", &total,
+                              &message),
+              "parse");
 
         for (unsigned i = 0; i < b->n_frameworks; i++) {
                 AllocatorRole roles[] = { { .name = name('r', i % N_ROLES, role) } };
 
-                check(allocator_framework_add(b->a, name('f', i, id), &(AllocatorFramework) { .roles = roles, .n_roles = 1 }),
+                check(allocator_framework_add(
+                                      b->a, name('f', i, id),
+                                      &(AllocatorFramework) { .roles = roles, .n_roles = 1 }),
                       "framework");
         }
 
@@ -175,8 +182,10 @@ static void measure_task_end(Bench *b) {
                 if (offer->framework % N_ROLES != 0)
                         continue;
 
-                check(allocator_recover(b->a, name('f', offer->framework, framework), name('a', offer->agent, agent), task,
-                                        ALLOCATOR_FREED, 0, 1), "recover");
+                check(allocator_recover(b->a, name('f', offer->framework, framework),
+                                        name('a', offer->agent, agent), task, ALLOCATOR_FREED, 0,
+                                        1),
+                      "recover");
                 run(b);
                 resources_free(b->offers[--b->n_offers].resources);
                 n++;

@@ -3,9 +3,9 @@
 /*
  * The allocator
  *
- * Decides which framework is offered what is free. It is the hierarchical allocator of Mesos with one
- * difference: nothing waits for a clock. Whatever frees something or makes somebody want something
- * puts the agents concerned into a queue, and the next run looks at these agents only:
+ * Decides which framework is offered what is free. It is the hierarchical allocator of Mesos with
+ * one difference: nothing waits for a clock. Whatever frees something or makes somebody want
+ * something puts the agents concerned into a queue, and the next run looks at these agents only:
  *
  *     task ended, offer declined, agent added, refusal over ──▶ that agent
  *     framework added or changed, role revived              ──▶ all agents with something free
@@ -126,7 +126,8 @@ static void unqueue(Allocator *a, Agent *agent) {
 /* ---- clients and frameworks ---- */
 
 static void client_refresh(Client *client) {
-        drf_leaf_set_active(client->party.leaf, client->framework->active && client->subscribed && !client->suppressed);
+        drf_leaf_set_active(client->party.leaf,
+                            client->framework->active && client->subscribed && !client->suppressed);
 }
 
 static void client_free(Allocator *a, Client *client) {
@@ -164,7 +165,8 @@ static int client_new(Allocator *a, Framework *framework, const char *role, Clie
         client->framework = framework;
         client->refusals.serial = ++a->last_serial;
         client->role = strdup(role);
-        r = client->role ? drf_leaf_new(a->drf, role, framework->id, client, &client->party.leaf) : -ENOMEM;
+        r = client->role ? drf_leaf_new(a->drf, role, framework->id, client, &client->party.leaf)
+                         : -ENOMEM;
         if (r < 0) {
                 free(client->role);
                 free(client);
@@ -242,7 +244,8 @@ static void framework_free(Allocator *a, Framework *framework) {
         free(framework);
 }
 
-int allocator_framework_add(Allocator *a, const char *framework_id, const AllocatorFramework *info) {
+int allocator_framework_add(Allocator *a, const char *framework_id,
+                            const AllocatorFramework *info) {
         Framework *framework;
         int r;
 
@@ -271,7 +274,8 @@ int allocator_framework_add(Allocator *a, const char *framework_id, const Alloca
         return r;
 }
 
-int allocator_framework_update(Allocator *a, const char *framework_id, const AllocatorFramework *info) {
+int allocator_framework_update(Allocator *a, const char *framework_id,
+                               const AllocatorFramework *info) {
         Framework *framework;
 
         assert(a && !a->running);
@@ -377,7 +381,8 @@ int allocator_set_weight(Allocator *a, const char *role, double weight) {
 
 /* ---- agents ---- */
 
-int allocator_agent_add(Allocator *a, const char *agent_id, const Resources *total, bool remote_region) {
+int allocator_agent_add(Allocator *a, const char *agent_id, const Resources *total,
+                        bool remote_region) {
         DrfAmounts amounts;
         Agent *agent;
         int r;
@@ -538,7 +543,8 @@ static Client *holder(const Allocator *a, const char *framework_id, const Resour
 }
 
 /* A task may be left in a role that its framework left: counted there until it ends. */
-static int find_or_make_holder(Allocator *a, const char *framework_id, const Resources *resources, Client **ret) {
+static int find_or_make_holder(Allocator *a, const char *framework_id, const Resources *resources,
+                               Client **ret) {
         const char *role = resources_allocation_role(resources);
         Framework *framework = find_framework(a, framework_id);
 
@@ -549,7 +555,8 @@ static int find_or_make_holder(Allocator *a, const char *framework_id, const Res
         return client_new(a, framework, role, ret);
 }
 
-int allocator_charge(Allocator *a, const char *framework_id, const char *agent_id, const Resources *resources) {
+int allocator_charge(Allocator *a, const char *framework_id, const char *agent_id,
+                     const Resources *resources) {
         DrfAmounts amounts;
         Client *client;
         Agent *agent;
@@ -582,14 +589,18 @@ static usec_t refusal_duration(const Allocator *a, AllocatorReason reason, usec_
         case ALLOCATOR_UNUSED:
                 return refuse_usec > 0 ? MAX(refuse_usec, a->interval_usec) : 0;
         case ALLOCATOR_DECLINED:
-                /* Never at once: a framework that declines everything would keep us both busy for ever. */
+                /*
+                 * Never at once: a framework that declines everything would keep us both busy for
+                 * ever.
+                 */
                 return MAX(refuse_usec, a->interval_usec);
         }
 
         return 0;
 }
 
-static int refuse(Allocator *a, Agent *agent, Client *client, const Resources *resources, usec_t until_usec) {
+static int refuse(Allocator *a, Agent *agent, Client *client, const Resources *resources,
+                  usec_t until_usec) {
         _cleanup_(resources_freep) Resources *refused = resources_copy(resources);
 
         if (!refused || resources_unallocate(refused) < 0)
@@ -598,8 +609,9 @@ static int refuse(Allocator *a, Agent *agent, Client *client, const Resources *r
         return refusal_add(&a->refusals, &agent->refusals, &client->refusals, refused, until_usec);
 }
 
-int allocator_recover(Allocator *a, const char *framework_id, const char *agent_id, const Resources *resources,
-                      AllocatorReason reason, usec_t refuse_usec, usec_t now_usec) {
+int allocator_recover(Allocator *a, const char *framework_id, const char *agent_id,
+                      const Resources *resources, AllocatorReason reason, usec_t refuse_usec,
+                      usec_t now_usec) {
         const usec_t duration_usec = refusal_duration(a, reason, refuse_usec);
         DrfAmounts amounts;
         Client *client;

@@ -20,23 +20,22 @@
  *     framework removed          allocator_framework_remove()
  *     SUPPRESS, REVIVE           allocator_suppress(), allocator_revive()
  *     offer declined             allocator_recover(…, ALLOCATOR_DECLINED, refuse_usec, now)
- *     offer accepted             nothing for what is used; the rest allocator_recover(…, ALLOCATOR_UNUSED, …)
+ *     offer accepted             allocator_recover(…, ALLOCATOR_UNUSED, …) of the rest
  *     offer rescinded            allocator_recover(…, ALLOCATOR_FREED, 0, now)
  *     task or executor ended     the same
- *     used without an offer      allocator_charge(): a framework that came later than its tasks, or tasks back
- *                                from an unreachable agent
+ *     used without an offer      allocator_charge(): an agent registered with tasks, or came back
  *
  * What was offered stays taken until it is recovered, whether it is an offer or a task by then.
- * Ids are borrowed for the call. Resources of offers, and those that come back, have their allocation
- * role set; totals of agents have none.
+ * Ids are borrowed for the call. Resources of offers, and those that come back, have their
+ * allocation role set; totals of agents have none.
  */
 typedef struct Allocator Allocator;
 
 typedef struct AllocatorConfig {
-        usec_t allocation_interval_usec;          /* no filter is shorter; 0: 1 s */
-        const Minimums *minimums;                 /* --min_allocatable_resources; NULL: MINIMUMS_DEFAULT */
-        const char *const *excluded_names;        /* resources that don't count for fairness; NULL-terminated or NULL */
-        bool offer_gpus_to_all;                   /* --no-filter_gpu_resources */
+        usec_t allocation_interval_usec;      /* no filter is shorter; 0: 1 s */
+        const Minimums *minimums;             /* NULL: MINIMUMS_DEFAULT */
+        const char *const *excluded_names;    /* not for fairness; NULL, or ends with NULL */
+        bool offer_gpus_to_all;               /* --no-filter_gpu_resources */
 } AllocatorConfig;
 
 enum {
@@ -55,13 +54,16 @@ int allocator_set_weight(Allocator *a, const char *role, double weight);
 
 /* ---- agents ---- */
 
-/* Added active, and with nothing used: charge what is used at once, before the next run. ALLOCATOR_E_EXISTS if known. */
-int allocator_agent_add(Allocator *a, const char *agent_id, const Resources *total, bool remote_region);
+/* Added active, and with nothing used: what is used is to be charged before the next run. */
+int allocator_agent_add(Allocator *a, const char *agent_id, const Resources *total,
+                        bool remote_region);
 
 /* Rescinds nothing and recovers nothing: offers and tasks on it are simply forgotten. */
 int allocator_agent_remove(Allocator *a, const char *agent_id);
 
-/* More or less than before (restart with other --resources, oversubscription, reservations made). */
+/*
+ * More or less than before (restart with other --resources, oversubscription, reservations made).
+ */
 int allocator_agent_set_total(Allocator *a, const char *agent_id, const Resources *total);
 
 /* An inactive agent is not offered; what is used on it stays used. */
@@ -84,20 +86,23 @@ typedef enum AllocatorCapability {
 typedef struct AllocatorRole {
         const char *name;
         bool suppressed;
-        const Minimums *minimums;                 /* offer_filters of the framework; NULL: those of the configuration */
+        const Minimums *minimums;    /* of its offer_filters; NULL: those of the configuration */
 } AllocatorRole;
 
 typedef struct AllocatorFramework {
-        unsigned capabilities;                    /* AllocatorCapability or-ed */
-        const AllocatorRole *roles;               /* "*" for one that names none and isn't MULTI_ROLE */
+        unsigned capabilities;         /* AllocatorCapability or-ed */
+        const AllocatorRole *roles;    /* "*" for one that names none and isn't MULTI_ROLE */
         size_t n_roles;
 } AllocatorFramework;
 
 /* Added active. ALLOCATOR_E_EXISTS if known. */
 int allocator_framework_add(Allocator *a, const char *framework_id, const AllocatorFramework *info);
 
-/* Roles it left stay charged until what it uses there is recovered. Roles it has keep their filters. */
-int allocator_framework_update(Allocator *a, const char *framework_id, const AllocatorFramework *info);
+/*
+ * Roles it left stay charged until what it uses there is recovered; the others keep their filters.
+ */
+int allocator_framework_update(Allocator *a, const char *framework_id,
+                               const AllocatorFramework *info);
 
 /* What it uses stays taken on the agents until recovered, but is nobody's share. */
 int allocator_framework_remove(Allocator *a, const char *framework_id);
@@ -112,33 +117,38 @@ int allocator_revive(Allocator *a, const char *framework_id, const char *role);
 
 /* ---- resources ---- */
 
-/* Takes them from the agent, more than there is if need be: tasks exist, whatever we think of it. */
-int allocator_charge(Allocator *a, const char *framework_id, const char *agent_id, const Resources *resources);
+/*
+ * Takes them from the agent, more than there is if need be: tasks exist, whatever we think of it.
+ */
+int allocator_charge(Allocator *a, const char *framework_id, const char *agent_id,
+                     const Resources *resources);
 
 typedef enum AllocatorReason {
         ALLOCATOR_FREED,          /* ended or rescinded: refuse_usec doesn't count */
         ALLOCATOR_UNUSED,         /* the rest of an accepted offer: no filter if refuse_usec is 0 */
-        ALLOCATOR_DECLINED,       /* with 0 it comes back to the same framework after the allocation interval */
+        ALLOCATOR_DECLINED,       /* with 0 it comes back after the allocation interval */
 } AllocatorReason;
 
 /*
- * Gives back what was offered or charged; others are offered it at the next run. A filter (framework,
- * role, agent) keeps from the framework what is no more than these resources for refuse_usec, but not less
- * than the allocation interval. Unknown frameworks and agents are fine: they were removed meanwhile.
+ * Gives back what was offered or charged; others are offered it at the next run. A filter
+ * (framework, role, agent) keeps from the framework what is no more than these resources, for
+ * refuse_usec but not less than the allocation interval. Unknown frameworks and agents are fine:
+ * they were removed meanwhile.
  */
-int allocator_recover(Allocator *a, const char *framework_id, const char *agent_id, const Resources *resources,
-                      AllocatorReason reason, usec_t refuse_usec, usec_t now_usec);
+int allocator_recover(Allocator *a, const char *framework_id, const char *agent_id,
+                      const Resources *resources, AllocatorReason reason, usec_t refuse_usec,
+                      usec_t now_usec);
 
 /* ---- running ---- */
 
 /* `offered` belongs to the callee. The allocator must not be called from here. */
-typedef void (*AllocatorOffer)(const char *framework_id, const char *role, const char *agent_id, Resources *offered,
-                               void *userdata);
+typedef void (*AllocatorOffer)(const char *framework_id, const char *role, const char *agent_id,
+                               Resources *offered, void *userdata);
 
 /*
  * Offers what is free on every agent something has changed for: to the framework with the smallest
- * share first, all it may have of one agent. Returns the number of offers, or a negative errno; offers
- * made before an error hold.
+ * share first, all it may have of one agent. Returns the number of offers, or a negative errno;
+ * offers made before an error hold.
  */
 int allocator_run(Allocator *a, usec_t now_usec, AllocatorOffer offer, void *userdata);
 

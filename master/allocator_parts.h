@@ -70,4 +70,5 @@ struct Allocator {
 };
 
 /* Offers what is free on one agent; adds to *n_offers. */
-int allocator_offer_agent(Allocator *a, Agent *agent, AllocatorOffer offer, void *userdata, int *n_offers);
+int allocator_offer_agent(Allocator *a, Agent *agent, AllocatorOffer offer, void *userdata,
+                          int *n_offers);

@@ -50,7 +50,8 @@ static bool may_have_first(const ResourceView *v, void *userdata) {
 }
 
 static bool suits(const Allocator *a, const Agent *agent, const Framework *framework) {
-        if (agent->stock.gpus && !a->offer_gpus_to_all && !(framework->capabilities & ALLOCATOR_GPU_RESOURCES))
+        if (agent->stock.gpus && !a->offer_gpus_to_all &&
+            !(framework->capabilities & ALLOCATOR_GPU_RESOURCES))
                 return false;
         if (agent->remote_region && !(framework->capabilities & ALLOCATOR_REGION_AWARE))
                 return false;
@@ -62,8 +63,9 @@ static bool is_like(const Walk *w, const Client *client) {
         if (!w->like)
                 return false;
 
-        return w->agent->stock.plain || (w->like->framework->capabilities == client->framework->capabilities &&
-                                         streq(w->like->role, client->role));
+        return w->agent->stock.plain ||
+               (w->like->framework->capabilities == client->framework->capabilities &&
+                streq(w->like->role, client->role));
 }
 
 static void walk_forget(Walk *w) {
@@ -183,7 +185,8 @@ static int settle_grants(Allocator *a, Agent *agent) {
         int r = 0;
 
         for (size_t i = 0; i < a->n_grants; i++) {
-                int k = charges_add(&agent->charges, a->drf, &a->grants[i].client->party, &a->grants[i].amounts);
+                int k = charges_add(&agent->charges, a->drf, &a->grants[i].client->party,
+                                    &a->grants[i].amounts);
 
                 r = r < 0 ? r : k;
         }
@@ -192,7 +195,8 @@ static int settle_grants(Allocator *a, Agent *agent) {
         return r;
 }
 
-int allocator_offer_agent(Allocator *a, Agent *agent, AllocatorOffer offer, void *userdata, int *n_offers) {
+int allocator_offer_agent(Allocator *a, Agent *agent, AllocatorOffer offer, void *userdata,
+                          int *n_offers) {
         Walk w = { .a = a, .agent = agent, .offer = offer, .userdata = userdata };
         int r;
 

@@ -16,9 +16,9 @@
  * one. Equal shares are ordered by how often somebody was served, then by name, which makes the
  * order total.
  *
- * Siblings are kept sorted at all times. A charge moves the nodes on one path, each by binary search
- * and a shift. Only when the cluster's total changes are all shares wrong; then everything is sorted
- * again, once, before the next walk.
+ * Siblings are kept sorted at all times. A charge moves the nodes on one path, each by binary
+ * search and a shift. Only when the cluster's total changes are all shares wrong; then everything
+ * is sorted again, once, before the next walk.
  */
 
 #include <uthash.h>
@@ -269,7 +269,8 @@ static void node_detach(const Drf *d, Node *node) {
         size_t i = node_find(d, node);
 
         parent->n_children--;
-        memmove(&parent->children[i], &parent->children[i + 1], (parent->n_children - i) * sizeof(Node *));
+        memmove(&parent->children[i], &parent->children[i + 1],
+                (parent->n_children - i) * sizeof(Node *));
 }
 
 static void node_insert(Node *node) {
@@ -277,7 +278,8 @@ static void node_insert(Node *node) {
         size_t i = node_position(node);
 
         assert(parent->n_children < parent->n_allocated);
-        memmove(&parent->children[i + 1], &parent->children[i], (parent->n_children - i) * sizeof(Node *));
+        memmove(&parent->children[i + 1], &parent->children[i],
+                (parent->n_children - i) * sizeof(Node *));
         parent->children[i] = node;
         parent->n_children++;
 }
@@ -337,7 +339,8 @@ static Node *node_child(const Node *parent, const char *name, size_t n_name) {
         for (size_t i = 0; i < parent->n_children; i++) {
                 Node *child = parent->children[i];
 
-                if (!child->leaf && strncmp(child->name, name, n_name) == 0 && child->name[n_name] == '\0')
+                if (!child->leaf && strncmp(child->name, name, n_name) == 0 &&
+                    child->name[n_name] == '\0')
                         return child;
         }
 
@@ -473,8 +476,8 @@ static void charge(Drf *d, DrfLeaf *leaf, const DrfAmounts *amounts, bool back) 
                 size_t position = d->stale ? 0 : node_find(d, node);
 
                 for (size_t i = 0; i < amounts->n; i++)
-                        node->milli[i] = back ? MAX(node->milli[i] - amounts->milli[i], INT64_C(0)) :
-                                                saturating_add(node->milli[i], amounts->milli[i]);
+                        node->milli[i] = back ? MAX(node->milli[i] - amounts->milli[i], INT64_C(0))
+                                              : saturating_add(node->milli[i], amounts->milli[i]);
 
                 node->n_charges += !back;
                 if (d->stale)
@@ -555,8 +558,8 @@ static bool walk_below(Node *node, DrfVisitor visit, void *userdata) {
                 if (child->n_active == 0)
                         continue;
 
-                if (child->leaf ? !visit(CONTAINER_OF(child, DrfLeaf, node), userdata) :
-                                  !walk_below(child, visit, userdata))
+                if (child->leaf ? !visit(CONTAINER_OF(child, DrfLeaf, node), userdata)
+                                : !walk_below(child, visit, userdata))
                         return false;
         }
 

@@ -34,7 +34,10 @@ void drf_subtract_total(Drf *d, const DrfAmounts *amounts);
 
 int drf_set_weight(Drf *d, const char *role, double weight);
 
-/* Comes into being inactive, with nothing. The role and its ancestors appear and vanish with their leaves. */
+/*
+ * Comes into being inactive, with nothing. The role and its ancestors appear and vanish with their
+ * leaves.
+ */
 int drf_leaf_new(Drf *d, const char *role, const char *name, void *userdata, DrfLeaf **ret);
 DrfLeaf *drf_leaf_free(Drf *d, DrfLeaf *leaf);
 
@@ -48,6 +51,9 @@ void drf_discharge(Drf *d, DrfLeaf *leaf, const DrfAmounts *amounts);
 /* Dominant share, of 1, not divided by any weight. */
 double drf_share(Drf *d, const DrfLeaf *leaf);
 
-/* Visits active leaves, least share first, until one returns false. Nothing may be changed meanwhile. */
+/*
+ * Visits active leaves, least share first, until one returns false. Nothing may be changed
+ * meanwhile.
+ */
 typedef bool (*DrfVisitor)(DrfLeaf *leaf, void *userdata);
 void drf_walk(Drf *d, DrfVisitor visit, void *userdata);

@@ -3,9 +3,9 @@
 /*
  * Minimums
  *
- * Leftovers like 0.001 cpus would be offered around for ever. An offer has to reach one of some sets
- * of quantities, by default "cpus:0.01|mem:32": a hundredth of a cpu, or 32 MB. Frameworks may have
- * their own for each role.
+ * Leftovers like 0.001 cpus would be offered around for ever. An offer has to reach one of some
+ * sets of quantities, by default "cpus:0.01|mem:32": a hundredth of a cpu, or 32 MB. Frameworks
+ * may have their own for each role.
  */
 
 #include "common/base/parse.h"
@@ -95,9 +95,11 @@ static int parse_set(Minimums *m, char *text, char **reterr_message) {
                 int64_t milli;
 
                 if (!colon || colon == item)
-                        return explain(reterr_message, MINIMUMS_E_INVALID, "Missing ':' in '%s'", item);
+                        return explain(reterr_message, MINIMUMS_E_INVALID, "Missing ':' in '%s'",
+                                       item);
                 if (parse_milli(colon + 1, &milli) < 0 || milli < 0)
-                        return explain(reterr_message, MINIMUMS_E_INVALID, "'%s' is no quantity", colon + 1);
+                        return explain(reterr_message, MINIMUMS_E_INVALID, "'%s' is no quantity",
+                                       colon + 1);
 
                 *colon = '\0';
                 r = minimums_add(m, item, milli);
@@ -133,7 +135,8 @@ bool minimums_met(const Minimums *m, const Resources *r) {
 
         for (size_t i = 0; i < m->n; i++) {
                 if (m->items[i].name) {
-                        met = met && resources_scalar_milli(r, m->items[i].name) >= m->items[i].milli;
+                        met = met &&
+                              resources_scalar_milli(r, m->items[i].name) >= m->items[i].milli;
                         continue;
                 }
 

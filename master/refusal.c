@@ -3,9 +3,9 @@
 /*
  * Refusals (Mesos calls them offer filters)
  *
- * A framework that declines resources of an agent is not offered the same, or less, of that agent for
- * a while. In a large cluster where most frameworks are idle, refusals are what there is most of:
- * every agent refused by everybody. So they are small, and asking is cheap:
+ * A framework that declines resources of an agent is not offered the same, or less, of that agent
+ * for a while. In a large cluster where most frameworks are idle, refusals are what there is most
+ * of: every agent refused by everybody. So they are small, and asking is cheap:
  *
  *     RefusalAgent ──▶ [ Refusal Refusal … ]     sorted by client's serial: found by binary search
  *          │              │ │
@@ -195,15 +195,19 @@ static int reserve(RefusalQueue *q, RefusalAgent *agent) {
         return 0;
 }
 
-/* Makes room among the client's refusals: drops what the new one makes idle, and the first to end if too many. */
-static void thin_out(RefusalQueue *q, RefusalAgent *agent, const RefusalClient *client, const Refused *refused,
-                     usec_t until_usec) {
+/*
+ * Makes room among the client's refusals: drops what the new one makes idle, and the first to end
+ * if too many.
+ */
+static void thin_out(RefusalQueue *q, RefusalAgent *agent, const RefusalClient *client,
+                     const Refused *refused, usec_t until_usec) {
         size_t first = find_first(agent, client->serial), n = 0, soonest = first;
 
         for (size_t i = first; i < agent->n && agent->slots[i].serial == client->serial;) {
                 Refusal *r = agent->slots[i].refusal;
 
-                if (r->until_usec <= until_usec && resources_contains(refused->resources, r->refused->resources)) {
+                if (r->until_usec <= until_usec &&
+                    resources_contains(refused->resources, r->refused->resources)) {
                         remove_at(q, agent, i);
                         continue;
                 }
@@ -218,8 +222,8 @@ static void thin_out(RefusalQueue *q, RefusalAgent *agent, const RefusalClient *
                 remove_at(q, agent, soonest);
 }
 
-int refusal_add(RefusalQueue *q, RefusalAgent *agent, RefusalClient *client, const Resources *resources,
-                usec_t until_usec) {
+int refusal_add(RefusalQueue *q, RefusalAgent *agent, RefusalClient *client,
+                const Resources *resources, usec_t until_usec) {
         Refused *refused;
         Refusal *r;
         size_t i;
@@ -235,12 +239,14 @@ int refusal_add(RefusalQueue *q, RefusalAgent *agent, RefusalClient *client, con
 
         thin_out(q, agent, client, refused, until_usec);
 
-        *r = (Refusal) { .agent = agent, .client = client, .refused = refused, .until_usec = until_usec };
+        *r = (Refusal) {
+                .agent = agent, .client = client, .refused = refused, .until_usec = until_usec
+        };
         DL_APPEND(client->items, r);
 
         i = find_first(agent, client->serial);
         memmove(&agent->slots[i + 1], &agent->slots[i], (agent->n - i) * sizeof(RefusalSlot));
-        agent->slots[i] = (RefusalSlot) { .serial = client->serial, .refused = refused, .refusal = r };
+        agent->slots[i] = (RefusalSlot) { client->serial, refused, r };
         agent->n++;
 
         heap_put(q, q->n, r);
@@ -257,11 +263,12 @@ static bool refused_covers(Refused *refused, const Resources *candidate, uint64_
         return refused->covers;
 }
 
-bool refusal_covers(const RefusalAgent *agent, const RefusalClient *client, const Resources *candidate,
-                    uint64_t version) {
+bool refusal_covers(const RefusalAgent *agent, const RefusalClient *client,
+                    const Resources *candidate, uint64_t version) {
         assert(version > 0);
 
-        for (size_t i = find_first(agent, client->serial); i < agent->n && agent->slots[i].serial == client->serial; i++)
+        for (size_t i = find_first(agent, client->serial);
+             i < agent->n && agent->slots[i].serial == client->serial; i++)
                 if (refused_covers(agent->slots[i].refused, candidate, version))
                         return true;
 
@@ -277,8 +284,8 @@ void refusal_drop_agent(RefusalQueue *q, RefusalAgent *agent) {
         agent->n = agent->n_allocated = 0;
 }
 
-void refusal_drop_client(RefusalQueue *q, RefusalClient *client, void (*dropped)(void *owner, void *userdata),
-                         void *userdata) {
+void refusal_drop_client(RefusalQueue *q, RefusalClient *client,
+                         void (*dropped)(void *owner, void *userdata), void *userdata) {
         while (client->items) {
                 RefusalAgent *agent = client->items->agent;
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Refusals: what which framework does not want to be offered of which agent, and until when. See refusal.c. */
+/* Refusals: who does not want what of which agent, and until when. See refusal.c. */
 
 #include "common/base/macro.h"
 #include "common/base/usec.h"
@@ -42,22 +42,25 @@ typedef struct RefusalClient {
 void refusal_queue_deinit(RefusalQueue *q);
 
 /* Resources without allocation role. */
-int refusal_add(RefusalQueue *q, RefusalAgent *agent, RefusalClient *client, const Resources *resources,
-                usec_t until_usec);
+int refusal_add(RefusalQueue *q, RefusalAgent *agent, RefusalClient *client,
+                const Resources *resources, usec_t until_usec);
 
 /*
- * Whether one of the client's refusals covers all of the candidate. `version` is another one for every
- * candidate of this agent, so that many clients can ask about the same one cheaply.
+ * Whether one of the client's refusals covers all of the candidate. `version` is another one for
+ * every candidate of this agent, so that many clients can ask about the same one cheaply.
  */
-bool refusal_covers(const RefusalAgent *agent, const RefusalClient *client, const Resources *candidate,
-                    uint64_t version);
+bool refusal_covers(const RefusalAgent *agent, const RefusalClient *client,
+                    const Resources *candidate, uint64_t version);
 
 void refusal_drop_agent(RefusalQueue *q, RefusalAgent *agent);
 
 /* Tells of each agent where the client had refused something; `dropped` may be NULL. */
-void refusal_drop_client(RefusalQueue *q, RefusalClient *client, void (*dropped)(void *owner, void *userdata),
-                         void *userdata);
+void refusal_drop_client(RefusalQueue *q, RefusalClient *client,
+                         void (*dropped)(void *owner, void *userdata), void *userdata);
 
-/* When the next one ends, USEC_INFINITY if none; and ends it if that is not after now: its agent, else NULL. */
+/*
+ * When the next one ends, USEC_INFINITY if none; and ends it if that is not after now: its agent,
+ * else NULL.
+ */
 usec_t refusal_next(const RefusalQueue *q);
 void *refusal_expire(RefusalQueue *q, usec_t now_usec);

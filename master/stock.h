@@ -10,7 +10,7 @@ typedef struct Stock {
         Resources *total;       /* owned */
         Resources *free;        /* owned; within total */
         Resources *missing;     /* owned; held beyond the total; NULL: nothing */
-        bool plain;             /* nothing reserved, revocable or shared: everybody may have all of it */
+        bool plain;             /* nothing reserved, revocable or shared: for everybody */
         bool gpus;
 } Stock;
 

@@ -3,9 +3,9 @@
 /*
  * Conversions
  *
- * Messages count time in nanoseconds and we in microseconds; attributes are written as text and sent
- * as messages. Nothing here judges: a negative duration is refused by who validates the message, and
- * counts as none elsewhere.
+ * Messages count time in nanoseconds and we in microseconds; attributes are written as text and
+ * sent as messages. Nothing here judges: a negative duration is refused by who validates the
+ * message, and counts as none elsewhere.
  */
 
 #include "common/model/convert.h"
@@ -114,7 +114,8 @@ static int attribute_parse(const char *item, Mesos__V1__Attribute **ret, char **
         int r;
 
         if (!colon || colon == item || colon[1] == '\0')
-                return explain(reterr_message, ATTRIBUTES_E_INVALID, "Invalid attribute key:value pair '%s'", item);
+                return explain(reterr_message, ATTRIBUTES_E_INVALID,
+                               "Invalid attribute key:value pair '%s'", item);
 
         a = malloc(sizeof(*a));
         if (!a)
@@ -129,15 +130,16 @@ static int attribute_parse(const char *item, Mesos__V1__Attribute **ret, char **
         if (r < 0)
                 return r;
         if (r != VALUE_OK)
-                return explain(reterr_message, ATTRIBUTES_E_INVALID, "Failed to parse attribute %s text %s error %s", a->name,
-                               colon + 1, reason);
+                return explain(reterr_message, ATTRIBUTES_E_INVALID,
+                               "Failed to parse attribute %s text %s error %s", a->name, colon + 1,
+                               reason);
 
         r = set_value(a, &v);
         if (r < 0)
                 return r;
         if (r != ATTRIBUTES_OK)
-                return explain(reterr_message, ATTRIBUTES_E_INVALID, "Bad type for attribute %s text %s type SET", a->name,
-                               colon + 1);
+                return explain(reterr_message, ATTRIBUTES_E_INVALID,
+                               "Bad type for attribute %s text %s type SET", a->name, colon + 1);
 
         *ret = TAKE_PTR(a);
         return ATTRIBUTES_OK;
@@ -150,7 +152,8 @@ static void attributes_free(Mesos__V1__Attribute **list, size_t n) {
 }
 
 /* Returns 0, ATTRIBUTES_E_INVALID with the reason, or -ENOMEM. */
-int attributes_parse(const char *text, Mesos__V1__Attribute ***ret, size_t *ret_n, char **reterr_message) {
+int attributes_parse(const char *text, Mesos__V1__Attribute ***ret, size_t *ret_n,
+                     char **reterr_message) {
         _cleanup_free_ char *copy = strdup(text);
         Mesos__V1__Attribute **list;
         char *save = NULL;
@@ -164,7 +167,8 @@ int attributes_parse(const char *text, Mesos__V1__Attribute ***ret, size_t *ret_
                 return -ENOMEM;
         }
 
-        for (char *item = strtok_r(copy, ";\n", &save); item; item = strtok_r(NULL, ";\n", &save), n++) {
+        for (char *item = strtok_r(copy, ";\n", &save); item;
+             item = strtok_r(NULL, ";\n", &save), n++) {
                 r = attribute_parse(item, &list[n], reterr_message);
                 if (r != ATTRIBUTES_OK) {
                         attributes_free(list, n);
@@ -191,6 +195,8 @@ int attribute_format(const Mesos__V1__Attribute *a, Buffer *b) {
                 return value_format(&v, b);
         }
 
-        r = a->ranges ? value_from_ranges_pb(a->ranges, &v) : a->set ? value_from_set_pb(a->set, &v) : 0;
+        r = a->ranges ? value_from_ranges_pb(a->ranges, &v)
+            : a->set  ? value_from_set_pb(a->set, &v)
+                      : 0;
         return r < 0 ? r : value_format(&v, b);
 }

@@ -3,9 +3,9 @@
 /*
  * Reasons for people
  *
- * Where an outcome needs a text (why a task was refused, what is wrong with a flag), the text travels
- * as data beside the positive code: the caller owns it, and may put it into a message, the log, or
- * nowhere.
+ * Where an outcome needs a text (why a task was refused, what is wrong with a flag), the text
+ * travels as data beside the positive code: the caller owns it, and may put it into a message, the
+ * log, or nowhere.
  */
 
 #include <stdarg.h>

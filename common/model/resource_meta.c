@@ -3,10 +3,10 @@
 /*
  * What a resource is, beside how much of it
  *
- * "8 cpus, of which 2 are reserved to ops by a principal with labels" are two entries that differ in
- * everything but their name. Telling entries apart happens on every step of the allocator, so each
- * entry points to a ResourceMeta with a canonical key: most comparisons end at the pointer or the
- * hash. Metas are immutable and counted; a bag made from another one shares them.
+ * "8 cpus, of which 2 are reserved to ops by a principal with labels" are two entries that differ
+ * in everything but their name. Telling entries apart happens on every step of the allocator, so
+ * each entry points to a ResourceMeta with a canonical key: most comparisons end at the pointer or
+ * the hash. Metas are immutable and counted; a bag made from another one shares them.
  *
  * The key is the serialized message in the new format, without what doesn't make it another
  * resource: how a volume is mounted, who created it, and the order of labels. What was said is kept
@@ -17,7 +17,8 @@
 #include "common/model/resource_meta.h"
 
 static bool has_role(const Mesos__V1__Resource *pb) {
-        return pb->role && pb->role != mesos__v1__resource__role__default_value && !streq(pb->role, "*");
+        return pb->role && pb->role != mesos__v1__resource__role__default_value &&
+               !streq(pb->role, "*");
 }
 
 static void resource_pb_freep(Mesos__V1__Resource **pb) {
@@ -175,8 +176,9 @@ int resource_meta_new(const Mesos__V1__Resource *pb, ResourceMeta **ret) {
                 if (pb->reservation)
                         upgraded = *pb->reservation;
                 upgraded.has_type = true;
-                upgraded.type = pb->reservation ? MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__DYNAMIC :
-                                                  MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__STATIC;
+                upgraded.type = MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__STATIC;
+                if (pb->reservation)
+                        upgraded.type = MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__DYNAMIC;
                 upgraded.role = pb->role;
                 bare.n_reservations = 1;
                 bare.reservations = upgraded_list;
@@ -228,8 +230,8 @@ static int format_labels(const Mesos__V1__Labels *labels, Buffer *b) {
         for (size_t i = 0; i < labels->n_labels && r >= 0; i++) {
                 const Mesos__V1__Label *label = labels->labels[i];
 
-                r = buffer_printf(b, "%s%s%s%s", i > 0 ? ", " : "", label->key, label->value ? ": " : "",
-                                  label->value ?: "");
+                r = buffer_printf(b, "%s%s%s%s", i > 0 ? ", " : "", label->key,
+                                  label->value ? ": " : "", label->value ?: "");
         }
 
         return r < 0 ? r : buffer_append_char(b, '}');
@@ -301,8 +303,8 @@ static int format_source(const Mesos__V1__Resource__DiskInfo__Source *source, Bu
         const char *name = v ? v->name : "UNKNOWN";
 
         if (source->id || source->profile)
-                return buffer_printf(b, "%s(%s,%s,%s)", name, source->vendor ?: "", source->id ?: "",
-                                     source->profile ?: "");
+                return buffer_printf(b, "%s(%s,%s,%s)", name, source->vendor ?: "",
+                                     source->id ?: "", source->profile ?: "");
 
         return buffer_printf(b, "%s%s%s", name, root ? ":" : "", root ?: "");
 }

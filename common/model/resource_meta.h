@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* ResourceMeta: all of a resource but how much of it and to whom it is allocated. See resource_meta.c. */
+/* ResourceMeta: what a resource is, but not how much, nor for whom. See resource_meta.c. */
 
 #include "common/base/buffer.h"
 #include "common/base/macro.h"
@@ -24,7 +24,7 @@ typedef struct ResourceMeta {
         char *reservation_role;    /* owned; of the last reservation; NULL: unreserved */
         uint8_t *packed;           /* owned; a serialized Resource without amount and allocation */
         size_t n_packed;
-        uint8_t *key;              /* owned unless it is `packed`; equal exactly when the resources are alike */
+        uint8_t *key;              /* owned unless it is `packed`; the same for resources alike */
         size_t n_key;
 } ResourceMeta;
 
@@ -35,10 +35,11 @@ ResourceMeta *resource_meta_unref(ResourceMeta *m);
 DEFINE_CLEANUP(ResourceMeta *, resource_meta_unref)
 
 static inline bool resource_meta_equal(const ResourceMeta *a, const ResourceMeta *b) {
-        return a == b || (a->hash == b->hash && a->n_key == b->n_key && memcmp(a->key, b->key, a->n_key) == 0);
+        return a == b || (a->hash == b->hash && a->n_key == b->n_key &&
+                          memcmp(a->key, b->key, a->n_key) == 0);
 }
 
-/* A new message of it, to be freed with free_unpacked(): reservations in the new format, no amount yet. */
+/* A new message of it, for message_free(): reservations in the new format, no amount yet. */
 Mesos__V1__Resource *resource_meta_to_pb(const ResourceMeta *m);
 
 /* "cpus(allocated: *)(reservations: [(STATIC,role)])", all that comes before the colon. */

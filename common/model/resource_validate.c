@@ -27,7 +27,8 @@ static int validate_scalar(const Mesos__V1__Resource *pb, char **reterr_message)
                 return REFUSE("Invalid scalar resource");
 
         /* Zero is fine; what is too little or too much to be counted is not. */
-        if (pb->scalar->value != 0 && (!value_milli_from_double(pb->scalar->value, &milli) || milli <= 0))
+        if (pb->scalar->value != 0 &&
+            (!value_milli_from_double(pb->scalar->value, &milli) || milli <= 0))
                 return REFUSE("Invalid scalar resource: value <= 0");
 
         return RESOURCE_OK;
@@ -102,8 +103,8 @@ static int validate_amount(const Mesos__V1__Resource *pb, char **reterr_message)
         return REFUSE("Invalid resource type");
 }
 
-static int validate_block_source(const Mesos__V1__Resource__DiskInfo__Source *source, const char *type,
-                                 char **reterr_message) {
+static int validate_block_source(const Mesos__V1__Resource__DiskInfo__Source *source,
+                                 const char *type, char **reterr_message) {
         if (source->mount)
                 return REFUSE("Mount should not be set for %s disk source", type);
         if (source->path)
@@ -112,7 +113,8 @@ static int validate_block_source(const Mesos__V1__Resource__DiskInfo__Source *so
         return RESOURCE_OK;
 }
 
-static int validate_disk_source(const Mesos__V1__Resource__DiskInfo__Source *source, char **reterr_message) {
+static int validate_disk_source(const Mesos__V1__Resource__DiskInfo__Source *source,
+                                char **reterr_message) {
         switch (source->type) {
         case MESOS__V1__RESOURCE__DISK_INFO__SOURCE__TYPE__PATH:
         case MESOS__V1__RESOURCE__DISK_INFO__SOURCE__TYPE__MOUNT:
@@ -135,7 +137,8 @@ static int validate_disk(const Mesos__V1__Resource *pb, char **reterr_message) {
         if (!streq(pb->name, "disk"))
                 return REFUSE("DiskInfo should not be set for %s resource", pb->name);
 
-        return pb->disk->source ? validate_disk_source(pb->disk->source, reterr_message) : RESOURCE_OK;
+        return pb->disk->source ? validate_disk_source(pb->disk->source, reterr_message)
+                                : RESOURCE_OK;
 }
 
 static int validate_old_reservation(const Mesos__V1__Resource *pb, char **reterr_message) {
@@ -149,22 +152,27 @@ static int validate_old_reservation(const Mesos__V1__Resource *pb, char **reterr
         if (!pb->reservation)
                 return RESOURCE_OK;
         if (pb->reservation->has_type)
-                return REFUSE("'Resource.ReservationInfo.type' must not be set for the 'Resource.reservation' field");
+                return REFUSE("'Resource.ReservationInfo.type' must not be set for the "
+                              "'Resource.reservation' field");
         if (pb->reservation->role)
-                return REFUSE("'Resource.ReservationInfo.role' must not be set for the 'Resource.reservation' field");
+                return REFUSE("'Resource.ReservationInfo.role' must not be set for the "
+                              "'Resource.reservation' field");
         if (streq(role, ROLE_UNRESERVED))
                 return REFUSE("Invalid reservation: role \"*\" cannot be dynamically reserved");
 
         return RESOURCE_OK;
 }
 
-static int validate_reservation(const Mesos__V1__Resource__ReservationInfo *info, char **reterr_message) {
+static int validate_reservation(const Mesos__V1__Resource__ReservationInfo *info,
+                                char **reterr_message) {
         int r;
 
         if (!info->has_type)
-                return REFUSE("Invalid reservation: 'Resource.ReservationInfo.type' field must be set.");
+                return REFUSE("Invalid reservation: 'Resource.ReservationInfo.type' field must "
+                              "be set.");
         if (!info->role)
-                return REFUSE("Invalid reservation: 'Resource.ReservationInfo.role' field must be set.");
+                return REFUSE("Invalid reservation: 'Resource.ReservationInfo.role' field must "
+                              "be set.");
 
         r = role_check(info->role, reterr_message);
         if (r != ROLE_OK)
@@ -182,10 +190,12 @@ static int validate_refinements(const Mesos__V1__Resource *pb, char **reterr_mes
                 const char *ancestor = pb->reservations[i - 1]->role;
 
                 if (info->type == MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__STATIC)
-                        return REFUSE("Invalid refined reservation: A refined reservation cannot be STATIC");
+                        return REFUSE("Invalid refined reservation: A refined reservation cannot "
+                                      "be STATIC");
                 if (!role_is_strict_subrole(info->role, ancestor))
-                        return REFUSE("Invalid refined reservation: role '%s' is not a refinement of '%s'", info->role,
-                                      ancestor);
+                        return REFUSE("Invalid refined reservation: role '%s' is not a "
+                                      "refinement of '%s'",
+                                      info->role, ancestor);
         }
 
         return RESOURCE_OK;
@@ -196,23 +206,28 @@ static int validate_both_formats(const Mesos__V1__Resource *pb, char **reterr_me
         const Mesos__V1__Resource__ReservationInfo *info = pb->reservations[0];
 
         if (has_role(pb) && !streq(pb->role, info->role))
-                return REFUSE("Invalid resource format: 'Resource.role' field with '%s' does not match the role '%s' in"
-                              " 'Resource.reservations'", pb->role, info->role);
+                return REFUSE("Invalid resource format: 'Resource.role' field with '%s' does not "
+                              "match the role '%s' in 'Resource.reservations'",
+                              pb->role, info->role);
 
         switch (info->type) {
         case MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__STATIC:
                 if (pb->reservation)
-                        return REFUSE("Invalid resource format: 'Resource.reservation' must not be set if the single"
-                                      " reservation in 'Resource.reservations' is STATIC");
+                        return REFUSE("Invalid resource format: 'Resource.reservation' must not "
+                                      "be set if the single reservation in "
+                                      "'Resource.reservations' is STATIC");
                 return RESOURCE_OK;
         case MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__DYNAMIC:
                 if (has_role(pb) != !!pb->reservation)
-                        return REFUSE("Invalid resource format: 'Resource.role' and 'Resource.reservation' must either be"
-                                      " both set or both not set if the single reservation in 'Resource.reservations' is"
-                                      " DYNAMIC");
-                if (pb->reservation && !streq(pb->reservation->principal ?: "", info->principal ?: ""))
-                        return REFUSE("Invalid resource format: 'Resource.reservation.principal' field with '%s' does not"
-                                      " match the principal '%s' in 'Resource.reservations'",
+                        return REFUSE("Invalid resource format: 'Resource.role' and "
+                                      "'Resource.reservation' must either be both set or both "
+                                      "not set if the single reservation in "
+                                      "'Resource.reservations' is DYNAMIC");
+                if (pb->reservation &&
+                    !streq(pb->reservation->principal ?: "", info->principal ?: ""))
+                        return REFUSE("Invalid resource format: 'Resource.reservation.principal' "
+                                      "field with '%s' does not match the principal '%s' in "
+                                      "'Resource.reservations'",
                                       pb->reservation->principal ?: "", info->principal ?: "");
                 return RESOURCE_OK;
         case MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__UNKNOWN:
@@ -242,11 +257,11 @@ static int validate_reservations(const Mesos__V1__Resource *pb, char **reterr_me
         if (pb->n_reservations == 1)
                 return validate_both_formats(pb, reterr_message);
         if (has_role(pb))
-                return REFUSE("Invalid resource format: 'Resource.role' must not be set if there is more than one"
-                              " reservation in 'Resource.reservations'");
+                return REFUSE("Invalid resource format: 'Resource.role' must not be set if there "
+                              "is more than one reservation in 'Resource.reservations'");
         if (pb->reservation)
-                return REFUSE("Invalid resource format: 'Resource.reservation' must not be set if there is more than one"
-                              " reservation in 'Resource.reservations'");
+                return REFUSE("Invalid resource format: 'Resource.reservation' must not be set "
+                              "if there is more than one reservation in 'Resource.reservations'");
 
         return RESOURCE_OK;
 }
@@ -295,7 +310,8 @@ static bool is_dynamically_reserved(const Mesos__V1__Resource *pb) {
         if (pb->n_reservations == 0)
                 return pb->reservation;
 
-        return pb->reservations[pb->n_reservations - 1]->type == MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__DYNAMIC;
+        return pb->reservations[pb->n_reservations - 1]->type ==
+               MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__DYNAMIC;
 }
 
 static int validate_volume_use(const Mesos__V1__Resource *pb, char **reterr_message) {
@@ -304,19 +320,24 @@ static int validate_volume_use(const Mesos__V1__Resource *pb, char **reterr_mess
         const char *message;
 
         if (pb->revocable)
-                return REFUSE("Invalid DiskInfo: Persistent volumes cannot be created from revocable resources");
+                return REFUSE("Invalid DiskInfo: Persistent volumes cannot be created from "
+                              "revocable resources");
         if (is_unreserved(pb))
-                return REFUSE("Invalid DiskInfo: Persistent volumes cannot be created from unreserved resources");
+                return REFUSE("Invalid DiskInfo: Persistent volumes cannot be created from "
+                              "unreserved resources");
         if (!disk->volume)
-                return REFUSE("Invalid DiskInfo: Expecting 'volume' to be set for persistent volume");
+                return REFUSE("Invalid DiskInfo: Expecting 'volume' to be set for persistent "
+                              "volume");
         if (disk->volume->mode == MESOS__V1__VOLUME__MODE__RO)
                 return REFUSE("Invalid DiskInfo: Read-only persistent volume not supported");
         if (disk->volume->host_path)
-                return REFUSE("Invalid DiskInfo: Expecting 'host_path' to be unset for persistent volume");
+                return REFUSE("Invalid DiskInfo: Expecting 'host_path' to be unset for "
+                              "persistent volume");
 
         message = id_check_message(disk->persistence->id, buf);
         if (message)
-                return REFUSE("Invalid DiskInfo: Invalid persistence ID for persistent volume: %s", message);
+                return REFUSE("Invalid DiskInfo: Invalid persistence ID for persistent volume: %s",
+                              message);
 
         return RESOURCE_OK;
 }
@@ -334,7 +355,7 @@ static int validate_disk_use(const Mesos__V1__Resource *pb, char **reterr_messag
         return RESOURCE_OK;
 }
 
-/* Returns 0, RESOURCE_E_INVALID with the reason, or -ENOMEM. The message has passed resource_validate(). */
+/* Returns 0, RESOURCE_E_INVALID with the reason, or -ENOMEM. resource_validate() has passed it. */
 int resource_validate_use(const Mesos__V1__Resource *pb, char **reterr_message) {
         int64_t milli;
         int r;
@@ -350,7 +371,9 @@ int resource_validate_use(const Mesos__V1__Resource *pb, char **reterr_message) 
                 return r;
 
         if (is_dynamically_reserved(pb) && pb->revocable)
-                return REFUSE("Dynamically reserved resource %s cannot be created from revocable resources", pb->name);
+                return REFUSE("Dynamically reserved resource %s cannot be created from revocable "
+                              "resources",
+                              pb->name);
 
         return RESOURCE_OK;
 }

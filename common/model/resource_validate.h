@@ -11,8 +11,8 @@ enum {
         RESOURCE_E_INVALID,
 };
 
-/* By itself: names, kinds, amounts, reservations. *reterr_message as Mesos words it, without naming the resource. */
+/* Names, kinds, amounts, reservations. *reterr_message as Mesos words it, without the resource. */
 int resource_validate(const Mesos__V1__Resource *pb, char **reterr_message);
 
-/* What may be used or changed by a framework: whole GPUs, and volumes and reservations that can exist. */
+/* What a framework may use or change: whole GPUs, and volumes and reservations that can exist. */
 int resource_validate_use(const Mesos__V1__Resource *pb, char **reterr_message);

@@ -62,7 +62,8 @@ static void entry_deinit(Entry *e) {
 }
 
 static bool entry_alike(const Entry *a, const Entry *b) {
-        return resource_meta_equal(a->meta, b->meta) && allocation_equal(a->allocation, b->allocation);
+        return resource_meta_equal(a->meta, b->meta) &&
+               allocation_equal(a->allocation, b->allocation);
 }
 
 Resources *resources_new(void) {
@@ -144,7 +145,7 @@ Resources *resources_copy(const Resources *r) {
         return TAKE_PTR(copy);
 }
 
-/* The entry that e can be added to: the same thing, and of what cannot be divided only a shared one. */
+/* The entry that e can be added to: its like, and of what cannot be divided only a shared one. */
 static Entry *find_addable(const Resources *r, const Entry *e) {
         if (e->meta->indivisible && !e->meta->shared)
                 return NULL;
@@ -196,7 +197,8 @@ static int subtract_entry(Resources *r, const Entry *e) {
                 Entry *mine = &r->entries[i];
                 int k;
 
-                if (!entry_alike(mine, e) || (e->meta->indivisible && !value_equal(&mine->value, &e->value)))
+                if (!entry_alike(mine, e) ||
+                    (e->meta->indivisible && !value_equal(&mine->value, &e->value)))
                         continue;
 
                 if (e->meta->shared && mine->n_shared > e->n_shared) {
@@ -258,7 +260,8 @@ bool resources_contains(const Resources *a, const Resources *b) {
         for (size_t i = 0; i < b->n; i++) {
                 const Entry *e = &b->entries[i];
 
-                if (e->meta->indivisible ? count_indivisible(a, e) < count_indivisible(b, e) : !contains_entry(a, e))
+                if (e->meta->indivisible ? count_indivisible(a, e) < count_indivisible(b, e)
+                                         : !contains_entry(a, e))
                         return false;
         }
 
@@ -350,7 +353,8 @@ int resources_validate_allocation(const Resources *r, char **reterr_message) {
         assert(r);
 
         for (size_t i = 1; i < r->n; i++) {
-                const Allocation *first = r->entries[0].allocation, *other = r->entries[i].allocation;
+                const Allocation *first = r->entries[0].allocation,
+                                 *other = r->entries[i].allocation;
 
                 if (!first || !other) {
                         if (first != other)
@@ -361,8 +365,9 @@ int resources_validate_allocation(const Resources *r, char **reterr_message) {
 
                 if (!allocation_equal(first, other))
                         return explain(reterr_message, RESOURCES_E_INVALID,
-                                       "The resources have multiple allocation roles ('%s' and '%s') but only one"
-                                       " allocation role is allowed", first->role, other->role);
+                                       "The resources have multiple allocation roles ('%s' and "
+                                       "'%s') but only one allocation role is allowed",
+                                       first->role, other->role);
         }
 
         return RESOURCES_OK;
@@ -395,7 +400,8 @@ static int set_allocation(Resources *r, const char *role, bool overwrite) {
         }
 
         for (size_t i = 1; i < r->n; i++)
-                mixed = mixed || !allocation_equal(r->entries[i].allocation, r->entries[0].allocation);
+                mixed = mixed ||
+                        !allocation_equal(r->entries[i].allocation, r->entries[0].allocation);
 
         for (size_t i = 0; i < r->n; i++) {
                 Entry *e = &r->entries[i];

@@ -42,7 +42,8 @@ static void value_to_pb(const Value *v, Mesos__V1__Resource *pb, Mesos__V1__Valu
         }
 }
 
-static int add_parsed(Resources *r, const char *name, const char *role, const Value *v, char **reterr_message) {
+static int add_parsed(Resources *r, const char *name, const char *role, const Value *v,
+                      char **reterr_message) {
         _cleanup_(resources_freep) Resources *one = NULL;
         Mesos__V1__Value__Scalar scalar = MESOS__V1__VALUE__SCALAR__INIT;
         Mesos__V1__Value__Set set = MESOS__V1__VALUE__SET__INIT;
@@ -70,13 +71,15 @@ static int add_parsed(Resources *r, const char *name, const char *role, const Va
 }
 
 /* "name(role)" or "name", in place. */
-static int split_role(char *text, const char *token, char **ret_name, const char **role, char **reterr_message) {
+static int split_role(char *text, const char *token, char **ret_name, const char **role,
+                      char **reterr_message) {
         char *open = strchr(text, '('), *close;
 
         if (open) {
                 close = strchr(open, ')');
                 if (!close)
-                        return REFUSE("Bad value for resources, mismatched parentheses in %s", token);
+                        return REFUSE("Bad value for resources, mismatched parentheses in %s",
+                                      token);
 
                 *open = *close = '\0';
                 *role = trim(open + 1);
@@ -86,7 +89,8 @@ static int split_role(char *text, const char *token, char **ret_name, const char
         return RESOURCES_OK;
 }
 
-static int parse_item(Resources *r, const char *token, const char *default_role, char **reterr_message) {
+static int parse_item(Resources *r, const char *token, const char *default_role,
+                      char **reterr_message) {
         _cleanup_(value_deinit) Value v = VALUE_NULL;
         _cleanup_free_ char *copy = strdup(token), *reason = NULL;
         const char *role = default_role;
@@ -124,15 +128,19 @@ static int validate_flag(const Resources *r, char **reterr_message) {
                 if (m->persistent_volume)
                         return REFUSE("Persistent volumes cannot be specified at the command line");
                 if (m->revocable)
-                        return REFUSE("Revocable resources cannot be specified at the command line; do not include a"
-                                      " 'revocable' key in the resources JSON");
+                        return REFUSE("Revocable resources cannot be specified at the command "
+                                      "line; do not include a 'revocable' key in the resources "
+                                      "JSON");
                 if (m->dynamic)
-                        return REFUSE("Dynamic reservations cannot be specified at the command line; do not include a"
-                                      " reservation with DYNAMIC type in the resources JSON");
+                        return REFUSE("Dynamic reservations cannot be specified at the command "
+                                      "line; do not include a reservation with DYNAMIC type in "
+                                      "the resources JSON");
 
                 for (size_t j = 0; j < i; j++)
-                        if (streq(r->entries[j].meta->name, m->name) && r->entries[j].meta->kind != m->kind)
-                                return REFUSE("Resources with the same name ('%s') but different types are not allowed",
+                        if (streq(r->entries[j].meta->name, m->name) &&
+                            r->entries[j].meta->kind != m->kind)
+                                return REFUSE("Resources with the same name ('%s') but different "
+                                              "types are not allowed",
                                               m->name);
         }
 
@@ -140,7 +148,8 @@ static int validate_flag(const Resources *r, char **reterr_message) {
 }
 
 /* Returns 0, RESOURCES_E_INVALID with the reason, or -ENOMEM. */
-int resources_parse(const char *text, const char *default_role, Resources **ret, char **reterr_message) {
+int resources_parse(const char *text, const char *default_role, Resources **ret,
+                    char **reterr_message) {
         _cleanup_(resources_freep) Resources *r = NULL;
         _cleanup_free_ char *copy = NULL;
         char *save = NULL;
@@ -170,21 +179,23 @@ int resources_parse(const char *text, const char *default_role, Resources **ret,
         return RESOURCES_OK;
 }
 
-static int add_flag_pb(Resources *r, const Mesos__V1__Resource *pb, const char *default_role, char **reterr_message) {
+static int add_flag_pb(Resources *r, const Mesos__V1__Resource *pb, const char *default_role,
+                       char **reterr_message) {
         _cleanup_(resources_freep) Resources *one = NULL;
         Mesos__V1__Resource copy = *pb;
         Mesos__V1__Resource *list[] = { &copy };
         int k;
 
-        if (pb->n_reservations == 0 && (!pb->role || pb->role == mesos__v1__resource__role__default_value))
+        if (pb->n_reservations == 0 &&
+            (!pb->role || pb->role == mesos__v1__resource__role__default_value))
                 copy.role = (char *) default_role;
 
         k = resources_from_pb(list, 1, &one, reterr_message);
         return k == RESOURCES_OK ? resources_add(r, one) : k;
 }
 
-int resources_from_flag_pb(Mesos__V1__Resource *const *list, size_t n, const char *default_role, Resources **ret,
-                           char **reterr_message) {
+int resources_from_flag_pb(Mesos__V1__Resource *const *list, size_t n, const char *default_role,
+                           Resources **ret, char **reterr_message) {
         _cleanup_(resources_freep) Resources *r = resources_new();
         int k;
 

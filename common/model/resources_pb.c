@@ -93,7 +93,9 @@ static int name_the_culprit(const Mesos__V1__Resource *pb, char **reterr_message
 
         k = buffer_append_text(&b, "Resource '");
         if (k >= 0)
-                k = resource_meta_format(pb, pb->allocation_info ? pb->allocation_info->role ?: "" : NULL, &b);
+                k = resource_meta_format(
+                                pb, pb->allocation_info ? pb->allocation_info->role ?: "" : NULL,
+                                &b);
         if (k >= 0)
                 k = buffer_append_char(&b, ':');
         if (k >= 0)
@@ -108,7 +110,8 @@ static int name_the_culprit(const Mesos__V1__Resource *pb, char **reterr_message
 }
 
 /* Returns 0, RESOURCES_E_INVALID with the reason, or -ENOMEM. */
-int resources_from_pb(Mesos__V1__Resource *const *list, size_t n, Resources **ret, char **reterr_message) {
+int resources_from_pb(Mesos__V1__Resource *const *list, size_t n, Resources **ret,
+                      char **reterr_message) {
         _cleanup_(resources_freep) Resources *r = NULL;
         int k;
 
@@ -116,8 +119,8 @@ int resources_from_pb(Mesos__V1__Resource *const *list, size_t n, Resources **re
         assert(reterr_message);
 
         if (n > RESOURCES_MAX)
-                return explain(reterr_message, RESOURCES_E_INVALID, "Too many resources: %zu, at most %d are allowed", n,
-                               RESOURCES_MAX);
+                return explain(reterr_message, RESOURCES_E_INVALID,
+                               "Too many resources: %zu, at most %d are allowed", n, RESOURCES_MAX);
 
         r = resources_new();
         if (!r)
@@ -130,7 +133,8 @@ int resources_from_pb(Mesos__V1__Resource *const *list, size_t n, Resources **re
 
                 k = add_from_pb(r, list[i]);
                 if (k == -EOVERFLOW)
-                        return explain(reterr_message, RESOURCES_E_INVALID, "Too much of resource '%s'", list[i]->name);
+                        return explain(reterr_message, RESOURCES_E_INVALID,
+                                       "Too much of resource '%s'", list[i]->name);
                 if (k < 0)
                         return k;
         }
@@ -151,7 +155,7 @@ int resources_validate_use(Mesos__V1__Resource *const *list, size_t n, char **re
         return RESOURCES_OK;
 }
 
-/* Old messages say reservations in `role` and `reservation`; what is refined cannot be said that way. */
+/* Old messages say `role` and `reservation`; what is refined cannot be said that way. */
 static int to_old_format(Mesos__V1__Resource *pb, bool keep_reservations) {
         _cleanup_free_ char *role = NULL;
 
@@ -251,7 +255,8 @@ void resources_free_pb(Mesos__V1__Resource **list, size_t n) {
         free(list);
 }
 
-int resources_to_pb(const Resources *r, ResourceFormat format, Mesos__V1__Resource ***ret, size_t *ret_n) {
+int resources_to_pb(const Resources *r, ResourceFormat format, Mesos__V1__Resource ***ret,
+                    size_t *ret_n) {
         Mesos__V1__Resource **list;
         int k;
 

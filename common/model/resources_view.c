@@ -10,7 +10,7 @@
 #include "common/model/resource_entry.h"
 #include "common/model/resources.h"
 
-/* The longest text is that of RESOURCES_MAX ports that never touch, or of a set as large as a message. */
+/* A text is at most some times as long as the message it came from. */
 #define TEXT_MAX_BYTES (64U * 1024 * 1024)
 
 static bool is_unreserved(const ResourceView *v, _unused_ void *userdata) {
@@ -27,14 +27,16 @@ static bool is_reserved_to(const ResourceView *v, void *userdata) {
 
 static bool role_seen_before(const Resources *r, size_t i) {
         for (size_t k = 0; k < i; k++)
-                if (streq_ptr(r->entries[k].meta->reservation_role, r->entries[i].meta->reservation_role))
+                if (streq_ptr(r->entries[k].meta->reservation_role,
+                              r->entries[i].meta->reservation_role))
                         return true;
 
         return false;
 }
 
 /* Stops at the first visit that doesn't return 0, and returns that. */
-int resources_foreach_reservation(const Resources *r, ResourceReservationVisitor visit, void *userdata) {
+int resources_foreach_reservation(const Resources *r, ResourceReservationVisitor visit,
+                                  void *userdata) {
         assert(r);
         assert(visit);
 
@@ -98,7 +100,8 @@ void resources_foreach_scalar(const Resources *r, ResourceScalarVisitor visit, v
 }
 
 /*
- * Totals by name. Few names, so the list is searched from the start; readers count on some being there.
+ * Totals by name. Few names, so the list is searched from the start; readers count on some being
+ * there.
  */
 typedef struct Total {
         const ResourceMeta *meta;
@@ -110,7 +113,8 @@ static int total_add(Total *totals, size_t *n, const Entry *e) {
         int k;
 
         for (size_t i = 0; i < *n; i++)
-                if (totals[i].meta->kind == e->meta->kind && totals[i].meta->revocable == e->meta->revocable &&
+                if (totals[i].meta->kind == e->meta->kind &&
+                    totals[i].meta->revocable == e->meta->revocable &&
                     streq(totals[i].meta->name, e->meta->name))
                         return value_add(&totals[i].value, &e->value);
 
@@ -123,11 +127,13 @@ static int total_add(Total *totals, size_t *n, const Entry *e) {
 }
 
 static int total_visit(const Total *t, ResourceTotalVisitor visit, void *userdata) {
-        _cleanup_(buffer_deinit) Buffer name = BUFFER_INIT(TEXT_MAX_BYTES), text = BUFFER_INIT(TEXT_MAX_BYTES);
+        _cleanup_(buffer_deinit) Buffer name = BUFFER_INIT(TEXT_MAX_BYTES),
+                                        text = BUFFER_INIT(TEXT_MAX_BYTES);
         const bool scalar = t->meta->kind == VALUE_SCALAR;
         int k;
 
-        k = buffer_printf(&name, "%s%s%c", t->meta->name, t->meta->revocable ? "_revocable" : "", '\0');
+        k = buffer_printf(&name, "%s%s%c", t->meta->name, t->meta->revocable ? "_revocable" : "",
+                          '\0');
         if (k >= 0 && !scalar)
                 k = value_format(&t->value, &text);
         if (k >= 0 && !scalar)
@@ -135,7 +141,8 @@ static int total_visit(const Total *t, ResourceTotalVisitor visit, void *userdat
         if (k < 0)
                 return k;
 
-        visit(buffer_data(&name), scalar ? t->value.milli : 0, scalar ? NULL : buffer_data(&text), userdata);
+        visit(buffer_data(&name), scalar ? t->value.milli : 0, scalar ? NULL : buffer_data(&text),
+              userdata);
         return 0;
 }
 

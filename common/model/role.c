@@ -11,14 +11,16 @@
 #include "common/model/explain.h"
 #include "common/model/role.h"
 
-static int component_check(const char *role, const char *component, size_t n, char **reterr_message) {
+static int component_check(const char *role, const char *component, size_t n,
+                           char **reterr_message) {
         static const char *const reserved[] = { ".", "..", "*" };
         const int n_print = (int) n;
 
         for (size_t i = 0; i < ELEMENTSOF(reserved); i++)
                 if (strlen(reserved[i]) == n && memcmp(component, reserved[i], n) == 0)
                         return explain(reterr_message, ROLE_E_INVALID,
-                                       "Role '%s' cannot include '%s' as a component", role, reserved[i]);
+                                       "Role '%s' cannot include '%s' as a component", role,
+                                       reserved[i]);
 
         if (component[0] == '-')
                 return explain(reterr_message, ROLE_E_INVALID,
@@ -28,7 +30,8 @@ static int component_check(const char *role, const char *component, size_t n, ch
         for (size_t i = 0; i < n; i++)
                 if (strchr("\t\n\v\f\r \x7f", component[i]))
                         return explain(reterr_message, ROLE_E_INVALID,
-                                       "Role component '%.*s' is invalid because it contains backspace or whitespace",
+                                       "Role component '%.*s' is invalid because it contains "
+                                       "backspace or whitespace",
                                        n_print, component);
 
         return ROLE_OK;
@@ -45,14 +48,17 @@ int role_check(const char *role, char **reterr_message) {
 
         n = strlen(role);
         if (n == 0)
-                return explain(reterr_message, ROLE_E_INVALID, "Role names cannot be the empty string");
+                return explain(reterr_message, ROLE_E_INVALID,
+                               "Role names cannot be the empty string");
         if (n > ROLE_TEXT_MAX)
-                return explain(reterr_message, ROLE_E_INVALID, "Role must not be longer than %d characters",
-                               ROLE_TEXT_MAX);
+                return explain(reterr_message, ROLE_E_INVALID,
+                               "Role must not be longer than %d characters", ROLE_TEXT_MAX);
         if (role[0] == '/')
-                return explain(reterr_message, ROLE_E_INVALID, "Role '%s' cannot start with a slash", role);
+                return explain(reterr_message, ROLE_E_INVALID,
+                               "Role '%s' cannot start with a slash", role);
         if (role[n - 1] == '/')
-                return explain(reterr_message, ROLE_E_INVALID, "Role '%s' cannot end with a slash", role);
+                return explain(reterr_message, ROLE_E_INVALID, "Role '%s' cannot end with a slash",
+                               role);
         if (strstr(role, "//"))
                 return explain(reterr_message, ROLE_E_INVALID,
                                "Role '%s' cannot contain two adjacent slashes", role);

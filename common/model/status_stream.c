@@ -108,7 +108,8 @@ static bool is_full(const StatusStream *s, bool terminal, size_t n_bytes) {
                s->n_pending_bytes > STATUS_STREAM_MAX_PENDING_BYTES - n_bytes;
 }
 
-int status_stream_update_check(const StatusStream *s, const uint8_t uuid[static 16], bool terminal, size_t n_bytes) {
+int status_stream_update_check(const StatusStream *s, const uint8_t uuid[static 16], bool terminal,
+                               size_t n_bytes) {
         assert(s);
 
         if (was_acked(s, uuid) || is_pending(s, uuid))
@@ -125,7 +126,8 @@ int status_stream_update_check(const StatusStream *s, const uint8_t uuid[static 
  * Takes a new update, with a copy of its bytes, behind those that wait. Returns 0, an outcome of
  * status_stream_update_check(), or -ENOMEM.
  */
-int status_stream_update(StatusStream *s, const uint8_t uuid[static 16], bool terminal, const void *bytes, size_t n_bytes) {
+int status_stream_update(StatusStream *s, const uint8_t uuid[static 16], bool terminal,
+                         const void *bytes, size_t n_bytes) {
         Update *u;
         size_t n_allocated;
         int r;
@@ -273,8 +275,9 @@ void status_stream_forwarded(StatusStream *s, usec_t now_usec) {
         assert(s);
         assert(s->pending);
 
-        s->due_usec = usec_add(now_usec, usec_backoff(STATUS_STREAM_RETRY_MIN_USEC, STATUS_STREAM_RETRY_MAX_USEC,
-                                                      s->n_forwarded));
+        s->due_usec = usec_add(now_usec,
+                               usec_backoff(STATUS_STREAM_RETRY_MIN_USEC,
+                                            STATUS_STREAM_RETRY_MAX_USEC, s->n_forwarded));
         s->n_forwarded++;
 }
 

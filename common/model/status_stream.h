@@ -23,7 +23,7 @@ typedef struct StatusUpdate {
 #define STATUS_STREAM_MAX_PENDING 1024
 #define STATUS_STREAM_MAX_PENDING_BYTES (4 * 1024 * 1024)
 
-/* How many acknowledged uuids are remembered, to know repetitions: as many as can be in doubt at once. */
+/* How many acknowledged uuids are remembered: as many as can be in doubt at once. */
 #define STATUS_STREAM_MAX_ACKED STATUS_STREAM_MAX_PENDING
 
 #define STATUS_STREAM_RETRY_MIN_USEC (10 * USEC_PER_SEC)
@@ -31,8 +31,8 @@ typedef struct StatusUpdate {
 
 enum {
         STATUS_STREAM_OK = 0,
-        STATUS_STREAM_E_DUPLICATE,    /* this uuid was received, or acknowledged, before: success to who sent it */
-        STATUS_STREAM_E_TERMINATED,   /* a terminal update came before: success to who sent it, not kept */
+        STATUS_STREAM_E_DUPLICATE,    /* received or acknowledged before: success to who sent it */
+        STATUS_STREAM_E_TERMINATED,   /* after a terminal one: success to who sent it, not kept */
         STATUS_STREAM_E_FULL,         /* over the bound above: to be sent again later */
         STATUS_STREAM_E_UNEXPECTED,   /* acknowledges what is not in flight: to be ignored */
 };
@@ -41,21 +41,26 @@ StatusStream *status_stream_new(void);
 StatusStream *status_stream_free(StatusStream *s);
 DEFINE_CLEANUP(StatusStream *, status_stream_free)
 
-/* Both change the stream only when they return 0, so that the caller can make it durable first: ask _check, write, then do. */
-int status_stream_update(StatusStream *s, const uint8_t uuid[static 16], bool terminal, const void *bytes, size_t n_bytes);
+/* Both change the stream only if they return 0. To be durable first: ask _check, write, then do. */
+int status_stream_update(StatusStream *s, const uint8_t uuid[static 16], bool terminal,
+                         const void *bytes, size_t n_bytes);
 int status_stream_ack(StatusStream *s, const uint8_t uuid[static 16]);
 
 /* What the two above would return, without doing it. */
-int status_stream_update_check(const StatusStream *s, const uint8_t uuid[static 16], bool terminal, size_t n_bytes);
+int status_stream_update_check(const StatusStream *s, const uint8_t uuid[static 16], bool terminal,
+                               size_t n_bytes);
 int status_stream_ack_check(const StatusStream *s, const uint8_t uuid[static 16]);
 
 /* Replay of a log that keeps only the uuid of what was acknowledged; in the order of the log. */
 int status_stream_replay_acked(StatusStream *s, const uint8_t uuid[static 16], bool terminal);
 
-/* The oldest update that is not acknowledged: the only one that may be in flight. NULL: nothing to say. */
+/* The oldest update not acknowledged: the only one that may be in flight. NULL: nothing to say. */
 const StatusUpdate *status_stream_head(const StatusStream *s);
 
-/* The newest one, and the one after `u`; NULL where there is none. Oldest first: start at the head. */
+/*
+ * The newest one, and the one after `u`; NULL where there is none. Oldest first: start at the
+ * head.
+ */
 const StatusUpdate *status_stream_tail(const StatusStream *s);
 const StatusUpdate *status_stream_next(const StatusUpdate *u);
 
@@ -73,5 +78,7 @@ size_t status_stream_n_pending(const StatusStream *s);
 /* A terminal update was received: the task is over, whoever knows it already. */
 bool status_stream_is_terminated(const StatusStream *s);
 
-/* A terminal update was acknowledged: nothing will ever happen here again; free the stream and its records. */
+/*
+ * A terminal update was acknowledged: nothing will happen here any more; free stream and records.
+ */
 bool status_stream_is_done(const StatusStream *s);

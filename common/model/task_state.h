@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Task states: which are the end, and what frameworks of limited knowledge are told. See task_state.c. */
+/* Task states: which are the end, and what frameworks are told of them. See task_state.c. */
 
 #include "common/base/macro.h"
 #include "proto/mesos.pb-c.h"

@@ -223,7 +223,10 @@ static int ranges_add(Value *a, const Value *b) {
         return 0;
 }
 
-/* What is left of `r` when the ranges of b from *k on are taken out; skips those that end before it. */
+/*
+ * What is left of `r` when the ranges of b from *k on are taken out; skips those that end before
+ * it.
+ */
 static void ranges_cut(ValueRange r, const Value *b, size_t *k, ValueRange *rest, size_t *n) {
         while (*k < b->n && b->ranges[*k].end < r.begin)
                 (*k)++;
@@ -382,7 +385,8 @@ int value_format_milli(int64_t milli, Buffer *b) {
                         fraction[n - 1] = '\0';
         }
 
-        return buffer_printf(b, "%s%" PRIu64 "%s", milli < 0 ? "-" : "", magnitude / 1000, fraction);
+        return buffer_printf(b, "%s%" PRIu64 "%s", milli < 0 ? "-" : "", magnitude / 1000,
+                             fraction);
 }
 
 static int ranges_format(const Value *v, Buffer *b) {
@@ -390,8 +394,8 @@ static int ranges_format(const Value *v, Buffer *b) {
 
         r = buffer_append_char(b, '[');
         for (size_t i = 0; i < v->n && r >= 0; i++)
-                r = buffer_printf(b, "%s%" PRIu64 "-%" PRIu64, i > 0 ? ", " : "", v->ranges[i].begin,
-                                  v->ranges[i].end);
+                r = buffer_printf(b, "%s%" PRIu64 "-%" PRIu64, i > 0 ? ", " : "",
+                                  v->ranges[i].begin, v->ranges[i].end);
 
         return r < 0 ? r : buffer_append_char(b, ']');
 }
@@ -585,7 +589,8 @@ static int parse_bound(const char *token, size_t n, uint64_t *ret, char **reterr
                         return VALUE_OK;
         }
 
-        return explain(reterr_message, VALUE_E_INVALID, "Expecting non-negative integers in '%.*s'", (int) n, token);
+        return explain(reterr_message, VALUE_E_INVALID, "Expecting non-negative integers in '%.*s'",
+                       (int) n, token);
 }
 
 static int ranges_parse(const char *text, Value *ret, char **reterr_message) {
@@ -615,7 +620,8 @@ static int ranges_parse(const char *text, Value *ret, char **reterr_message) {
                         return r;
 
                 if (v.ranges[v.n].begin > v.ranges[v.n].end)
-                        return explain(reterr_message, VALUE_E_INVALID, "Invalid ranges resource: begin > end");
+                        return explain(reterr_message, VALUE_E_INVALID,
+                                       "Invalid ranges resource: begin > end");
         }
 
         ranges_normalize(&v);
@@ -695,7 +701,8 @@ int value_parse(const char *text, Value *ret, char **reterr_message) {
 
         if (*dense == '\0')
                 return explain(reterr_message, VALUE_E_INVALID, "Expecting non-empty string");
-        if (!brackets_match(dense, '{', '}') || !brackets_match(dense, '[', ']') || !brackets_match(dense, '(', ')'))
+        if (!brackets_match(dense, '{', '}') || !brackets_match(dense, '[', ']') ||
+            !brackets_match(dense, '(', ')'))
                 return explain(reterr_message, VALUE_E_INVALID, "Mismatched brackets");
 
         if (*dense == '[')

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Value: an amount: a scalar in thousandths, ranges of numbers, a set of names, or a text. See value.c. */
+/* Value: a scalar in thousandths, ranges of numbers, a set of names, or a text. See value.c. */
 
 #include "common/base/buffer.h"
 #include "common/base/macro.h"
@@ -45,22 +45,30 @@ bool value_is_empty(const Value *v);
 bool value_equal(const Value *a, const Value *b);
 bool value_contains(const Value *a, const Value *b);
 
-/* Of equal kinds, and not of texts. Subtracting more than there is leaves nothing. -EOVERFLOW and -ENOMEM change nothing. */
+/*
+ * Of equal kinds, and not of texts. Subtracting more than there is leaves nothing. -EOVERFLOW and
+ * -ENOMEM change nothing.
+ */
 int value_add(Value *a, const Value *b);
 int value_subtract(Value *a, const Value *b);
 
-/* "4.5", "[1-5,7-9]", "{a,b}", or any other text, as flags have them. *reterr_message as Mesos words it. */
+/* "4.5", "[1-5,7-9]", "{a,b}", or any other text. *reterr_message as Mesos words it. */
 int value_parse(const char *text, Value *ret, char **reterr_message);
 
 /* "4.5", "[1-5, 7-9]", "{a, b}". */
 int value_format(const Value *v, Buffer *b);
 
-/* The wire's double, rounded to thousandths half away from zero; false when no amount: not finite, or too large. */
+/*
+ * The wire's double, rounded half away from zero; false if it is no amount: not finite, or too
+ * large.
+ */
 bool value_milli_from_double(double number, int64_t *ret_milli);
 double value_milli_to_double(int64_t milli);
 int value_format_milli(int64_t milli, Buffer *b);
 
-/* The wire's parts; the caller has judged them: ranges ordered within themselves, items distinct. */
+/*
+ * The wire's parts; the caller has judged them: ranges ordered within themselves, items distinct.
+ */
 int value_from_ranges_pb(const Mesos__V1__Value__Ranges *pb, Value *ret);
 int value_from_set_pb(const Mesos__V1__Value__Set *pb, Value *ret);
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Random numbers for property tests: a run can be repeated with the seed it printed (SEED=… make check). */
+/* Random numbers for property tests: SEED=… repeats the run that printed it. */
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -43,7 +43,8 @@ static Resources *parse(const char *text) {
         return r;
 }
 
-static void on_offer(const char *framework_id, const char *role, const char *agent_id, Resources *offered, void *userdata) {
+static void on_offer(const char *framework_id, const char *role, const char *agent_id,
+                     Resources *offered, void *userdata) {
         Fixture *f = userdata;
         Made *made = &f->offers[f->n_offers++];
 
@@ -86,11 +87,16 @@ static void add_agent(Fixture *f, const char *id, const char *total) {
         assert_int_equal(allocator_agent_add(f->a, id, r, false), 0);
 }
 
-static void add_framework_with(Fixture *f, const char *id, const char *role, unsigned capabilities) {
+static void add_framework_with(Fixture *f, const char *id, const char *role,
+                               unsigned capabilities) {
         const AllocatorRole roles[] = { { .name = role } };
+        const AllocatorFramework info = {
+                .capabilities = capabilities,
+                .roles = roles,
+                .n_roles = 1,
+        };
 
-        assert_int_equal(allocator_framework_add(f->a, id, &(AllocatorFramework) {
-                                 .capabilities = capabilities, .roles = roles, .n_roles = 1 }), 0);
+        assert_int_equal(allocator_framework_add(f->a, id, &info), 0);
 }
 
 static void add_framework(Fixture *f, const char *id, const char *role) {
@@ -116,18 +122,22 @@ static void assert_resources(const Resources *r, const char *text) {
         assert_string_equal(formatted, text);
 }
 
-static void assert_offer(const Made *made, const char *framework, const char *agent, const char *text) {
+static void assert_offer(const Made *made, const char *framework, const char *agent,
+                         const char *text) {
         assert_string_equal(made->framework, framework);
         assert_string_equal(made->agent, agent);
         assert_resources(made->resources, text);
 }
 
 /* The framework answers offer i; it is gone then. */
-static void answer(Fixture *f, size_t i, AllocatorReason reason, usec_t refuse_usec, usec_t now_usec) {
+static void answer(Fixture *f, size_t i, AllocatorReason reason, usec_t refuse_usec,
+                   usec_t now_usec) {
         Made made = f->offers[i];
 
         f->offers[i] = f->offers[--f->n_offers];
-        assert_int_equal(allocator_recover(f->a, made.framework, made.agent, made.resources, reason, refuse_usec, now_usec), 0);
+        assert_int_equal(allocator_recover(f->a, made.framework, made.agent, made.resources, reason,
+                                           refuse_usec, now_usec),
+                         0);
         resources_free(made.resources);
 }
 
@@ -141,8 +151,8 @@ static void test_a_new_agent_is_offered_at_once_and_whole(void **state) {
 
         assert_int_equal(run(f, T0), 1);
         assert_offer(last_offer(f), "f1", "a1",
-                     "ports(allocated: *):[31000-32000]; cpus(allocated: *):8; mem(allocated: *):8192; "
-                     "disk(allocated: *):16384");
+                     "ports(allocated: *):[31000-32000]; cpus(allocated: *):8; mem(allocated: "
+                     "*):8192; disk(allocated: *):16384");
         assert_true(resources_is_empty(allocator_agent_free(f->a, "a1")));
         assert_int_equal(allocator_next_due(f->a), USEC_INFINITY);
         assert_int_equal(run(f, T0), 0);
@@ -173,7 +183,8 @@ static void test_what_is_freed_is_offered_at_once(void **state) {
         assert_offer(last_offer(f), "f1", "a1", "cpus(allocated: *):1; mem(allocated: *):32");
 }
 
-static void test_a_declined_agent_goes_to_the_next_framework_and_comes_back_when_the_filter_ends(void **state) {
+static void
+test_a_declined_agent_goes_to_the_next_framework_and_comes_back_when_the_filter_ends(void **state) {
         Fixture *f = *state;
 
         add_framework(f, "f1", "*");
@@ -206,7 +217,10 @@ static void test_a_filter_lasts_no_less_than_the_allocation_interval(void **stat
         assert_int_equal(allocator_next_due(f->a), T0 + USEC_PER_SEC);
         assert_int_equal(run(f, T0 + USEC_PER_SEC), 1);
 
-        /* "No filter" of a decline is one interval as well, of the rest of an accepted offer nothing. */
+        /*
+         * "No filter" of a decline is one interval as well, of the rest of an accepted offer
+         * nothing.
+         */
         answer(f, 0, ALLOCATOR_DECLINED, 0, T0);
         assert_int_equal(run(f, T0), 0);
         assert_int_equal(run(f, T0 + USEC_PER_SEC), 1);
@@ -347,10 +361,11 @@ static void test_reserved_resources_go_to_their_role_and_those_below_it(void **s
         /* By name "eng" comes first, and "eng/web" has all but what is for its sibling. */
         assert_int_equal(run(f, T0), 1);
         assert_offer(last_offer(f), "f2", "a1",
-                     "cpus(allocated: eng/web)(reservations: [(STATIC,eng)]):4; "
-                     "mem(allocated: eng/web)(reservations: [(STATIC,eng)]):256; "
-                     "cpus(allocated: eng/web):1; mem(allocated: eng/web):64");
-        assert_resources(allocator_agent_free(f->a, "a1"), "cpus(reservations: [(STATIC,eng/db)]):2");
+                     "cpus(allocated: eng/web)(reservations: [(STATIC,eng)]):4; mem(allocated: "
+                     "eng/web)(reservations: [(STATIC,eng)]):256; cpus(allocated: eng/web):1; "
+                     "mem(allocated: eng/web):64");
+        assert_resources(allocator_agent_free(f->a, "a1"),
+                         "cpus(reservations: [(STATIC,eng/db)]):2");
 }
 
 static void test_too_little_is_not_offered(void **state) {
@@ -454,7 +469,8 @@ static void test_what_runs_already_counts(void **state) {
 
 static void test_an_agent_that_shrank_pays_its_debt_before_it_offers(void **state) {
         Fixture *f = *state;
-        _cleanup_(resources_freep) Resources *used = parse("cpus:6;ports:[1-6]"), *less = parse("cpus:4;ports:[1-4]");
+        _cleanup_(resources_freep) Resources *used = parse("cpus:6;ports:[1-6]"),
+                                             *less = parse("cpus:4;ports:[1-4]");
         _cleanup_(resources_freep) Resources *part = parse("cpus:3;ports:[1-3]");
 
         add_agent(f, "a1", "cpus:8;ports:[1-8]");
@@ -500,7 +516,10 @@ static void test_a_role_left_behind_is_charged_until_its_tasks_end(void **state)
         add_framework(f, "f1", "a");
         add_agent(f, "a1", "cpus:8;mem:8192");
         assert_int_equal(run(f, T0), 1);
-        assert_int_equal(allocator_framework_update(f->a, "f1", &(AllocatorFramework) { .roles = other, .n_roles = 1 }), 0);
+        assert_int_equal(allocator_framework_update(
+                                         f->a, "f1",
+                                         &(AllocatorFramework) { .roles = other, .n_roles = 1 }),
+                         0);
         assert_true(allocator_share(f->a, "f1", "a") > 0.99);
         answer(f, 0, ALLOCATOR_FREED, 0, T0);
         assert_true(allocator_share(f->a, "f1", "a") < 0.01);
@@ -524,15 +543,16 @@ static void test_known_ids_are_not_added_twice(void **state) {
 
         add_framework(f, "f1", "*");
         add_agent(f, "a1", "cpus:1");
-        assert_int_equal(allocator_framework_add(f->a, "f1", &(AllocatorFramework) {}), ALLOCATOR_E_EXISTS);
+        assert_int_equal(allocator_framework_add(f->a, "f1", &(AllocatorFramework) {}),
+                         ALLOCATOR_E_EXISTS);
         assert_int_equal(allocator_agent_add(f->a, "a1", total, false), ALLOCATOR_E_EXISTS);
         assert_int_equal(allocator_agent_remove(f->a, "a9"), ALLOCATOR_E_UNKNOWN);
         assert_null(allocator_agent_free(f->a, "a9"));
 }
 
 /*
- * Anything may happen in any order. Beside the allocator the test keeps what every agent should have
- * and who wants what; after each event the books must agree.
+ * Anything may happen in any order. Beside the allocator the test keeps what every agent should
+ * have and who wants what; after each event the books must agree.
  */
 #define N_AGENTS 12
 #define N_FRAMEWORKS 6
@@ -695,15 +715,18 @@ static void world_answer(World *w) {
 
         i = random_below(&w->random, f->n_offers);
         if (random_below(&w->random, 2)) {
-                const unsigned framework = number(f->offers[i].framework), agent = number(f->offers[i].agent);
+                const unsigned framework = number(f->offers[i].framework),
+                               agent = number(f->offers[i].agent);
                 usec_t refuse_usec = random_below(&w->random, 20) * USEC_PER_SEC;
 
                 if (w->framework_active[framework] && w->n_refusals < ELEMENTSOF(w->refusals)) {
                         w->refusals[w->n_refusals].framework = framework;
                         w->refusals[w->n_refusals].agent = agent;
-                        w->refusals[w->n_refusals].resources = resources_copy(f->offers[i].resources);
+                        w->refusals[w->n_refusals].resources =
+                                        resources_copy(f->offers[i].resources);
                         resources_unallocate(w->refusals[w->n_refusals].resources);
-                        w->refusals[w->n_refusals++].until_usec = w->now_usec + MAX(refuse_usec, USEC_PER_SEC);
+                        w->refusals[w->n_refusals++].until_usec =
+                                        w->now_usec + MAX(refuse_usec, USEC_PER_SEC);
                 }
 
                 answer(f, i, ALLOCATOR_DECLINED, refuse_usec, w->now_usec);
@@ -715,8 +738,9 @@ static void world_answer(World *w) {
                         return;
 
                 resources_subtract(f->offers[i].resources, part);
-                assert_int_equal(allocator_recover(f->a, f->offers[i].framework, f->offers[i].agent, part, ALLOCATOR_FREED, 0,
-                                                   w->now_usec), 0);
+                assert_int_equal(allocator_recover(f->a, f->offers[i].framework, f->offers[i].agent,
+                                                   part, ALLOCATOR_FREED, 0, w->now_usec),
+                                 0);
                 if (resources_is_empty(f->offers[i].resources)) {
                         resources_free(f->offers[i].resources);
                         f->offers[i] = f->offers[--f->n_offers];
@@ -728,7 +752,8 @@ static void assert_wanted(const World *w, const Made *made) {
         const unsigned framework = number(made->framework), agent = number(made->agent);
         _cleanup_(resources_freep) Resources *offered = resources_copy(made->resources);
 
-        assert_true(w->framework_known[framework] && w->framework_active[framework] && !w->suppressed[framework]);
+        assert_true(w->framework_known[framework] && w->framework_active[framework] &&
+                    !w->suppressed[framework]);
         assert_true(w->agent_known[agent] && w->agent_active[agent]);
         assert_string_equal(made->role, w->role[framework]);
 
@@ -750,14 +775,16 @@ static void assert_books(const World *w) {
                 sum = resources_copy(allocator_agent_free(w->f->a, name('a', i)));
                 for (size_t k = 0; k < w->f->n_offers; k++)
                         if (number(w->f->offers[k].agent) == i) {
-                                _cleanup_(resources_freep) Resources *held = resources_copy(w->f->offers[k].resources);
+                                _cleanup_(resources_freep) Resources *held =
+                                                resources_copy(w->f->offers[k].resources);
 
                                 resources_unallocate(held);
                                 assert_int_equal(resources_add(sum, held), 0);
                         }
 
                 assert_true(resources_equal(sum, w->total[i]));
-                assert_true(resources_equal(allocator_agent_total(w->f->a, name('a', i)), w->total[i]));
+                assert_true(resources_equal(allocator_agent_total(w->f->a, name('a', i)),
+                                            w->total[i]));
         }
 }
 
@@ -769,7 +796,8 @@ static void assert_shares(const World *w) {
                         total += resources_scalar_milli(w->total[i], "cpus");
 
         for (size_t k = 0; k < w->f->n_offers; k++)
-                held[number(w->f->offers[k].framework)] += resources_scalar_milli(w->f->offers[k].resources, "cpus");
+                held[number(w->f->offers[k].framework)] +=
+                                resources_scalar_milli(w->f->offers[k].resources, "cpus");
 
         for (unsigned i = 0; i < N_FRAMEWORKS && total > 0; i++)
                 if (w->framework_known[i])
@@ -806,7 +834,8 @@ static void world_step(World *w) {
         assert_shares(w);
 }
 
-static void test_whatever_happens_the_books_agree_and_nobody_gets_what_they_do_not_want(void **state) {
+static void
+test_whatever_happens_the_books_agree_and_nobody_gets_what_they_do_not_want(void **state) {
         _cleanup_free_ World *w = calloc(1, sizeof(*w));
 
         w->random = random_seeded();
@@ -836,8 +865,9 @@ int main(void) {
                 TEST(test_an_inactive_agent_is_not_offered),
                 TEST(test_new_attributes_clear_the_filters_of_an_agent),
                 TEST(test_agents_with_gpus_are_hidden_from_who_does_not_know_gpus),
-                cmocka_unit_test_setup_teardown(test_gpus_are_offered_to_all_when_the_operator_says_so, setup_gpus_for_all,
-                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                                test_gpus_are_offered_to_all_when_the_operator_says_so,
+                                setup_gpus_for_all, teardown),
                 TEST(test_remote_regions_are_for_region_aware_frameworks),
                 TEST(test_reserved_resources_go_to_their_role_and_those_below_it),
                 TEST(test_too_little_is_not_offered),

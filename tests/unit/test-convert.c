@@ -10,7 +10,8 @@
 
 #include "common/model/convert.h"
 
-static void assert_attribute(const Mesos__V1__Attribute *a, const char *name, int type, const char *text) {
+static void assert_attribute(const Mesos__V1__Attribute *a, const char *name, int type,
+                             const char *text) {
         _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(1024);
         _cleanup_free_ char *formatted = NULL;
 
@@ -28,7 +29,9 @@ static void test_attributes_are_read_and_shown_as_mesos_does(void **state) {
 
         (void) state;
 
-        assert_int_equal(attributes_parse("rack:abc;num:1.5;range:[1-3,7-9];txt:x y;time:10:30", &list, &n, &message), 0);
+        assert_int_equal(attributes_parse("rack:abc;num:1.5;range:[1-3,7-9];txt:x y;time:10:30",
+                                          &list, &n, &message),
+                         0);
         assert_int_equal(n, 5);
         assert_attribute(list[0], "rack", MESOS__V1__VALUE__TYPE__TEXT, "abc");
         assert_attribute(list[1], "num", MESOS__V1__VALUE__TYPE__SCALAR, "1.5");
@@ -72,7 +75,8 @@ static void test_bad_attributes_are_refused(void **state) {
                 Mesos__V1__Attribute **list;
                 size_t n;
 
-                assert_int_equal(attributes_parse(bad[i].text, &list, &n, &message), ATTRIBUTES_E_INVALID);
+                assert_int_equal(attributes_parse(bad[i].text, &list, &n, &message),
+                                 ATTRIBUTES_E_INVALID);
                 assert_string_equal(message, bad[i].message);
         }
 }

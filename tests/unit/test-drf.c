@@ -74,7 +74,8 @@ static void charge(Fixture *f, DrfLeaf *leaf, const char *text) {
 static bool append(DrfLeaf *leaf, void *userdata) {
         Fixture *f = userdata;
 
-        buffer_printf(&f->order, "%s%s", buffer_size(&f->order) > 0 ? " " : "", (const char *) drf_leaf_userdata(leaf));
+        buffer_printf(&f->order, "%s%s", buffer_size(&f->order) > 0 ? " " : "",
+                      (const char *) drf_leaf_userdata(leaf));
         return true;
 }
 

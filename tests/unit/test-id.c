@@ -32,7 +32,10 @@ static void test_ids_that_are_no_directory_names_are_refused_in_mesos_words(void
                 { "..", "'..' is disallowed" },
                 { "a/b", "'a/b' contains invalid characters" },
                 { "a\\b", "'a\\b' contains invalid characters" },
-                { "a\x01""b", "'a\x01""b' contains invalid characters" },
+                { "a\x01"
+                  "b",
+                  "'a\x01"
+                  "b' contains invalid characters" },
                 { "a\x7f", "'a\x7f' contains invalid characters" },
         };
         char message[ID_MESSAGE_MAX];
@@ -59,7 +62,8 @@ static void test_255_characters_fit_and_256_do_not(void **state) {
 
         /* The longest message of all is not cut. */
         id[0] = '/';
-        assert_string_equal(id_check_message(id, message) + ID_TEXT_MAX + 2, " contains invalid characters");
+        assert_string_equal(id_check_message(id, message) + ID_TEXT_MAX + 2,
+                            " contains invalid characters");
 }
 
 static void test_made_ids_look_like_those_of_mesos(void **state) {

@@ -35,15 +35,17 @@ static void assert_resources(const Resources *r, const char *text) {
 }
 
 static void test_flags_become_resources(void **state) {
-        _cleanup_(resources_freep) Resources *r = parse(
-                        "cpus:4;mem:2048;disk:4096;ports:[31000-31010,31020-31030];cpus(ra):2;mem(ra):512;disk(rb):100;"
-                        "gadgets:{a,b,c};widgets:7.25");
+        _cleanup_(resources_freep) Resources *r =
+                        parse("cpus:4;mem:2048;disk:4096;ports:[31000-31010,31020-31030];"
+                              "cpus(ra):2;mem(ra):512;disk(rb):100;gadgets:{a,b,c};widgets:7.25");
 
         (void) state;
 
-        assert_resources(r, "cpus:4; mem:2048; disk:4096; ports:[31000-31010, 31020-31030]; "
-                            "cpus(reservations: [(STATIC,ra)]):2; mem(reservations: [(STATIC,ra)]):512; "
-                            "disk(reservations: [(STATIC,rb)]):100; gadgets:{a, b, c}; widgets:7.25");
+        assert_resources(r,
+                         "cpus:4; mem:2048; disk:4096; ports:[31000-31010, 31020-31030]; "
+                         "cpus(reservations: [(STATIC,ra)]):2; mem(reservations: "
+                         "[(STATIC,ra)]):512; disk(reservations: [(STATIC,rb)]):100; gadgets:{a, "
+                         "b, c}; widgets:7.25");
         assert_int_equal(resources_scalar_milli(r, "cpus"), 6000);
         assert_int_equal(resources_scalar_milli(r, "gpus"), 0);
         assert_true(resources_has(r, "ports"));
@@ -57,11 +59,13 @@ static void test_the_default_role_owns_what_is_given_to_nobody(void **state) {
         (void) state;
 
         assert_int_equal(resources_parse("cpus:1;mem(*):2;disk(b):3", "a", &r, &message), 0);
-        assert_resources(r, "cpus(reservations: [(STATIC,a)]):1; mem:2; disk(reservations: [(STATIC,b)]):3");
+        assert_resources(r, "cpus(reservations: [(STATIC,a)]):1; mem:2; disk(reservations: "
+                            "[(STATIC,b)]):3");
 }
 
 static void test_equal_entries_of_a_flag_add_up_and_zero_vanishes(void **state) {
-        _cleanup_(resources_freep) Resources *r = parse("cpus:1;mem:0;cpus:0.5;ports:[1-2];ports:[3-4]");
+        _cleanup_(resources_freep) Resources *r =
+                        parse("cpus:1;mem:0;cpus:0.5;ports:[1-2];ports:[3-4]");
         _cleanup_(resources_freep) Resources *none = parse("");
 
         (void) state;
@@ -80,10 +84,12 @@ static void test_bad_flags_are_refused_in_mesos_words(void **state) {
                 { "cpus:1:2", "Bad value for resources, missing or extra ':' in cpus:1:2" },
                 { "cpus(a:1", "Bad value for resources, mismatched parentheses in cpus(a:1" },
                 { "cpus:abc", "Bad type for resource cpus value abc type TEXT" },
-                { "ports:[1-2", "Failed to parse resource ports value [1-2 error Mismatched brackets" },
+                { "ports:[1-2",
+                  "Failed to parse resource ports value [1-2 error Mismatched brackets" },
                 { "cpus:-1", "Resource 'cpus:-1' is invalid: Invalid scalar resource: value <= 0" },
                 { "cpus(a/):1", "Resource 'cpus:1' is invalid: Role 'a/' cannot end with a slash" },
-                { "x:1;x:{a}", "Resources with the same name ('x') but different types are not allowed" },
+                { "x:1;x:{a}",
+                  "Resources with the same name ('x') but different types are not allowed" },
         };
 
         (void) state;
@@ -92,7 +98,8 @@ static void test_bad_flags_are_refused_in_mesos_words(void **state) {
                 _cleanup_free_ char *message = NULL;
                 Resources *r = NULL;
 
-                assert_int_equal(resources_parse(bad[i].text, "*", &r, &message), RESOURCES_E_INVALID);
+                assert_int_equal(resources_parse(bad[i].text, "*", &r, &message),
+                                 RESOURCES_E_INVALID);
                 assert_string_equal(message, bad[i].message);
                 assert_null(r);
         }
@@ -233,13 +240,17 @@ static void test_amounts_that_are_none_are_refused_as_mesos_did(void **state) {
 
         message_scalar(&m, "cpus", -1);
         message_allocate(&m, "*");
-        assert_refused(&m, "Resource 'cpus(allocated: *):-1' is invalid: Invalid scalar resource: value <= 0");
+        assert_refused(&m, "Resource 'cpus(allocated: *):-1' is invalid: Invalid scalar "
+                           "resource: value <= 0");
         m.scalar.value = 0.0001;
-        assert_refused(&m, "Resource 'cpus(allocated: *):0' is invalid: Invalid scalar resource: value <= 0");
+        assert_refused(&m, "Resource 'cpus(allocated: *):0' is invalid: Invalid scalar resource: "
+                           "value <= 0");
         m.scalar.value = NAN;
-        assert_refused(&m, "Resource 'cpus(allocated: *):0' is invalid: Invalid scalar resource: value <= 0");
+        assert_refused(&m, "Resource 'cpus(allocated: *):0' is invalid: Invalid scalar resource: "
+                           "value <= 0");
         m.scalar.value = INFINITY;
-        assert_refused(&m, "Resource 'cpus(allocated: *):0' is invalid: Invalid scalar resource: value <= 0");
+        assert_refused(&m, "Resource 'cpus(allocated: *):0' is invalid: Invalid scalar resource: "
+                           "value <= 0");
         m.pb.scalar = NULL;
         assert_refused(&m, "Resource 'cpus(allocated: *):0' is invalid: Invalid scalar resource");
 
@@ -280,12 +291,14 @@ static void test_bad_ranges_and_sets_are_refused_as_mesos_did(void **state) {
         m.ranges.n_range = 1;
         m.range[0].begin = 31010;
         m.range[0].end = 31001;
-        assert_refused(&m, "Resource 'ports(allocated: *):[31010-31001]' is invalid: Invalid ranges resource: begin > end");
+        assert_refused(&m, "Resource 'ports(allocated: *):[31010-31001]' is invalid: Invalid "
+                           "ranges resource: begin > end");
         m.ranges.n_range = 2;
         m.range[0] = (Mesos__V1__Value__Range) { .base = m.range[1].base, .begin = 5, .end = 9 };
         m.range[1].begin = 1;
         m.range[1].end = 5;
-        assert_refused(&m, "Resource 'ports(allocated: *):[5-9, 1-5]' is invalid: Invalid ranges resource: overlapping ranges");
+        assert_refused(&m, "Resource 'ports(allocated: *):[5-9, 1-5]' is invalid: Invalid ranges "
+                           "resource: overlapping ranges");
 
         message_init(&m, "rack");
         m.pb.type = MESOS__V1__VALUE__TYPE__SET;
@@ -293,7 +306,8 @@ static void test_bad_ranges_and_sets_are_refused_as_mesos_did(void **state) {
         m.pb.set = &m.set;
         m.set.n_item = 2;
         m.items[0] = m.items[1] = TEXT("a");
-        assert_refused(&m, "Resource 'rack:{a, a}' is invalid: Invalid set resource: duplicated elements");
+        assert_refused(&m, "Resource 'rack:{a, a}' is invalid: Invalid set resource: duplicated "
+                           "elements");
 }
 
 static void test_bad_reservations_are_refused_in_mesos_words(void **state) {
@@ -304,32 +318,38 @@ static void test_bad_reservations_are_refused_in_mesos_words(void **state) {
         message_scalar(&m, "cpus", 1);
         message_allocate(&m, "*");
         message_reserve(&m, DYNAMIC, "*");
-        assert_refused(&m, "Resource 'cpus(allocated: *)(reservations: [(DYNAMIC,*)]):1' is invalid: "
-                           "Invalid reservation: role \"*\" cannot be reserved");
+        assert_refused(&m,
+                       "Resource 'cpus(allocated: *)(reservations: [(DYNAMIC,*)]):1' is invalid: "
+                       "Invalid reservation: role \"*\" cannot be reserved");
         m.stack[0].role = TEXT("a//b");
-        assert_refused(&m, "Resource 'cpus(allocated: *)(reservations: [(DYNAMIC,a//b)]):1' is invalid: "
-                           "Role 'a//b' cannot contain two adjacent slashes");
+        assert_refused(&m, "Resource 'cpus(allocated: *)(reservations: [(DYNAMIC,a//b)]):1' is "
+                           "invalid: Role 'a//b' cannot contain two adjacent slashes");
         m.stack[0].role = NULL;
-        assert_refused(&m, "Resource 'cpus(allocated: *)(reservations: [(DYNAMIC,)]):1' is invalid: "
-                           "Invalid reservation: 'Resource.ReservationInfo.role' field must be set.");
+        assert_refused(&m,
+                       "Resource 'cpus(allocated: *)(reservations: [(DYNAMIC,)]):1' is invalid: "
+                       "Invalid reservation: 'Resource.ReservationInfo.role' field must be set.");
         m.stack[0].has_type = false;
-        assert_refused(&m, "Resource 'cpus(allocated: *)(reservations: [(DYNAMIC,)]):1' is invalid: "
-                           "Invalid reservation: 'Resource.ReservationInfo.type' field must be set.");
+        assert_refused(&m,
+                       "Resource 'cpus(allocated: *)(reservations: [(DYNAMIC,)]):1' is invalid: "
+                       "Invalid reservation: 'Resource.ReservationInfo.type' field must be set.");
 
         message_scalar(&m, "cpus", 1);
         message_reserve(&m, DYNAMIC, "a");
         message_reserve(&m, DYNAMIC, "ab");
-        assert_refused(&m, "Resource 'cpus(reservations: [(DYNAMIC,a),(DYNAMIC,ab)]):1' is invalid: "
-                           "Invalid refined reservation: role 'ab' is not a refinement of 'a'");
+        assert_refused(&m,
+                       "Resource 'cpus(reservations: [(DYNAMIC,a),(DYNAMIC,ab)]):1' is invalid: "
+                       "Invalid refined reservation: role 'ab' is not a refinement of 'a'");
         m.stack[1].role = TEXT("a/b");
         m.stack[1].type = STATIC;
-        assert_refused(&m, "Resource 'cpus(reservations: [(DYNAMIC,a),(STATIC,a/b)]):1' is invalid: "
-                           "Invalid refined reservation: A refined reservation cannot be STATIC");
+        assert_refused(&m,
+                       "Resource 'cpus(reservations: [(DYNAMIC,a),(STATIC,a/b)]):1' is invalid: "
+                       "Invalid refined reservation: A refined reservation cannot be STATIC");
         m.stack[1].type = DYNAMIC;
         m.pb.role = TEXT("a/b");
-        assert_refused(&m, "Resource 'cpus(reservations: [(DYNAMIC,a),(DYNAMIC,a/b)]):1' is invalid: "
-                           "Invalid resource format: 'Resource.role' must not be set if there is more than one reservation in "
-                           "'Resource.reservations'");
+        assert_refused(&m,
+                       "Resource 'cpus(reservations: [(DYNAMIC,a),(DYNAMIC,a/b)]):1' is invalid: "
+                       "Invalid resource format: 'Resource.role' must not be set if there is "
+                       "more than one reservation in 'Resource.reservations'");
 }
 
 static void test_bad_old_reservations_are_refused_in_mesos_words(void **state) {
@@ -339,35 +359,37 @@ static void test_bad_old_reservations_are_refused_in_mesos_words(void **state) {
 
         message_scalar(&m, "cpus", 1);
         m.pb.reservation = &m.reservation;
-        assert_refused(&m, "Resource 'cpus:1' is invalid: "
-                           "Invalid reservation: role \"*\" cannot be dynamically reserved");
+        assert_refused(&m, "Resource 'cpus:1' is invalid: Invalid reservation: role \"*\" cannot "
+                           "be dynamically reserved");
         m.pb.role = TEXT("a");
         m.reservation.role = TEXT("a");
-        assert_refused(&m, "Resource 'cpus:1' is invalid: 'Resource.ReservationInfo.role' must not be set for the "
-                           "'Resource.reservation' field");
+        assert_refused(&m, "Resource 'cpus:1' is invalid: 'Resource.ReservationInfo.role' must "
+                           "not be set for the 'Resource.reservation' field");
         m.reservation.has_type = true;
-        assert_refused(&m, "Resource 'cpus:1' is invalid: 'Resource.ReservationInfo.type' must not be set for the "
-                           "'Resource.reservation' field");
+        assert_refused(&m, "Resource 'cpus:1' is invalid: 'Resource.ReservationInfo.type' must "
+                           "not be set for the 'Resource.reservation' field");
 
         message_scalar(&m, "cpus", 1);
         message_reserve(&m, STATIC, "a");
         m.pb.role = TEXT("b");
-        assert_refused(&m, "Resource 'cpus(reservations: [(STATIC,a)]):1' is invalid: Invalid resource format: "
-                           "'Resource.role' field with 'b' does not match the role 'a' in 'Resource.reservations'");
+        assert_refused(&m, "Resource 'cpus(reservations: [(STATIC,a)]):1' is invalid: Invalid "
+                           "resource format: 'Resource.role' field with 'b' does not match the "
+                           "role 'a' in 'Resource.reservations'");
         m.pb.role = TEXT("a");
         m.pb.reservation = &m.reservation;
-        assert_refused(&m, "Resource 'cpus(reservations: [(STATIC,a)]):1' is invalid: Invalid resource format: "
-                           "'Resource.reservation' must not be set if the single reservation in 'Resource.reservations' is "
-                           "STATIC");
+        assert_refused(&m, "Resource 'cpus(reservations: [(STATIC,a)]):1' is invalid: Invalid "
+                           "resource format: 'Resource.reservation' must not be set if the "
+                           "single reservation in 'Resource.reservations' is STATIC");
         m.stack[0].type = DYNAMIC;
         m.reservation.principal = TEXT("p");
-        assert_refused(&m, "Resource 'cpus(reservations: [(DYNAMIC,a)]):1' is invalid: Invalid resource format: "
-                           "'Resource.reservation.principal' field with 'p' does not match the principal '' in "
-                           "'Resource.reservations'");
+        assert_refused(&m, "Resource 'cpus(reservations: [(DYNAMIC,a)]):1' is invalid: Invalid "
+                           "resource format: 'Resource.reservation.principal' field with 'p' "
+                           "does not match the principal '' in 'Resource.reservations'");
         m.pb.role = mesos__v1__resource__role__default_value;
-        assert_refused(&m, "Resource 'cpus(reservations: [(DYNAMIC,a)]):1' is invalid: Invalid resource format: "
-                           "'Resource.role' and 'Resource.reservation' must either be both set or both not set if the single "
-                           "reservation in 'Resource.reservations' is DYNAMIC");
+        assert_refused(&m, "Resource 'cpus(reservations: [(DYNAMIC,a)]):1' is invalid: Invalid "
+                           "resource format: 'Resource.role' and 'Resource.reservation' must "
+                           "either be both set or both not set if the single reservation in "
+                           "'Resource.reservations' is DYNAMIC");
 }
 
 static void test_bad_disks_are_refused_in_mesos_words(void **state) {
@@ -377,26 +399,31 @@ static void test_bad_disks_are_refused_in_mesos_words(void **state) {
 
         message_scalar(&m, "mem", 1);
         m.pb.disk = &m.disk;
-        assert_refused(&m, "Resource 'mem[]:1' is invalid: DiskInfo should not be set for mem resource");
+        assert_refused(&m, "Resource 'mem[]:1' is invalid: DiskInfo should not be set for mem "
+                           "resource");
 
         message_scalar(&m, "disk", 1);
         m.pb.disk = &m.disk;
         m.disk.source = &m.source;
         m.source.type = MESOS__V1__RESOURCE__DISK_INFO__SOURCE__TYPE__RAW;
         m.source.mount = &m.mount;
-        assert_refused(&m, "Resource 'disk[RAW]:1' is invalid: Mount should not be set for RAW disk source");
+        assert_refused(&m, "Resource 'disk[RAW]:1' is invalid: Mount should not be set for RAW "
+                           "disk source");
         m.source.mount = NULL;
         m.source.path = &m.path;
         m.source.type = MESOS__V1__RESOURCE__DISK_INFO__SOURCE__TYPE__BLOCK;
-        assert_refused(&m, "Resource 'disk[BLOCK]:1' is invalid: Path should not be set for BLOCK disk source");
+        assert_refused(&m, "Resource 'disk[BLOCK]:1' is invalid: Path should not be set for "
+                           "BLOCK disk source");
         m.source.type = MESOS__V1__RESOURCE__DISK_INFO__SOURCE__TYPE__UNKNOWN;
-        assert_refused(&m, "Resource 'disk[UNKNOWN]:1' is invalid: Unsupported 'DiskInfo.Source.Type' in 'UNKNOWN'");
+        assert_refused(&m, "Resource 'disk[UNKNOWN]:1' is invalid: Unsupported "
+                           "'DiskInfo.Source.Type' in 'UNKNOWN'");
 
         message_scalar(&m, "cpus", 1);
         m.pb.shared = &m.shared;
         assert_refused(&m, "Resource 'cpus<SHARED>:1' is invalid: Resource cpus cannot be shared");
         m.pb.name = TEXT("disk");
-        assert_refused(&m, "Resource 'disk<SHARED>:1' is invalid: Only persistent volumes can be shared");
+        assert_refused(&m, "Resource 'disk<SHARED>:1' is invalid: Only persistent volumes can be "
+                           "shared");
 }
 
 static void test_more_resources_than_arithmetic_can_stand_are_refused(void **state) {
@@ -411,7 +438,8 @@ static void test_more_resources_than_arithmetic_can_stand_are_refused(void **sta
         for (size_t i = 0; i <= RESOURCES_MAX; i++)
                 list[i] = &m.pb;
 
-        assert_int_equal(resources_from_pb(list, RESOURCES_MAX + 1, &r, &message), RESOURCES_E_INVALID);
+        assert_int_equal(resources_from_pb(list, RESOURCES_MAX + 1, &r, &message),
+                         RESOURCES_E_INVALID);
         assert_string_equal(message, "Too many resources: 4097, at most 4096 are allowed");
 
         assert_int_equal(resources_from_pb(list, RESOURCES_MAX, &r, &message), 0);
@@ -426,12 +454,17 @@ static void test_what_may_be_used_is_judged_in_mesos_words(void **state) {
                 const char *message;
         } cases[] = {
                 { "gpus", "The 'gpus' resource must be an unsigned integer" },
-                { "unreserved", "Invalid DiskInfo: Persistent volumes cannot be created from unreserved resources" },
-                { "revocable volume", "Invalid DiskInfo: Persistent volumes cannot be created from revocable resources" },
-                { "no path", "Invalid DiskInfo: Expecting 'volume' to be set for persistent volume" },
+                { "unreserved", "Invalid DiskInfo: Persistent volumes cannot be created from "
+                                "unreserved resources" },
+                { "revocable volume", "Invalid DiskInfo: Persistent volumes cannot be created "
+                                      "from revocable resources" },
+                { "no path",
+                  "Invalid DiskInfo: Expecting 'volume' to be set for persistent volume" },
                 { "read-only", "Invalid DiskInfo: Read-only persistent volume not supported" },
-                { "host path", "Invalid DiskInfo: Expecting 'host_path' to be unset for persistent volume" },
-                { "bad id", "Invalid DiskInfo: Invalid persistence ID for persistent volume: 'a/b' contains invalid characters" },
+                { "host path",
+                  "Invalid DiskInfo: Expecting 'host_path' to be unset for persistent volume" },
+                { "bad id", "Invalid DiskInfo: Invalid persistence ID for persistent volume: "
+                            "'a/b' contains invalid characters" },
                 { "volume only", "Invalid DiskInfo: Non-persistent volume not supported" },
                 { "empty", "Invalid DiskInfo: DiskInfo is set but empty" },
         };
@@ -445,7 +478,8 @@ static void test_what_may_be_used_is_judged_in_mesos_words(void **state) {
                 Message m;
 
                 message_scalar(&m, "disk", 10);
-                message_volume(&m, streq(what, "bad id") ? "a/b" : "vol", streq(what, "no path") ? NULL : "data");
+                message_volume(&m, streq(what, "bad id") ? "a/b" : "vol",
+                               streq(what, "no path") ? NULL : "data");
                 if (!streq(what, "unreserved"))
                         message_reserve(&m, DYNAMIC, "a");
                 if (streq(what, "gpus"))
@@ -468,7 +502,8 @@ static void test_what_may_be_used_is_judged_in_mesos_words(void **state) {
 }
 
 static void test_two_allocation_roles_are_refused_as_mesos_did(void **state) {
-        _cleanup_(resources_freep) Resources *r = parse("cpus:1"), *mem = parse("mem:32"), *none = parse("disk:1");
+        _cleanup_(resources_freep) Resources *r = parse("cpus:1"), *mem = parse("mem:32"),
+                                             *none = parse("disk:1");
         _cleanup_free_ char *message = NULL;
 
         (void) state;
@@ -478,8 +513,8 @@ static void test_two_allocation_roles_are_refused_as_mesos_did(void **state) {
         resources_allocate(mem, "*");
         resources_add(r, mem);
         assert_int_equal(resources_validate_allocation(r, &message), RESOURCES_E_INVALID);
-        assert_string_equal(message, "The resources have multiple allocation roles ('zork' and '*') but only one allocation role "
-                                     "is allowed");
+        assert_string_equal(message, "The resources have multiple allocation roles ('zork' and "
+                                     "'*') but only one allocation role is allowed");
         assert_int_equal(resources_validate_allocation(none, &message), 0);
 }
 
@@ -501,7 +536,8 @@ static void test_everything_about_a_resource_is_in_its_text(void **state) {
         message_volume(&m, "vol1", "data");
         m.pb.shared = &m.shared;
         r = from(&m);
-        assert_resources(r, "disk(allocated: ops)(reservations: [(DYNAMIC,ops,p1,{x: y, z})])[vol1:data]<SHARED>:100<1>");
+        assert_resources(r, "disk(allocated: ops)(reservations: [(DYNAMIC,ops,p1,{x: y, "
+                            "z})])[vol1:data]<SHARED>:100<1>");
 }
 
 static void test_tasks_that_ask_for_too_much_are_told_so_as_mesos_did(void **state) {
@@ -515,8 +551,8 @@ static void test_tasks_that_ask_for_too_much_are_told_so_as_mesos_did(void **sta
         resources_allocate(asked, "*");
         resources_allocate(offered, "*");
         assert_resources(asked, "cpus(allocated: *):1000; mem(allocated: *):32");
-        assert_resources(offered, "ports(allocated: *):[31000-32000]; cpus(allocated: *):8; mem(allocated: *):8192; "
-                                  "disk(allocated: *):16384");
+        assert_resources(offered, "ports(allocated: *):[31000-32000]; cpus(allocated: *):8; "
+                                  "mem(allocated: *):8192; disk(allocated: *):16384");
         assert_false(resources_contains(offered, asked));
 
         message_scalar(&m, "cpus", 0.1);
@@ -527,7 +563,8 @@ static void test_tasks_that_ask_for_too_much_are_told_so_as_mesos_did(void **sta
         assert_false(resources_contains(offered, revocable));
 }
 
-static void assert_same_message(Message *m, ResourceFormat format, const char *role, bool reservation, size_t n_reservations) {
+static void assert_same_message(Message *m, ResourceFormat format, const char *role,
+                                bool reservation, size_t n_reservations) {
         _cleanup_(resources_freep) Resources *r = from(m), *back = NULL;
         _cleanup_free_ char *message = NULL;
         Mesos__V1__Resource **list;
@@ -627,7 +664,8 @@ static void test_how_a_volume_is_mounted_and_the_order_of_labels_make_no_differe
 }
 
 static void test_volumes_are_never_divided_and_never_merged(void **state) {
-        _cleanup_(resources_freep) Resources *volume = NULL, *part = NULL, *twice = NULL, *plain = parse("disk:100");
+        _cleanup_(resources_freep) Resources *volume = NULL, *part = NULL, *twice = NULL,
+                                             *plain = parse("disk:100");
         Message m;
 
         (void) state;
@@ -700,7 +738,8 @@ static void test_allocating_and_unallocating_merges_what_becomes_alike(void **st
 
 static void test_tasks_and_executors_may_not_share_ports(void **state) {
         _cleanup_(resources_freep) Resources *a = parse("cpus:1;ports:[1-5];rack:{x}");
-        _cleanup_(resources_freep) Resources *b = parse("cpus:1;ports:[6-9];rack:{y}"), *c = parse("ports:[5-6]"), *d = parse("rack:{x,z}");
+        _cleanup_(resources_freep) Resources *b = parse("cpus:1;ports:[6-9];rack:{y}"),
+                                             *c = parse("ports:[5-6]"), *d = parse("rack:{x,z}");
 
         (void) state;
 
@@ -719,7 +758,8 @@ static void append_total(const char *name, int64_t milli, const char *text, void
 }
 
 static void test_totals_are_what_state_shows(void **state) {
-        _cleanup_(resources_freep) Resources *r = parse("cpus:4;mem:2048;ports:[31000-31010,31020-31030];cpus(ra):2;ports(ra):[31011-31019];"
+        _cleanup_(resources_freep) Resources *r = parse("cpus:4;mem:2048;ports:[31000-31010,31020-31030];"
+                                                        "cpus(ra):2;ports(ra):[31011-31019];"
                                                         "gadgets:{c,a}");
         _cleanup_(resources_freep) Resources *revocable = NULL;
         _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(1 << 16);
@@ -735,7 +775,8 @@ static void test_totals_are_what_state_shows(void **state) {
 
         assert_int_equal(resources_foreach_total(r, append_total, &b), 0);
         text = buffer_take_text(&b);
-        assert_string_equal(text, "gpus=0 disk=0 cpus=6000 mem=2048000 ports=[31000-31030] gadgets={a, c} cpus_revocable=1500 ");
+        assert_string_equal(text, "gpus=0 disk=0 cpus=6000 mem=2048000 ports=[31000-31030] "
+                                  "gadgets={a, c} cpus_revocable=1500 ");
 }
 
 static int append_reserved(const char *role, const Resources *reserved, void *userdata) {
@@ -749,7 +790,9 @@ static int append_reserved(const char *role, const Resources *reserved, void *us
 }
 
 static void test_reservations_can_be_seen_role_by_role(void **state) {
-        _cleanup_(resources_freep) Resources *r = parse("cpus:4;cpus(ra):2;disk(rb):100;mem(ra):512"), *unreserved = NULL;
+        _cleanup_(resources_freep)
+                        Resources *r = parse("cpus:4;cpus(ra):2;disk(rb):100;mem(ra):512"),
+                                  *unreserved = NULL;
         _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(1 << 16);
         _cleanup_free_ char *text = NULL;
 
@@ -757,14 +800,16 @@ static void test_reservations_can_be_seen_role_by_role(void **state) {
 
         assert_int_equal(resources_foreach_reservation(r, append_reserved, &b), 0);
         text = buffer_take_text(&b);
-        assert_string_equal(text, "ra: cpus(reservations: [(STATIC,ra)]):2; mem(reservations: [(STATIC,ra)]):512\n"
+        assert_string_equal(text, "ra: cpus(reservations: [(STATIC,ra)]):2; mem(reservations: "
+                                  "[(STATIC,ra)]):512\n"
                                   "rb: disk(reservations: [(STATIC,rb)]):100\n");
         unreserved = resources_unreserved(r);
         assert_resources(unreserved, "cpus:4");
 }
 
 static void append_entry(const ResourceView *v, int64_t milli, const char *text, void *userdata) {
-        buffer_printf(userdata, "%s %s %s %" PRIi64 "\n", v->name, v->reservation_role ?: "-", text ?: "-", milli);
+        buffer_printf(userdata, "%s %s %s %" PRIi64 "\n", v->name, v->reservation_role ?: "-",
+                      text ?: "-", milli);
 }
 
 static void test_a_bag_can_be_walked_and_parts_of_it_moved(void **state) {
@@ -785,7 +830,8 @@ static bool is_scalar(const ResourceView *v, void *userdata) {
 }
 
 static void test_moved_entries_join_their_like(void **state) {
-        _cleanup_(resources_freep) Resources *from_bag = parse("cpus:4;ports:[1-2];mem:2"), *to = parse("mem:1");
+        _cleanup_(resources_freep) Resources *from_bag = parse("cpus:4;ports:[1-2];mem:2"),
+                                             *to = parse("mem:1");
 
         (void) state;
 
@@ -815,8 +861,9 @@ static void test_json_flags_have_a_default_role_too(void **state) {
         message_reserve(&a, DYNAMIC, "x");
         r = resources_free(r);
         assert_int_equal(resources_from_flag_pb(list, 2, "*", &r, &refused), RESOURCES_E_INVALID);
-        assert_string_equal(refused, "Dynamic reservations cannot be specified at the command line; do not include a reservation "
-                                     "with DYNAMIC type in the resources JSON");
+        assert_string_equal(refused, "Dynamic reservations cannot be specified at the command "
+                                     "line; do not include a reservation with DYNAMIC type in "
+                                     "the resources JSON");
 }
 
 /* ---- laws ---- */
@@ -826,7 +873,8 @@ static Resources *random_bag(Random *random) {
         _cleanup_free_ char *text = NULL;
 
         for (size_t i = 0; i < 7; i++) {
-                unsigned x = (unsigned) random_below(random, 10), y = (unsigned) random_below(random, 10);
+                unsigned x = (unsigned) random_below(random, 10),
+                         y = (unsigned) random_below(random, 10);
 
                 if (random_below(random, 2))
                         continue;
@@ -879,19 +927,27 @@ static void test_arithmetic_obeys_its_laws(void **state) {
         (void) state;
 
         for (unsigned i = 0; i < 3000; i++) {
-                _cleanup_(resources_freep) Resources *a = random_bag(&random), *b = random_bag(&random), *c = random_bag(&random);
-                _cleanup_(resources_freep) Resources *ab = plus(a, b), *ba = plus(b, a), *bc = plus(b, c);
+                _cleanup_(resources_freep) Resources *a = random_bag(&random),
+                                                     *b = random_bag(&random),
+                                                     *c = random_bag(&random);
+                _cleanup_(resources_freep) Resources *ab = plus(a, b), *ba = plus(b, a),
+                                                     *bc = plus(b, c);
                 _cleanup_(resources_freep) Resources *ab_c = plus(ab, c), *a_bc = plus(a, bc);
-                _cleanup_(resources_freep) Resources *rest = minus(a, b), *left = minus(ab, a), *same = resources_copy(a), *nothing = minus(a, same);
+                _cleanup_(resources_freep) Resources *rest = minus(a, b), *left = minus(ab, a),
+                                                     *same = resources_copy(a),
+                                                     *nothing = minus(a, same);
 
                 assert_true(resources_equal(ab, ba));
                 assert_true(resources_equal(ab_c, a_bc));
                 assert_true(resources_contains(ab, a) && resources_contains(ab, b));
                 assert_true(resources_contains(a, rest));
                 assert_true(resources_contains(b, left));
-                assert_int_equal(resources_equal(a, b), resources_contains(a, b) && resources_contains(b, a));
+                assert_int_equal(resources_equal(a, b),
+                                 resources_contains(a, b) && resources_contains(b, a));
                 assert_int_equal(resources_contains(b, a), resources_is_empty(rest));
-                assert_int_equal(resources_scalar_milli(ab, "cpus"), resources_scalar_milli(a, "cpus") + resources_scalar_milli(b, "cpus"));
+                assert_int_equal(resources_scalar_milli(ab, "cpus"),
+                                 resources_scalar_milli(a, "cpus") +
+                                                 resources_scalar_milli(b, "cpus"));
                 assert_true(resources_is_empty(nothing));
 
                 /* What is contained can be taken out and put back. */
@@ -933,7 +989,8 @@ static void test_nothing_is_lost_however_it_is_handed_around(void **state) {
         (void) state;
 
         for (unsigned i = 0; i < 200; i++) {
-                _cleanup_(resources_freep) Resources *total = random_bag(&random), *rest = resources_copy(total);
+                _cleanup_(resources_freep) Resources *total = random_bag(&random),
+                                                     *rest = resources_copy(total);
                 Resources *held[8] = {};
 
                 for (unsigned step = 0; step < 40; step++) {
@@ -980,7 +1037,8 @@ int main(void) {
                 cmocka_unit_test(test_tasks_that_ask_for_too_much_are_told_so_as_mesos_did),
                 cmocka_unit_test(test_formats_say_reservations_the_way_their_readers_know),
                 cmocka_unit_test(test_the_old_way_to_reserve_means_the_same),
-                cmocka_unit_test(test_how_a_volume_is_mounted_and_the_order_of_labels_make_no_difference),
+                cmocka_unit_test(
+                                test_how_a_volume_is_mounted_and_the_order_of_labels_make_no_difference),
                 cmocka_unit_test(test_volumes_are_never_divided_and_never_merged),
                 cmocka_unit_test(test_a_shared_volume_is_counted_not_summed),
                 cmocka_unit_test(test_allocating_and_unallocating_merges_what_becomes_alike),

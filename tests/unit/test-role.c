@@ -11,7 +11,8 @@
 #include "common/model/role.h"
 
 static void test_paths_and_the_star_are_roles(void **state) {
-        static const char *const good[] = { "*", "a", "a/b/c", "web-1", "a.b", "...", "a*", "\xc3\xa4" };
+        static const char *const good[] = { "*",   "a",   "a/b/c", "web-1",
+                                            "a.b", "...", "a*",    "\xc3\xa4" };
         char *message = NULL;
 
         (void) state;
@@ -34,7 +35,8 @@ static void test_bad_roles_are_refused_in_mesos_words(void **state) {
                 { "..", "Role '..' cannot include '..' as a component" },
                 { "a/*", "Role 'a/*' cannot include '*' as a component" },
                 { "a/-b", "Role component '-b' is invalid because it starts with a dash" },
-                { "a b/c", "Role component 'a b' is invalid because it contains backspace or whitespace" },
+                { "a b/c",
+                  "Role component 'a b' is invalid because it contains backspace or whitespace" },
         };
 
         (void) state;

@@ -204,14 +204,20 @@ static void test_the_bytes_waiting_are_bounded_but_one_large_update_always_fits(
 
         (void) state;
 
-        assert_int_equal(status_stream_update(s, uuid(1), false, large, STATUS_STREAM_MAX_PENDING_BYTES + 1), 0);
+        assert_int_equal(status_stream_update(s, uuid(1), false, large,
+                                              STATUS_STREAM_MAX_PENDING_BYTES + 1),
+                         0);
         assert_int_equal(update(s, 2, false), STATUS_STREAM_E_FULL);
-        assert_int_equal(status_stream_update_check(s, uuid(2), false, SIZE_MAX), STATUS_STREAM_E_FULL);
+        assert_int_equal(status_stream_update_check(s, uuid(2), false, SIZE_MAX),
+                         STATUS_STREAM_E_FULL);
         assert_int_equal(status_stream_ack(s, uuid(1)), 0);
         assert_int_equal(update(s, 2, false), 0);
-        assert_int_equal(status_stream_update(s, uuid(3), false, large, STATUS_STREAM_MAX_PENDING_BYTES),
+        assert_int_equal(status_stream_update(s, uuid(3), false, large,
+                                              STATUS_STREAM_MAX_PENDING_BYTES),
                          STATUS_STREAM_E_FULL);
-        assert_int_equal(status_stream_update(s, uuid(3), false, large, STATUS_STREAM_MAX_PENDING_BYTES - 4), 0);
+        assert_int_equal(status_stream_update(s, uuid(3), false, large,
+                                              STATUS_STREAM_MAX_PENDING_BYTES - 4),
+                         0);
 }
 
 static void test_checks_say_what_would_happen_and_change_nothing(void **state) {
@@ -242,7 +248,8 @@ static void test_a_log_that_kept_only_acknowledged_uuids_can_be_replayed(void **
 
         assert_int_equal(status_stream_replay_acked(over, uuid(1), true), 0);
         assert_true(status_stream_is_done(over));
-        assert_int_equal(status_stream_replay_acked(over, uuid(2), true), STATUS_STREAM_E_TERMINATED);
+        assert_int_equal(status_stream_replay_acked(over, uuid(2), true),
+                         STATUS_STREAM_E_TERMINATED);
 }
 
 static void test_all_that_waits_can_be_walked_oldest_first(void **state) {
@@ -300,7 +307,9 @@ static void world_crash(World *w) {
                         if (n < w->n_acked)
                                 assert_int_equal(status_stream_ack(w->stream, uuid(n)), 0);
                 } else
-                        assert_int_equal(status_stream_replay_acked(w->stream, uuid(n), n == w->n_last), 0);
+                        assert_int_equal(status_stream_replay_acked(w->stream, uuid(n),
+                                                                    n == w->n_last),
+                                         0);
 }
 
 static void world_executor_sends(World *w, Random *random) {
@@ -353,7 +362,8 @@ static void test_an_unreliable_world_sees_every_update_in_order(void **state) {
         (void) state;
 
         for (unsigned round = 0; round < 200; round++) {
-                World w = { .stream = status_stream_new(), .n_last = (unsigned) random_below(&random, 40) };
+                World w = { .stream = status_stream_new(),
+                            .n_last = (unsigned) random_below(&random, 40) };
                 unsigned n_steps = 0;
 
                 while (!status_stream_is_done(w.stream)) {
@@ -390,13 +400,16 @@ int main(void) {
                 cmocka_unit_test(test_updates_are_in_flight_one_at_a_time_and_in_order),
                 cmocka_unit_test(test_retries_double_from_10_seconds_to_10_minutes_for_ever),
                 cmocka_unit_test(test_the_next_update_and_a_new_master_begin_with_10_seconds_again),
-                cmocka_unit_test(test_an_update_received_before_is_a_duplicate_pending_or_acknowledged),
+                cmocka_unit_test(
+                                test_an_update_received_before_is_a_duplicate_pending_or_acknowledged),
                 cmocka_unit_test(test_only_what_is_in_flight_can_be_acknowledged),
-                cmocka_unit_test(test_a_late_duplicate_acknowledgement_leaves_the_retry_timer_alone),
+                cmocka_unit_test(
+                                test_a_late_duplicate_acknowledgement_leaves_the_retry_timer_alone),
                 cmocka_unit_test(test_the_stream_is_done_when_the_terminal_update_is_acknowledged),
                 cmocka_unit_test(test_nothing_is_kept_after_a_terminal_update),
                 cmocka_unit_test(test_a_full_stream_still_takes_the_terminal_update),
-                cmocka_unit_test(test_the_bytes_waiting_are_bounded_but_one_large_update_always_fits),
+                cmocka_unit_test(
+                                test_the_bytes_waiting_are_bounded_but_one_large_update_always_fits),
                 cmocka_unit_test(test_checks_say_what_would_happen_and_change_nothing),
                 cmocka_unit_test(test_a_log_that_kept_only_acknowledged_uuids_can_be_replayed),
                 cmocka_unit_test(test_all_that_waits_can_be_walked_oldest_first),

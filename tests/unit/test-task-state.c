@@ -16,12 +16,12 @@ static const struct {
         bool terminal;
         bool needs_partition_aware;
 } states[] = {
-        { "TASK_STARTING", 0, false, false },    { "TASK_RUNNING", 1, false, false },
-        { "TASK_FINISHED", 2, true, false },     { "TASK_FAILED", 3, true, false },
-        { "TASK_KILLED", 4, true, false },       { "TASK_LOST", 5, true, false },
-        { "TASK_STAGING", 6, false, false },     { "TASK_ERROR", 7, true, false },
-        { "TASK_KILLING", 8, false, false },     { "TASK_DROPPED", 9, true, true },
-        { "TASK_UNREACHABLE", 10, false, true }, { "TASK_GONE", 11, true, true },
+        { "TASK_STARTING", 0, false, false },        { "TASK_RUNNING", 1, false, false },
+        { "TASK_FINISHED", 2, true, false },         { "TASK_FAILED", 3, true, false },
+        { "TASK_KILLED", 4, true, false },           { "TASK_LOST", 5, true, false },
+        { "TASK_STAGING", 6, false, false },         { "TASK_ERROR", 7, true, false },
+        { "TASK_KILLING", 8, false, false },         { "TASK_DROPPED", 9, true, true },
+        { "TASK_UNREACHABLE", 10, false, true },     { "TASK_GONE", 11, true, true },
         { "TASK_GONE_BY_OPERATOR", 12, true, true }, { "TASK_UNKNOWN", 13, false, true },
 };
 

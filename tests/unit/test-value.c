@@ -74,7 +74,8 @@ static void test_bad_texts_are_refused_in_mesos_words(void **state) {
                 { "}a{", "Mismatched brackets" },
                 { "[1-2-3]", "Expecting one or more \"ranges\"" },
                 { "[a-2]", "Expecting non-negative integers in 'a'" },
-                { "[1-99999999999999999999999999]", "Expecting non-negative integers in '99999999999999999999999999'" },
+                { "[1-99999999999999999999999999]",
+                  "Expecting non-negative integers in '99999999999999999999999999'" },
                 { "[9-1]", "Invalid ranges resource: begin > end" },
                 { "a[1-2]", "Unexpected '[' found" },
                 { "a{b}", "Unexpected '{' found" },
@@ -96,7 +97,13 @@ static void test_doubles_are_rounded_to_thousandths_half_away_from_zero(void **s
                 double number;
                 int64_t milli;
         } cases[] = {
-                { 0.1, 100 }, { 0.0005, 1 }, { 0.0015, 2 }, { -0.0005, -1 }, { 1.0004, 1000 }, { 0, 0 }, { 1e12, INT64_C(1000000000000000) },
+                { 0.1, 100 },
+                { 0.0005, 1 },
+                { 0.0015, 2 },
+                { -0.0005, -1 },
+                { 1.0004, 1000 },
+                { 0, 0 },
+                { 1e12, INT64_C(1000000000000000) },
         };
         int64_t milli;
 
@@ -168,8 +175,10 @@ static void test_ranges_and_sets_behave_as_bit_masks_do(void **state) {
 
         for (unsigned i = 0; i < 3000; i++) {
                 ValueKind kind = random_below(&random, 2) ? VALUE_RANGES : VALUE_SET;
-                uint64_t x = random_u64(&random) & random_u64(&random), y = random_u64(&random) & random_u64(&random);
-                _cleanup_(value_deinit) Value a, b, sum, difference, expected_sum, expected_difference;
+                uint64_t x = random_u64(&random) & random_u64(&random),
+                         y = random_u64(&random) & random_u64(&random);
+                _cleanup_(value_deinit) Value a, b, sum, difference, expected_sum,
+                                expected_difference;
 
                 if (random_below(&random, 4) == 0)
                         y &= x;
