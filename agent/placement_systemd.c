@@ -218,6 +218,14 @@ static int append_scope(SystemdPlacement *s, const PlacementJob *job, sd_bus_mes
         if (r < 0)
                 return r;
 
+        /* At shutdown containers end before what they work with is unmounted, and their records with them. */
+        if (!s->user) {
+                r = sd_bus_message_append(m, "(sv)", "After", "as", 3, "local-fs.target", "remote-fs.target",
+                                          "network.target");
+                if (r < 0)
+                        return r;
+        }
+
         r = sd_bus_message_close_container(m);
         if (r < 0)
                 return r;

@@ -48,6 +48,9 @@
 /* From <linux/mempolicy.h>, which libnuma's headers usually stand in for. */
 #define MPOL_DEFAULT_ 0
 
+/* The most that Linux can be built for. */
+#define CPUS_MAX 8192
+
 typedef struct ChildStep {
         const char *name;        /* completes "Failed to …" */
         int (*run)(const ChildContext *c);
@@ -104,7 +107,7 @@ static int child_set_limits(const ChildContext *c) {
 
 static int child_reset_scheduling(const ChildContext *c) {
         static const struct sched_param none = {};
-        unsigned long all_cpus[1024 / sizeof(unsigned long)];
+        unsigned long all_cpus[CPUS_MAX / (8 * sizeof(unsigned long))];
         int r;
 
         (void) c;
@@ -123,7 +126,7 @@ static int child_reset_scheduling(const ChildContext *c) {
         if (r < 0)
                 return r;
 
-        /* All CPUs there could be; the kernel takes those that our cpuset has. */
+        /* The kernel takes those of them that our cpuset has. */
         memset(all_cpus, 0xff, sizeof(all_cpus));
         r = unless_forbidden((int) syscall(SYS_sched_setaffinity, 0, sizeof(all_cpus), all_cpus));
         if (r < 0)

@@ -98,6 +98,7 @@ struct Launcher {
         bool released;
         usec_t stop_deadline_usec;     /* SIGTERM: when to kill the container ourselves */
         usec_t kill_deadline_usec;
+        usec_t next_kill_usec;
         usec_t record_retry_usec;
 };
 
@@ -377,10 +378,24 @@ static void launcher_try_record(Launcher *l) {
         l->record_retry_usec = usec_now(CLOCK_MONOTONIC) + RECORD_RETRY_USEC;
 }
 
+/* Again, and by descent too: a process of root's may have moved itself out of our cgroup. */
+static void launcher_kill_again(Launcher *l) {
+        if (l->cgroup.payload_fd >= 0)
+                (void) cgroup_kill(l->cgroup.payload_fd);
+        if (has_children())
+                (void) process_tree_kill(l->proc_fd, getpid());
+}
+
 static void launcher_check_empty(Launcher *l) {
+        usec_t now_usec = usec_now(CLOCK_MONOTONIC);
+
         if (!launcher_is_empty(l)) {
-                if (usec_now(CLOCK_MONOTONIC) < l->kill_deadline_usec) {
-                        (void) launcher_kill_all(l);
+                if (now_usec < l->next_kill_usec)
+                        return;
+
+                if (now_usec < l->kill_deadline_usec) {
+                        launcher_kill_again(l);
+                        l->next_kill_usec = now_usec + KILL_POLL_USEC;
                         return;
                 }
 
@@ -405,11 +420,12 @@ static void launcher_end(Launcher *l) {
 
         l->main_pid = 0;
         l->state = LAUNCHER_ENDING;
-        l->kill_deadline_usec = usec_now(CLOCK_MONOTONIC) + KILL_TIMEOUT_USEC;
 
         /* Recorded first: the status is known now, and killing may take long. */
         launcher_try_record(l);
         (void) launcher_kill_all(l);
+        l->kill_deadline_usec = usec_now(CLOCK_MONOTONIC) + KILL_TIMEOUT_USEC;
+        l->next_kill_usec = usec_now(CLOCK_MONOTONIC) + KILL_POLL_USEC;
         launcher_check_empty(l);
 }
 
@@ -568,7 +584,8 @@ static void launcher_fail_child(Launcher *l) {
         const LaunchCommand *c = l->state == LAUNCHER_FETCHING ? l->plan->fetcher : l->plan->command;
         char *message;
 
-        message = streq(step, "execute") ? make_text("Failed to execute '%s': %s", c->file, text)
+        /* A name longer than any path can be is cut, so that a record always fits in its bounds. */
+        message = streq(step, "execute") ? make_text("Failed to execute '%.4096s': %s", c->file, text)
                                          : make_text("Failed to %s: %s", step, text);
         launcher_fail(l, step, l->failure.error, EXIT_STATUS_UNKNOWN, message);
 }

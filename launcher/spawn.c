@@ -184,7 +184,7 @@ static int make_child(ChildContext *c, SpawnedChild *ret) {
 
 /*
  * A launcher that isn't root runs everything as itself, which is what the plan must say then: its
- * agent had no right to promise anybody else.
+ * agent had no right to promise anybody else. Supplementary groups are then those it has.
  */
 static int decide_user(const LaunchPlan *p, bool *ret_switch) {
         if (geteuid() == 0) {
