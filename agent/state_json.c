@@ -30,17 +30,23 @@ static int compare_flags(const void *a, const void *b) {
 }
 
 int flags_foreach_sorted(const FlagTable *flags, FlagVisit visit, void *userdata) {
-        _cleanup_free_ const Flag **sorted = calloc(flags->n_flags + 1, sizeof(*sorted));
+        /* Every program has these, and none that answers was given them. */
+        static const Flag common[] = {
+                { .name = "help", .kind = FLAG_BOOL, .default_text = "false" },
+                { .name = "version", .kind = FLAG_BOOL, .default_text = "false" },
+        };
+        size_t n = flags->n_flags + ELEMENTSOF(common);
+        _cleanup_free_ const Flag **sorted = calloc(n, sizeof(*sorted));
         int r = 0;
 
         if (!sorted)
                 return -ENOMEM;
 
-        for (size_t i = 0; i < flags->n_flags; i++)
-                sorted[i] = &flags->flags[i];
-        qsort(sorted, flags->n_flags, sizeof(*sorted), compare_flags);
+        for (size_t i = 0; i < n; i++)
+                sorted[i] = i < flags->n_flags ? &flags->flags[i] : &common[i - flags->n_flags];
+        qsort(sorted, n, sizeof(*sorted), compare_flags);
 
-        for (size_t i = 0; r == 0 && i < flags->n_flags; i++) {
+        for (size_t i = 0; r == 0 && i < n; i++) {
                 _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(FLAG_TEXT_MAX);
 
                 r = flag_format(sorted[i], &b);

@@ -240,7 +240,7 @@ static void test_state_has_what_the_agent_knows(void **state) {
                 "\"reserved_resources_full\":{\"ra\":[{\"name\":\"disk\",\"type\":\"SCALAR\",\"scalar\":{\"value\":5.0},\"role\":\"ra\"",
                 "\"unreserved_resources_full\":[{\"name\":\"cpus\"",
                 "\"unreserved_resources_allocated\":{\"gpus\":0.0,\"disk\":0.0,\"cpus\":0.1,\"mem\":32.0,\"ports\":\"[1-2]\"}",
-                "\"resource_providers\":[],\"attributes\":{},\"flags\":{\"alpha\":\"a\",\"zeta\":\"false\"},\"frameworks\":[{\"id\":\"F\",",
+                "\"resource_providers\":[],\"attributes\":{},\"flags\":{\"alpha\":\"a\",\"help\":\"false\",\"version\":\"false\",\"zeta\":\"false\"},\"frameworks\":[{\"id\":\"F\",",
                 "\"user\":\"u\",\"failover_timeout\":5.0,\"checkpoint\":false,\"hostname\":\"\",\"principal\":\"p\",\"roles\":[\"r\"],\"executors\":[{\"id\":\"live\",\"name\":\"n\",\"source\":\"\",\"container\":\"c-live\",\"directory\":\"",
                 "\"role\":\"r\",\"labels\":[{\"key\":\"k\"}],\"type\":\"CUSTOM\",\"tasks\":[{\"id\":\"t1\",\"name\":\"one\",\"framework_id\":\"F\",\"executor_id\":\"live\",\"slave_id\":\"S\",\"state\":\"TASK_RUNNING\",",
                 "\"statuses\":[{\"state\":\"TASK_RUNNING\",\"timestamp\":1.5,\"container_status\":{\"container_id\":{\"value\":\"c-live\"}},\"healthy\":false}]}],",
@@ -265,7 +265,7 @@ static void test_plain_endpoints_answer(void **state) {
 
         assert_answer(get(w, "/health"), 200, "");
         assert_answer(get(w, "/health/more"), 200, "");
-        assert_answer(get(w, "/flags"), 200, "{\"flags\":{\"alpha\":\"a\",\"zeta\":\"false\"}}");
+        assert_answer(get(w, "/flags"), 200, "{\"flags\":{\"alpha\":\"a\",\"help\":\"false\",\"version\":\"false\",\"zeta\":\"false\"}}");
         assert_answer(get(w, "/containers"), 200, "[]");
         assert_answer(get(w, "/monitor/statistics"), 200, "[]");
         assert_answer(get(w, "/__processes__"), 200, "[{\"events\":[],\"id\":\"slave(1)\"}]");
@@ -381,6 +381,7 @@ static void test_calls_that_ask_are_answered(void **state) {
                       "{\"type\":\"GET_HEALTH\",\"get_health\":{\"healthy\":true}}");
         assert_answer(call(w, "{\"type\":\"GET_FLAGS\"}"), 200,
                       "{\"type\":\"GET_FLAGS\",\"get_flags\":{\"flags\":[{\"name\":\"alpha\",\"value\":\"a\"},"
+                      "{\"name\":\"help\",\"value\":\"false\"},{\"name\":\"version\",\"value\":\"false\"},"
                       "{\"name\":\"zeta\",\"value\":\"false\"}]}}");
         assert_contains(call(w, "{\"type\":\"GET_VERSION\"}"), "{\"version_info\":{\"version\":\"1.12.0\"");
         assert_answer(call(w, "{\"type\":\"GET_CONTAINERS\"}"), 200, "{\"type\":\"GET_CONTAINERS\"}");
