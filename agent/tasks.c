@@ -440,7 +440,7 @@ void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
         Mesos__V1__TaskStatus status = *given;
         Framework *f = e->framework;
         Task *t = executor_find_task(e, status.task_id->value);
-        pid_t pid = e->container ? container_pid(e->container) : 0;
+        pid_t pid = e->container ? container_executor_pid(e->container) : 0;
         int r;
 
         if (f->terminating) {
