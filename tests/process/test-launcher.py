@@ -4,11 +4,9 @@
 import ctypes
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import (become_reaper, check, descendants, equal, is_alive, main, program,  # noqa: E402
@@ -69,8 +67,9 @@ class Cgroup:
         with open(self.directory + "/cgroup.kill", "w") as f:
             f.write("1")
         wait_until(self.is_empty, "the cgroup empties")
-        for name in ("payload/main", "payload", "supervisor", ""):
-            shutil.os.path.isdir(os.path.join(self.directory, name)) and os.rmdir(os.path.join(self.directory, name))
+        for name in ("payload/main", "payload", "supervisor", "aside", ""):
+            if os.path.isdir(os.path.join(self.directory, name)):
+                os.rmdir(os.path.join(self.directory, name))
 
     def is_empty(self):
         reap_orphans()
@@ -107,6 +106,14 @@ def test_a_missing_binary_is_a_failure_that_names_it():
         equal((told["kind"], told["step"], told["error"]), (FAILED, "execute", 2), "the failure")
         equal(told["message"], "Failed to execute '/no/such/program': No such file or directory", "message")
         check("wait_status" not in told, "a status was made up")
+        equal(d.launchers[0].record(), told, "the record")
+
+
+def test_a_name_longer_than_any_path_is_cut_in_the_record():
+    with Directory() as d:
+        told = d.run(["/" + "x" * 100000])
+        equal((told["kind"], told["error"]), (FAILED, 36), "failure")
+        check(4000 < len(told["message"]) < 5000, "a message of %d bytes" % len(told["message"]))
         equal(d.launchers[0].record(), told, "the record")
 
 
@@ -622,6 +629,19 @@ def test_in_a_cgroup_too_nothing_outlives_the_command():
         launcher.wait()
         check(not os.path.exists(cgroup.directory + "/payload"), "payload is left")
         check(cgroup.is_empty(), "something is left")
+
+
+def test_what_moves_itself_out_of_its_cgroup_is_killed_all_the_same():
+    with Cgroup() as cgroup, Directory() as d:
+        os.mkdir(cgroup.directory + "/aside")
+        script = "setsid sleep 1000 & echo $! > %s/aside/cgroup.procs; exit 3" % cgroup.directory
+        launcher = d.launch(sh(script))
+        launcher.hello()
+        launcher.go(cgroup.path)
+        launcher.started()
+        ended = launcher.ended()
+        equal((ended["exit"]["wait_status"], ended["left_behind"]), (3 << 8, 0), "end")
+        equal(cgroup.procs("aside"), [], "processes that got away")
 
 
 def test_a_cgroup_that_is_not_there_is_a_failure_that_says_so():
