@@ -17,6 +17,7 @@ BUILD_DIR = os.environ.get("top_builddir", os.path.join(SOURCE_DIR, "build"))
 PROGRAMS = (
     ("holdfast-master", (), "holdfast-master.8"),
     ("holdfast-agent", (), "holdfast-agent.8"),
+    ("holdfast-fetcher", (), "holdfast-fetcher.8"),
     ("holdfast-launcher", (), "holdfast-launcher.8"),
     ("holdfast", ("run", "agents", "tasks", "logs", "kill", "version"), "holdfast.1"),
 )

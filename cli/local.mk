@@ -26,3 +26,13 @@ cli_libcli_a_SOURCES = \
 holdfast_SOURCES = cli/main.c
 holdfast_LDADD = cli/libcli.a common/libnet.a common/libmodel.a proto/libproto.a common/libbase.a \
         $(SYSTEMD_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) -lm
+
+# bash-completion looks for a file by the name of the command.
+dist_bashcompletion_DATA += cli/completion/holdfast
+install-data-hook: link-completion
+uninstall-hook: unlink-completion
+link-completion:
+	cd '$(DESTDIR)$(bashcompletiondir)' && $(LN_S) -f holdfast holdfast-agent && $(LN_S) -f holdfast holdfast-master
+unlink-completion:
+	rm -f '$(DESTDIR)$(bashcompletiondir)/holdfast-agent' '$(DESTDIR)$(bashcompletiondir)/holdfast-master'
+.PHONY: link-completion unlink-completion

@@ -1,6 +1,7 @@
 # tests/process: one real binary against a scripted peer.
 process_tests = \
         tests/process/test-executor.py \
+        tests/process/test-cli-options.py \
         tests/process/test-cli-run.py \
         tests/process/test-cli-verbs.py \
         tests/process/test-fetcher.py \
