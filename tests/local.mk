@@ -12,6 +12,7 @@ include tests/unit/model.mk
 include tests/unit/launcher.mk
 include tests/unit/master.mk
 include tests/unit/agent.mk
+include tests/unit/tools.mk
 include tests/process/local.mk
 include tests/cluster/local.mk
 include tests/systemd/local.mk
