@@ -263,14 +263,15 @@ static size_t node_find(const Drf *d, const Node *node) {
         return i;
 }
 
-/* Takes the node out of its siblings, whose array keeps its size. */
-static void node_detach(const Drf *d, Node *node) {
-        Node *parent = node->parent;
-        size_t i = node_find(d, node);
-
+/* Takes the child out of the array, which keeps its size. */
+static void remove_child(Node *parent, size_t i) {
         parent->n_children--;
         memmove(&parent->children[i], &parent->children[i + 1],
                 (parent->n_children - i) * sizeof(Node *));
+}
+
+static void node_detach(const Drf *d, Node *node) {
+        remove_child(node->parent, node_find(d, node));
 }
 
 static void node_insert(Node *node) {
@@ -286,16 +287,8 @@ static void node_insert(Node *node) {
 
 /* Moves a node whose sort key changed from position `i` to where it belongs now. */
 static void node_resort(Node *node, size_t i) {
-        Node **siblings = node->parent->children;
-        size_t n = node->parent->n_children;
-
-        /* Usually it belongs a little further, or where it is. */
-        for (; i + 1 < n && node_compare(siblings[i + 1], node) < 0; i++)
-                siblings[i] = siblings[i + 1];
-        for (; i > 0 && node_compare(siblings[i - 1], node) > 0; i--)
-                siblings[i] = siblings[i - 1];
-
-        siblings[i] = node;
+        remove_child(node->parent, i);
+        node_insert(node);
 }
 
 static int node_reserve_child(Node *parent) {

@@ -45,3 +45,13 @@ tests_unit_test_drf_LDADD = master/liballocator.a $(unit_libs)
 tests_unit_test_filters_SOURCES = tests/unit/test-filters.c
 tests_unit_test_filters_CFLAGS = $(unit_cflags)
 tests_unit_test_filters_LDADD = $(unit_libs)
+
+unit_tests += tests/unit/test-minimum tests/unit/test-refusal
+
+tests_unit_test_minimum_SOURCES = tests/unit/test-minimum.c
+tests_unit_test_minimum_CFLAGS = $(unit_cflags)
+tests_unit_test_minimum_LDADD = master/liballocator.a $(unit_libs)
+
+tests_unit_test_refusal_SOURCES = tests/unit/test-refusal.c tests/unit/seed.h
+tests_unit_test_refusal_CFLAGS = $(unit_cflags)
+tests_unit_test_refusal_LDADD = master/liballocator.a $(unit_libs)
