@@ -4,9 +4,11 @@
  * holdfast kill
  *
  * The protocol lets only a task's own scheduler kill it: whoever subscribed with that framework's id
- * would take the framework over. What an operator can do is end the container it runs in, by
- * KILL_CONTAINER at its agent. The scheduler is then told what happened: TASK_FAILED, since nobody
- * asked for its end, or what a custom executor makes of the signal. It may start the task again.
+ * would take the framework over. What an operator can do is send a signal to the container it runs
+ * in, by KILL_CONTAINER at its agent. SIGTERM reaches the executor, which ends its tasks as if it had
+ * been told to shut down (of our command executor: TASK_KILLED, after the grace period). SIGKILL
+ * leaves nobody to tell: TASK_FAILED. Either way the scheduler did not ask for it and may start the
+ * task again, and other tasks of the same executor end too.
  */
 
 #include <signal.h>
@@ -122,7 +124,8 @@ static int wait_for_end(Client *client, const ClusterTask *t, usec_t timeout_use
                         return CLIENT_OK;
                 }
                 if (usec_now(CLOCK_MONOTONIC) >= deadline_usec)
-                        return client_fail(CLIENT_E_REFUSED, reterr_message, "'%s' has not ended yet: %s", t->id, state);
+                        return client_fail(CLIENT_E_REFUSED, reterr_message, "'%s' has not ended yet: %s (--signal=KILL does not ask)",
+                                           t->id, state);
 
                 r = pause_for(client, CHECK_USEC);
                 if (r < 0)
@@ -195,15 +198,16 @@ int verb_kill(int argc, char **argv, const CliEnvironment *environment) {
         Flag flags[] = {
                 { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "HOST:PORT",
                   .help = "The master to ask." },
-                { .name = "signal", .kind = FLAG_PATH, .value = &signal_text, .default_text = "KILL", .metavar = "SIGNAL",
-                  .help = "What to send to the task's container: a name such as TERM, or a number." },
+                { .name = "signal", .kind = FLAG_PATH, .value = &signal_text, .default_text = "TERM", .metavar = "SIGNAL",
+                  .help = "What to send: TERM asks the executor to end its tasks (TASK_KILLED), KILL ends it on the spot "
+                          "(TASK_FAILED)." },
                 { .name = "timeout", .kind = FLAG_DURATION, .value = &timeout_usec, .default_text = "15secs",
                   .metavar = "TIME", .help = "How long to wait for its end." },
         };
         FlagTable table = {
                 .program = "holdfast kill",
-                .summary = "Ends the container of a task, and waits for the end of the task. Its scheduler hears of it as "
-                           "TASK_FAILED,\nand may start it again. TASK is the id, or the name if only one has it.",
+                .summary = "Sends a signal to the container of a task, and waits for the task's end. Its scheduler did not\n"
+                           "ask for it and may start it again. TASK is the id, or the name if only one has it.",
                 .positional = "TASK",
                 .flags = flags,
                 .n_flags = ELEMENTSOF(flags),

@@ -267,6 +267,12 @@ static void run_wait_again(Run *r) {
                 timer_start(r, TIMER_OFFER, r->options->offer_timeout_usec);
 }
 
+/* Nothing was ever started, but what the fetcher said is in the sandbox. */
+static bool is_launch_failure(const Mesos__V1__TaskStatus *status) {
+        return status->has_reason &&
+                status->reason == MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LAUNCH_FAILED;
+}
+
 static bool is_end(TaskState state) {
         /* Nobody has heard of it: it will not come back. */
         return task_state_is_terminal(state) || state == MESOS__V1__TASK_STATE__TASK_UNKNOWN;
@@ -287,12 +293,15 @@ static void run_take_status(Run *r, const Mesos__V1__TaskStatus *status) {
         r->last_state = status->state;
         progress_status(r->progress, status);
 
-        if (is_lost_offer(status) && !r->kill_wanted && r->n_attempts < MAX_LAUNCH_ATTEMPTS)
+        if (is_lost_offer(status) && !r->kill_wanted && r->n_attempts < MAX_LAUNCH_ATTEMPTS) {
                 run_wait_again(r);
-        else if (is_end(status->state))
-                run_drain(r, exit_code_of_task(status));
-        else
+                return;
+        }
+
+        if (!is_end(status->state) || is_launch_failure(status))
                 run_follow(r, status->executor_id ? status->executor_id->value : r->spec->task_id);
+        if (is_end(status->state))
+                run_drain(r, exit_code_of_task(status));
 }
 
 /* What the scheduler tells */

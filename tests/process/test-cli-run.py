@@ -430,6 +430,18 @@ def test_followed_output_as_json_is_base64():
         equal(run.err, "", "stderr")
 
 
+def test_what_the_fetcher_said_is_shown_when_the_launch_failed():
+    with Sandbox() as sandbox, FakeMaster() as master, FakeAgent(sandbox.path) as agent, Run(master, "--follow") as run:
+        master.offer(agent)
+        task = master.wait_launch()
+        sandbox.append("stderr", b"Failed to fetch 'x': cannot open it\n")
+        agent.add_executor(task["task_id"]["value"])
+        master.update(task, "TASK_FAILED", message="Failed to launch container: Failed to fetch all URIs",
+                      reason="REASON_CONTAINER_LAUNCH_FAILED", source="SOURCE_AGENT")
+        run.ends(FAILED)
+        check("Failed to fetch 'x': cannot open it" in run.err, run.err)
+
+
 def test_a_task_whose_sandbox_is_never_shown_ends_all_the_same():
     with FakeMaster() as master, FakeAgent("/nowhere") as agent, Run(master, "--follow") as run:
         master.offer(agent)

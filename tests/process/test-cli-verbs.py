@@ -171,19 +171,19 @@ def kill_play(p, state):
     p.agent.on_call = on_call
 
 
-def test_kill_ends_the_container_and_waits_for_the_task():
+def test_kill_asks_the_container_to_end_and_waits_for_the_task():
     with Play([task_json("t1")]) as p:
-        kill_play(p, "TASK_FAILED")
-        equal(p.holdfast("kill", "t1"), ("t1: TASK_FAILED\n", ""))
+        kill_play(p, "TASK_KILLED")
+        equal(p.holdfast("kill", "t1"), ("t1: TASK_KILLED\n", ""))
         equal(p.agent.calls, [{"type": "KILL_CONTAINER", "kill_container": {
-            "container_id": {"value": CONTAINER}, "signal": 9}}])
+            "container_id": {"value": CONTAINER}, "signal": 15}}])
 
 
 def test_kill_sends_the_signal_that_was_asked_for():
     with Play([task_json("t1")]) as p:
-        kill_play(p, "TASK_KILLED")
-        p.holdfast("kill", "--signal=SIGTERM", "t1")
-        equal(p.agent.calls[0]["kill_container"]["signal"], 15)
+        kill_play(p, "TASK_FAILED")
+        p.holdfast("kill", "--signal=SIGKILL", "t1")
+        equal(p.agent.calls[0]["kill_container"]["signal"], 9)
         check("expected TERM" in p.holdfast("kill", "--signal=FOO", "t1", code=USAGE)[1], "text")
 
 
