@@ -10,6 +10,7 @@ common_libbase_a_SOURCES = \
         common/base/message_id.h \
         common/base/parse.c common/base/parse.h \
         common/base/process.c common/base/process.h \
+        common/base/process_tree.c common/base/process_tree.h \
         common/base/store.c common/base/store.h \
         common/base/usec.c common/base/usec.h
 

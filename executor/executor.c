@@ -20,20 +20,22 @@
  * What the task leaves running dies when we end: in the cgroup by the launcher, and by us.
  */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/process.h"
+#include "common/base/process_tree.h"
 #include "common/net/pbwire.h"
 #include "executor/agent_link.h"
 #include "executor/checker.h"
 #include "executor/child_task.h"
 #include "executor/executor.h"
 #include "executor/health.h"
-#include "executor/process_tree.h"
 #include "executor/update_queue.h"
 
 /* From SIGTERM to SIGKILL where neither the kill nor the task says otherwise. */
@@ -86,8 +88,27 @@ static void disarm(sd_event_source *source) {
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
 }
 
+/* Signals the task and whatever it has started: as a subreaper we are the ancestor of all of it. */
+static void signal_task(int signal_number) {
+        _cleanup_(process_tree_deinit) ProcessTree tree = {};
+        _cleanup_fd_ int proc_fd = -EBADF;
+
+        /* Looking through all of /proc is dear, and nearly always nothing is left. */
+        if (!process_has_children())
+                return;
+
+        proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (proc_fd < 0)
+                return;
+
+        if (signal_number == SIGKILL)
+                (void) process_tree_kill(proc_fd, getpid());
+        else if (process_tree_scan(proc_fd, getpid(), &tree) >= 0)
+                (void) process_tree_signal(&tree, signal_number);
+}
+
 static void executor_end(Executor *e, int code) {
-        process_tree_kill(getpid());
+        signal_task(SIGKILL);
         (void) sd_event_exit(e->event, code);
 }
 
@@ -243,7 +264,7 @@ static void kill_task(Executor *e, usec_t grace_usec) {
         disarm(e->completion_source);
         stop_checks(e);
         if (first)
-                (void) process_tree_signal(getpid(), SIGTERM);
+                signal_task(SIGTERM);
 
         if (deadline_usec < e->kill_deadline_usec) {
                 e->kill_deadline_usec = deadline_usec;
@@ -573,7 +594,7 @@ static int on_kill_timer(sd_event_source *source, uint64_t usec, void *userdata)
         (void) usec;
         (void) userdata;
 
-        process_tree_kill(getpid());
+        signal_task(SIGKILL);
         return 0;
 }
 

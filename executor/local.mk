@@ -7,7 +7,6 @@ executor_libexecutor_a_SOURCES = \
         executor/child_task.c executor/child_task.h \
         executor/executor.c executor/executor.h \
         executor/health.c executor/health.h \
-        executor/process_tree.c executor/process_tree.h \
         executor/update_queue.c executor/update_queue.h
 
 pkglibexec_PROGRAMS += holdfast-executor

@@ -2,5 +2,4 @@
 
 noinst_LIBRARIES += isolator/libisolator.a
 isolator_libisolator_a_SOURCES = \
-        isolator/cgroup.c isolator/cgroup.h \
-        isolator/process_tree.c isolator/process_tree.h
+        isolator/cgroup.c isolator/cgroup.h

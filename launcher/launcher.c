@@ -48,7 +48,7 @@
 #include "common/base/process.h"
 #include "common/base/usec.h"
 #include "isolator/cgroup.h"
-#include "isolator/process_tree.h"
+#include "common/base/process_tree.h"
 #include "launcher/exit_record.h"
 #include "launcher/launcher.h"
 #include "launcher/spawn.h"
@@ -326,14 +326,8 @@ static void launcher_tell_ended(Launcher *l) {
         launcher_tell(l, &e);
 }
 
-static bool has_children(void) {
-        siginfo_t si;
-
-        return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) >= 0 || errno != ECHILD;
-}
-
 static bool launcher_is_empty(const Launcher *l) {
-        if (has_children())
+        if (process_has_children())
                 return false;
 
         /* Somebody else's children in our cgroup (nsenter, say) count, too. Not to know is not to wait. */
@@ -344,7 +338,7 @@ static int launcher_kill_all(Launcher *l) {
         if (l->cgroup.payload_fd >= 0)
                 return cgroup_kill(l->cgroup.payload_fd);
 
-        return has_children() ? process_tree_kill(l->proc_fd, getpid()) : 0;
+        return process_has_children() ? process_tree_kill(l->proc_fd, getpid()) : 0;
 }
 
 static int launcher_signal_all(Launcher *l, int signal_number) {
@@ -382,7 +376,7 @@ static void launcher_try_record(Launcher *l) {
 static void launcher_kill_again(Launcher *l) {
         if (l->cgroup.payload_fd >= 0)
                 (void) cgroup_kill(l->cgroup.payload_fd);
-        if (has_children())
+        if (process_has_children())
                 (void) process_tree_kill(l->proc_fd, getpid());
 }
 

@@ -88,6 +88,12 @@ int process_pidfd_reap(int pid_fd, ExitStatus *ret) {
         return 0;
 }
 
+bool process_has_children(void) {
+        siginfo_t si;
+
+        return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) >= 0 || errno != ECHILD;
+}
+
 /* When a process started, in clock ticks since boot: with the boot id and the pid it names one process for ever. */
 int process_start_time(pid_t pid, uint64_t *ret_ticks) {
         _cleanup_free_ char *text = NULL;

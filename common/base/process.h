@@ -23,6 +23,9 @@ int process_pidfd_open(pid_t pid);
 int process_pidfd_signal(int pid_fd, int signal_number);
 int process_pidfd_reap(int pid_fd, ExitStatus *ret);
 
+/* Alive or not yet reaped. A subreaper has children as long as anything it started lives on. */
+bool process_has_children(void);
+
 int process_start_time(pid_t pid, uint64_t *ret_ticks);
 int process_boot_id(char ret[static 37]);
 

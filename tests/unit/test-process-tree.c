@@ -15,7 +15,7 @@
 #include "common/base/fd.h"
 #include "common/base/file.h"
 #include "common/base/process.h"
-#include "isolator/process_tree.h"
+#include "common/base/process_tree.h"
 
 static void put_stat(int proc_fd, int pid, const char *name, char state, int parent) {
         char path[32], text[256];

@@ -23,7 +23,7 @@
 #include "common/base/file.h"
 #include "common/base/parse.h"
 #include "common/base/process.h"
-#include "isolator/process_tree.h"
+#include "common/base/process_tree.h"
 
 /* Rounds of stopping. Each leaves at most what was forked within it, so that few are enough. */
 #define STOP_ROUNDS_MAX 16
