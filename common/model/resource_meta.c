@@ -353,3 +353,49 @@ int resource_meta_format(const Mesos__V1__Resource *pb, const char *allocation_r
 
         return r;
 }
+
+/* The amount of a message that may be wrong in any way. */
+static int format_raw_amount(const Mesos__V1__Resource *pb, Buffer *b) {
+        int64_t milli = 0;
+        int k = 0;
+
+        if (pb->ranges) {
+                k = buffer_append_char(b, '[');
+                for (size_t i = 0; i < pb->ranges->n_range && k >= 0; i++)
+                        k = buffer_printf(b, "%s%llu-%llu", i > 0 ? ", " : "",
+                                          (unsigned long long) pb->ranges->range[i]->begin,
+                                          (unsigned long long) pb->ranges->range[i]->end);
+
+                return k < 0 ? k : buffer_append_char(b, ']');
+        }
+
+        if (pb->set) {
+                k = buffer_append_char(b, '{');
+                for (size_t i = 0; i < pb->set->n_item && k >= 0; i++)
+                        k = buffer_printf(b, "%s%s", i > 0 ? ", " : "", pb->set->item[i]);
+
+                return k < 0 ? k : buffer_append_char(b, '}');
+        }
+
+        if (pb->scalar)
+                (void) value_milli_from_double(pb->scalar->value, &milli);
+
+        return value_format_milli(milli, b);
+}
+
+/* The whole of a message, valid or not, for texts that complain about it. */
+int resource_pb_format(const Mesos__V1__Resource *pb, Buffer *b) {
+        const char *role = NULL;
+        int r;
+
+        if (pb->allocation_info)
+                role = pb->allocation_info->role ?: "";
+
+        r = resource_meta_format(pb, role, b);
+        if (r >= 0)
+                r = buffer_append_char(b, ':');
+        if (r >= 0)
+                r = format_raw_amount(pb, b);
+
+        return r;
+}

@@ -44,3 +44,4 @@ Mesos__V1__Resource *resource_meta_to_pb(const ResourceMeta *m);
 
 /* "cpus(allocated: *)(reservations: [(STATIC,role)])", all that comes before the colon. */
 int resource_meta_format(const Mesos__V1__Resource *pb, const char *allocation_role, Buffer *b);
+int resource_pb_format(const Mesos__V1__Resource *pb, Buffer *b);

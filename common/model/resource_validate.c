@@ -10,9 +10,13 @@
 
 #include "common/model/explain.h"
 #include "common/model/id.h"
+#include "common/model/resource_meta.h"
 #include "common/model/resource_validate.h"
 #include "common/model/role.h"
 #include "common/model/value.h"
+
+/* A text is at most some times as long as the message it was made of. */
+#define TEXT_MAX_BYTES (64U * 1024 * 1024)
 
 #define REFUSE(...) explain(reterr_message, RESOURCE_E_INVALID, __VA_ARGS__)
 
@@ -355,6 +359,23 @@ static int validate_disk_use(const Mesos__V1__Resource *pb, char **reterr_messag
         return RESOURCE_OK;
 }
 
+static int refuse_revocable(const Mesos__V1__Resource *pb, char **reterr_message) {
+        _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = resource_pb_format(pb, &b);
+        if (r < 0)
+                return r;
+
+        text = buffer_take_text(&b);
+        if (!text)
+                return -ENOMEM;
+
+        return REFUSE("Dynamically reserved resource %s cannot be created from revocable resources",
+                      text);
+}
+
 /* Returns 0, RESOURCE_E_INVALID with the reason, or -ENOMEM. resource_validate() has passed it. */
 int resource_validate_use(const Mesos__V1__Resource *pb, char **reterr_message) {
         int64_t milli;
@@ -371,9 +392,7 @@ int resource_validate_use(const Mesos__V1__Resource *pb, char **reterr_message) 
                 return r;
 
         if (is_dynamically_reserved(pb) && pb->revocable)
-                return REFUSE("Dynamically reserved resource %s cannot be created from revocable "
-                              "resources",
-                              pb->name);
+                return refuse_revocable(pb, reterr_message);
 
         return RESOURCE_OK;
 }

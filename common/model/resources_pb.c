@@ -56,35 +56,6 @@ static int add_from_pb(Resources *r, const Mesos__V1__Resource *pb) {
         return resources_add_entry(r, &e);
 }
 
-/* The amount of a message that may be wrong in any way. */
-static int format_raw_amount(const Mesos__V1__Resource *pb, Buffer *b) {
-        int64_t milli = 0;
-        int k = 0;
-
-        if (pb->ranges) {
-                k = buffer_append_char(b, '[');
-                for (size_t i = 0; i < pb->ranges->n_range && k >= 0; i++)
-                        k = buffer_printf(b, "%s%llu-%llu", i > 0 ? ", " : "",
-                                          (unsigned long long) pb->ranges->range[i]->begin,
-                                          (unsigned long long) pb->ranges->range[i]->end);
-
-                return k < 0 ? k : buffer_append_char(b, ']');
-        }
-
-        if (pb->set) {
-                k = buffer_append_char(b, '{');
-                for (size_t i = 0; i < pb->set->n_item && k >= 0; i++)
-                        k = buffer_printf(b, "%s%s", i > 0 ? ", " : "", pb->set->item[i]);
-
-                return k < 0 ? k : buffer_append_char(b, '}');
-        }
-
-        if (pb->scalar)
-                (void) value_milli_from_double(pb->scalar->value, &milli);
-
-        return value_format_milli(milli, b);
-}
-
 /* Puts "Resource '…' is invalid: " before the reason. */
 static int name_the_culprit(const Mesos__V1__Resource *pb, char **reterr_message) {
         _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
@@ -93,13 +64,7 @@ static int name_the_culprit(const Mesos__V1__Resource *pb, char **reterr_message
 
         k = buffer_append_text(&b, "Resource '");
         if (k >= 0)
-                k = resource_meta_format(
-                                pb, pb->allocation_info ? pb->allocation_info->role ?: "" : NULL,
-                                &b);
-        if (k >= 0)
-                k = buffer_append_char(&b, ':');
-        if (k >= 0)
-                k = format_raw_amount(pb, &b);
+                k = resource_pb_format(pb, &b);
         if (k >= 0)
                 k = buffer_printf(&b, "' is invalid: %s", reason);
         if (k < 0)

@@ -465,6 +465,9 @@ static void test_what_may_be_used_is_judged_in_mesos_words(void **state) {
                   "Invalid DiskInfo: Expecting 'host_path' to be unset for persistent volume" },
                 { "bad id", "Invalid DiskInfo: Invalid persistence ID for persistent volume: "
                             "'a/b' contains invalid characters" },
+                { "revocable reservation",
+                  "Dynamically reserved resource disk(reservations: [(DYNAMIC,a)]){REV}:10 cannot be "
+                  "created from revocable resources" },
                 { "volume only", "Invalid DiskInfo: Non-persistent volume not supported" },
                 { "empty", "Invalid DiskInfo: DiskInfo is set but empty" },
         };
@@ -484,7 +487,9 @@ static void test_what_may_be_used_is_judged_in_mesos_words(void **state) {
                         message_reserve(&m, DYNAMIC, "a");
                 if (streq(what, "gpus"))
                         message_scalar(&m, "gpus", 0.5);
-                if (streq(what, "revocable volume"))
+                if (streq(what, "revocable reservation"))
+                        m.pb.disk = NULL;
+                if (startswith(what, "revocable"))
                         m.pb.revocable = &m.revocable;
                 if (streq(what, "read-only"))
                         m.volume.mode = MESOS__V1__VOLUME__MODE__RO;
