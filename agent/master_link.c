@@ -414,6 +414,9 @@ static void on_slave_registered(MasterLink *l, const Mesos__Internal__SlaveRegis
                 l->ping_timeout_usec = usec_from_secs(m->connection->total_ping_timeout_seconds);
         (void) checkpoint_agent_info(a->checkpoint, a->info);
         (void) store_after_commit(a->store, on_id_durable, l);
+
+        /* Not at the end of the turn: what the master sends right behind this message is for a registered agent. */
+        (void) store_commit(a->store);
 }
 
 /* Tasks the master has on its books and we have not: it lost a message to us, or we lost our memory. */

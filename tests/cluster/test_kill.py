@@ -92,7 +92,7 @@ def test_kill_right_after_launch_is_not_lost():
 
 def test_teardown_ends_all_tasks_of_the_framework_and_no_others():
     with Cluster() as cluster, Scheduler(cluster.master_addr, "stays") as stays:
-        stays.launch([stays.task("stays", "sleep 1000")])
+        stays.launch([stays.task("stays", "sleep 1000")], refuse_seconds=3600)
         stays.wait_state("stays", "TASK_RUNNING")
         goes = Scheduler(cluster.master_addr, "goes")
         goes.launch([goes.task("goes-%d" % n, "exec sleep 2000") for n in range(5)])

@@ -426,6 +426,9 @@ class Cluster:
         if self._closed:
             return
         try:
+            # What was just killed is brought to its end by an agent that is there.
+            if all(d.is_running() for d in self.agents):
+                self.check_no_containers()
             for daemon in self.agents + self.masters:
                 status = daemon.stop()
                 check(status in (None, 0, -signal.SIGKILL),
@@ -436,7 +439,7 @@ class Cluster:
             raise
         self._remove()
 
-    def check_no_containers(self, timeout=10):
+    def check_no_containers(self, timeout=20):
         """No launcher, executor or task process, and no container's cgroup, remains."""
         def leftovers():
             ours = {d.process.pid for d in self.agents + self.masters if d.is_running()}
