@@ -25,9 +25,9 @@
 #include "common/net/http_client.h"
 #include "common/net/http_parser.h"
 
-/* One read; a stream of large records takes a few of them per turn. */
-#define READ_BYTES ((size_t) 16 << 10)
-#define READS_PER_TURN 16
+/* One read. Stack that was touched once stays in memory for good, beside every task; large records take a few. */
+#define READ_BYTES ((size_t) 4 << 10)
+#define READS_PER_TURN 64
 /* A queue that a burst made larger than this is given back once it is empty. */
 #define QUEUE_KEPT_BYTES ((size_t) 64 << 10)
 
