@@ -9,7 +9,8 @@
 #include "agent/answer.h"
 
 void answer_error(HttpRequest *r, int error) {
-        http_request_answer_text(r, error == -ENOMEM || error == -ENOBUFS ? 503 : 500, "%s", strerrordesc_np(-error));
+        http_request_answer_text(r, error == -ENOMEM || error == -ENOBUFS ? 503 : 500, "%s",
+                                 strerrordesc_np(-error));
 }
 
 void answer_not_found(HttpRequest *r) {

@@ -3,8 +3,8 @@
 /*
  * Calls
  *
- *     method ─▶ Content-Type ─▶ Accept ─▶ body ─▶ message ─▶ complete for its type? ─▶ streams asked for?
- *       405        400, 415       406       400      400           400                       406, 415
+ *     method ─▶ Content-Type ─▶ Accept ─▶ body ─▶ message ─▶ complete for its type? ─▶ streams?
+ *       405       400, 415       406      400       400               400              406, 415
  *
  * This order and the texts are Mesos's. What a type needs follows from names, as the schema has it:
  * the part of a call is called like its type in lower case, and the containers it is about are
@@ -41,12 +41,15 @@ void call_deinit(Call *c) {
 const char *call_type_name(Mesos__V1__Agent__Call__Type type) {
         const ProtobufCEnumValue *v;
 
-        v = protobuf_c_enum_descriptor_get_value(&mesos__v1__agent__call__type__descriptor, (int) type);
+        v = protobuf_c_enum_descriptor_get_value(&mesos__v1__agent__call__type__descriptor,
+                                                 (int) type);
         return v ? v->name : "UNKNOWN";
 }
 
 /* Says why the request is refused and that it is gone. */
-#define REFUSE(r, status, ...) (http_request_answer_text((r), (status), __VA_ARGS__), CALL_E_ANSWERED)
+#define REFUSE(r, status, ...)                                                                     \
+        (http_request_answer_text((r), (status), __VA_ARGS__), CALL_E_ANSWERED)
+#define REFUSE_INVALID(r, ...) REFUSE((r), 400, "Failed to validate agent::Call: " __VA_ARGS__)
 
 static int decode_content_type(HttpRequest *r, Encoding *ret) {
         const char *type = http_request_header(r, "Content-Type");
@@ -58,18 +61,24 @@ static int decode_content_type(HttpRequest *r, Encoding *ret) {
         if (streq(type, RECORDIO_NAME)) {
                 ret->streaming = true;
                 if (!message_type)
-                        return REFUSE(r, 400, "Expecting 'Message-Content-Type' to be set for streaming requests");
+                        return REFUSE(r, 400,
+                                      "Expecting 'Message-Content-Type' to be set for streaming "
+                                      "requests");
                 if (!media_type_parse(message_type, &ret->type))
-                        return REFUSE(r, 415, "Expecting 'Message-Content-Type' of application/json or "
-                                              "application/x-protobuf");
+                        return REFUSE(r, 415,
+                                      "Expecting 'Message-Content-Type' of application/json or "
+                                      "application/x-protobuf");
                 return CALL_OK;
         }
 
         if (!media_type_parse(type, &ret->type))
-                return REFUSE(r, 415, "Expecting 'Content-Type' of application/json or application/x-protobuf or "
-                                      RECORDIO_NAME);
+                return REFUSE(r, 415,
+                              "Expecting 'Content-Type' of application/json or "
+                              "application/x-protobuf or " RECORDIO_NAME);
         if (message_type)
-                return REFUSE(r, 415, "Expecting 'Message-Content-Type' to be not set for non-streaming requests");
+                return REFUSE(r, 415,
+                              "Expecting 'Message-Content-Type' to be not set for non-streaming "
+                              "requests");
 
         return CALL_OK;
 }
@@ -80,13 +89,16 @@ static int decode_accept(HttpRequest *r, Encoding *ret) {
 
         if (media_negotiate(accept, &ret->type)) {
                 if (message_accept)
-                        return REFUSE(r, 406, "Expecting 'Message-Accept' to be not set for non-streaming responses");
+                        return REFUSE(r, 406,
+                                      "Expecting 'Message-Accept' to be not set for non-streaming "
+                                      "responses");
                 return CALL_OK;
         }
 
         if (!media_accepts(accept, RECORDIO_NAME))
-                return REFUSE(r, 406, "Expecting 'Accept' to allow application/json or application/x-protobuf or "
-                                      RECORDIO_NAME);
+                return REFUSE(r, 406,
+                              "Expecting 'Accept' to allow application/json or "
+                              "application/x-protobuf or " RECORDIO_NAME);
 
         ret->streaming = true;
         if (!media_negotiate(message_accept, &ret->type))
@@ -115,9 +127,11 @@ static int decode_message(HttpRequest *r, MediaType type, const void *data, size
         int k;
 
         if (type == MEDIA_JSON)
-                k = pbjson_parse(&mesos__v1__agent__call__descriptor, data, n, PB_LIMITS_DEFAULT, &m, &message);
+                k = pbjson_parse(&mesos__v1__agent__call__descriptor, data, n, PB_LIMITS_DEFAULT,
+                                 &m, &message);
         else
-                k = pb_unpack(&mesos__v1__agent__call__descriptor, data, n, PB_LIMITS_DEFAULT, &m, &message);
+                k = pb_unpack(&mesos__v1__agent__call__descriptor, data, n, PB_LIMITS_DEFAULT, &m,
+                              &message);
         if (k != PB_OK)
                 return refuse_body(r, type, k, message);
 
@@ -126,7 +140,8 @@ static int decode_message(HttpRequest *r, MediaType type, const void *data, size
 }
 
 /* A stream of calls begins with the call that matters. */
-static int decode_first_record(HttpRequest *r, MediaType type, const void *body, size_t n, Call *c) {
+static int decode_first_record(HttpRequest *r, MediaType type, const void *body, size_t n,
+                               Call *c) {
         _cleanup_(record_reader_deinit) RecordReader reader = RECORD_READER_INIT(RECORD_MAX);
         const void *record;
         size_t n_record;
@@ -150,7 +165,8 @@ static void format_part_name(const char *type_name, char *ret, size_t n) {
 }
 
 static const void *member_of(const ProtobufCMessage *m, const char *name) {
-        const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
+        const ProtobufCFieldDescriptor *f =
+                        protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
         const void *p;
 
         if (!f || f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED)
@@ -160,16 +176,19 @@ static const void *member_of(const ProtobufCMessage *m, const char *name) {
         return p;
 }
 
-static const char *judge_container_id(const Mesos__V1__ContainerID *id, char buffer[static ID_MESSAGE_MAX]) {
+static const char *judge_container_id(const Mesos__V1__ContainerID *id,
+                                      char buffer[static ID_MESSAGE_MAX]) {
         for (unsigned depth = 0; id; id = id->parent, depth++) {
-                const char *wrong = depth < NESTING_MAX ? id_check_message(id->value, buffer) : "nested too deeply";
+                const char *wrong = depth < NESTING_MAX ? id_check_message(id->value, buffer)
+                                                        : "nested too deeply";
 
                 if (wrong)
                         return wrong;
 
                 /* Ids are written with dots between parent and child. */
                 if (strpbrk(id->value, ". ")) {
-                        (void) snprintf(buffer, ID_MESSAGE_MAX, "'ContainerID.value' '%s' contains invalid characters",
+                        (void) snprintf(buffer, ID_MESSAGE_MAX,
+                                        "'ContainerID.value' '%s' contains invalid characters",
                                         id->value);
                         return buffer;
                 }
@@ -190,21 +209,20 @@ static int judge_container(HttpRequest *r, Mesos__V1__Agent__Call__Type type, co
 
         wrong = judge_container_id(id, buffer);
         if (wrong)
-                return REFUSE(r, 400, "Failed to validate agent::Call: '%s.container_id' is invalid: %s", part_name,
-                              wrong);
+                return REFUSE_INVALID(r, "'%s.container_id' is invalid: %s", part_name, wrong);
         if (needs_parent(type) && !id->parent)
-                return REFUSE(r, 400, "Failed to validate agent::Call: Expecting '%s.container_id.parent' to be present",
-                              part_name);
+                return REFUSE_INVALID(r, "Expecting '%s.container_id.parent' to be present",
+                                      part_name);
         return CALL_OK;
 }
 
 static int judge_input(HttpRequest *r, const Mesos__V1__Agent__Call__AttachContainerInput *input) {
         if (!input->has_type)
-                return REFUSE(r, 400, "Failed to validate agent::Call: Expecting 'attach_container_input.type' to be "
-                                      "present");
-        if (input->type == MESOS__V1__AGENT__CALL__ATTACH_CONTAINER_INPUT__TYPE__CONTAINER_ID && !input->container_id)
-                return REFUSE(r, 400, "Failed to validate agent::Call: Expecting "
-                                      "'attach_container_input.container_id' to be present");
+                return REFUSE_INVALID(r, "Expecting 'attach_container_input.type' to be present");
+        if (input->type == MESOS__V1__AGENT__CALL__ATTACH_CONTAINER_INPUT__TYPE__CONTAINER_ID &&
+            !input->container_id)
+                return REFUSE_INVALID(r, "Expecting 'attach_container_input.container_id' to be "
+                                         "present");
         return CALL_OK;
 }
 
@@ -222,18 +240,17 @@ static int judge(HttpRequest *r, const Mesos__V1__Agent__Call *call) {
         int k;
 
         if (!call->has_type)
-                return REFUSE(r, 400, "Failed to validate agent::Call: Expecting 'type' to be present");
+                return REFUSE_INVALID(r, "Expecting 'type' to be present");
 
         format_part_name(call_type_name(call->type), part_name, sizeof(part_name));
         if (!protobuf_c_message_descriptor_get_field_by_name(d, part_name))
                 return CALL_OK;
 
         part = member_of(&call->base, part_name);
+        if (!part && part_is_optional(call->type))
+                return CALL_OK;
         if (!part)
-                return part_is_optional(call->type)
-                               ? CALL_OK
-                               : REFUSE(r, 400, "Failed to validate agent::Call: Expecting '%s' to be present",
-                                        part_name);
+                return REFUSE_INVALID(r, "Expecting '%s' to be present", part_name);
 
         if (call->type == MESOS__V1__AGENT__CALL__TYPE__ATTACH_CONTAINER_INPUT) {
                 k = judge_input(r, call->attach_container_input);
@@ -245,7 +262,8 @@ static int judge(HttpRequest *r, const Mesos__V1__Agent__Call *call) {
         return id ? judge_container(r, call->type, part_name, id) : CALL_OK;
 }
 
-static int judge_streams(HttpRequest *r, Mesos__V1__Agent__Call__Type type, bool request, bool response) {
+static int judge_streams(HttpRequest *r, Mesos__V1__Agent__Call__Type type, bool request,
+                         bool response) {
         const char *name = call_type_name(type);
 
         if (request && type != MESOS__V1__AGENT__CALL__TYPE__ATTACH_CONTAINER_INPUT)

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Call: the boundary of the operator API: a request becomes a judged mesos.v1.agent.Call. See call.c. */
+/* Call: the operator API's boundary: a request becomes a judged mesos.v1.agent.Call. See call.c. */
 
 #include "common/base/macro.h"
 #include "common/net/http_server.h"

@@ -31,7 +31,8 @@ static void sources_open(Sources *s) {
         *s = (Sources) { .cgroup_mount_fd = -EBADF };
         r = proc_fd < 0 ? -errno : process_table_new(proc_fd, &s->processes);
         if (r < 0)
-                log_debug_errno(r, "Failed to read /proc, figures of containers are incomplete: %m");
+                log_debug_errno(r,
+                                "Failed to read /proc, figures of containers are incomplete: %m");
         if (proc_fd >= 0)
                 s->cgroup_mount_fd = cgroup_open_mount(proc_fd);
 }
@@ -42,7 +43,8 @@ static void sources_close(Sources *s) {
 }
 
 /* The whole container is below payload/, without its launcher. */
-static void read_cgroup(const Sources *s, const char *path, Mesos__V1__ResourceStatistics *statistics) {
+static void read_cgroup(const Sources *s, const char *path,
+                        Mesos__V1__ResourceStatistics *statistics) {
         _cleanup_fd_ int cgroup_fd = -EBADF, payload_fd = -EBADF;
         int r;
 
@@ -56,10 +58,12 @@ static void read_cgroup(const Sources *s, const char *path, Mesos__V1__ResourceS
 
         r = usage_add_cgroup(payload_fd, statistics);
         if (r < 0)
-                log_debug_errno(r, "Failed to read figures of cgroup '%s', leaving them out: %m", path);
+                log_debug_errno(r, "Failed to read figures of cgroup '%s', leaving them out: %m",
+                                path);
 }
 
-static int fill_statistics(const Sources *s, const Executor *e, usec_t now_usec, ContainerEntry *entry) {
+static int fill_statistics(const Sources *s, const Executor *e, usec_t now_usec,
+                           ContainerEntry *entry) {
         _cleanup_(resources_freep) Resources *allowed = executor_used_resources(e);
         const char *cgroup = container_cgroup(e->container);
         pid_t pid = container_executor_pid(e->container);

@@ -8,9 +8,9 @@
 #include "proto/agent.pb-c.h"
 
 typedef struct ContainerEntry {
-        const Executor *executor;                               /* borrowed */
+        const Executor *executor;    /* borrowed */
         Mesos__V1__Agent__Response__GetContainers__Container pb;
-        Mesos__V1__FrameworkID framework_id;                    /* what pb points at, here and below */
+        Mesos__V1__FrameworkID framework_id;    /* from here on: what pb points at */
         Mesos__V1__ExecutorID executor_id;
         Mesos__V1__ContainerID container_id;
         Mesos__V1__ContainerStatus status;
@@ -19,9 +19,11 @@ typedef struct ContainerEntry {
 
 /* Borrows from the agent: use it before the loop goes on. */
 typedef struct ContainerView {
-        ContainerEntry *entries;                                        /* owned */
-        Mesos__V1__Agent__Response__GetContainers__Container **list;    /* owned; for GET_CONTAINERS */
+        ContainerEntry *entries;    /* owned */
         size_t n;
+
+        /* The pb of each, for GET_CONTAINERS; owned. */
+        Mesos__V1__Agent__Response__GetContainers__Container **list;
 } ContainerView;
 
 /* `now_usec` is CLOCK_REALTIME. */

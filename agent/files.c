@@ -3,7 +3,7 @@
 /*
  * Files
  *
- * Operators read logs and sandboxes through virtual paths, each attached to a real file or directory:
+ * Operators read logs and sandboxes by virtual paths, each attached to a real file or directory:
  *
  *     /slave/log                                      -> <log_dir>/…
  *     <work_dir>/…/executors/E/runs/<container>       -> the same
@@ -16,8 +16,8 @@
  * regular file or a directory, so that no FIFO blocks and no device acts, and listings and reads
  * have a fixed largest size.
  *
- * Sandboxes come and go with executors. They are not copied into a table here, which could go stale,
- * but told by a FilesSource when somebody asks.
+ * Sandboxes come and go with executors. They are not copied into a table here, which could go
+ * stale, but told by a FilesSource when somebody asks.
  */
 
 #include <dirent.h>
@@ -422,7 +422,8 @@ void file_mode_format(mode_t mode, char ret[static 11]) {
 
                 ret[3 * i + 1] = bits & 4 ? 'r' : '-';
                 ret[3 * i + 2] = bits & 2 ? 'w' : '-';
-                ret[3 * i + 3] = execute_letter(mode, (mode_t) 1 << (6 - 3 * i), special[i], i == 2 ? 't' : 's');
+                ret[3 * i + 3] = execute_letter(mode, (mode_t) 1 << (6 - 3 * i), special[i],
+                                                i == 2 ? 't' : 's');
         }
         ret[10] = '\0';
 }

@@ -17,7 +17,8 @@ typedef void (*FilesVisit)(const char *virtual_path, const char *real_path, void
  * Tells what is attached besides the fixed entries, by calling `visit` for each. `path` is the path
  * somebody asks for, NULL when all are wanted: what is not at or above it may be left out.
  */
-typedef void (*FilesSource)(const char *path, FilesVisit visit, void *visit_userdata, void *userdata);
+typedef void (*FilesSource)(const char *path, FilesVisit visit, void *visit_userdata,
+                            void *userdata);
 
 /* `source` may be NULL. */
 int files_new(FilesSource source, void *userdata, Files **ret);
@@ -31,7 +32,7 @@ void files_foreach(const Files *f, FilesVisit visit, void *userdata);
 enum {
         FILES_OK = 0,
         FILES_E_NOT_FOUND,
-        FILES_E_INACCESSIBLE,    /* outside of what is attached, no file or directory, or not ours to read */
+        FILES_E_INACCESSIBLE,    /* outside of what is attached, a FIFO, a device, not readable */
         FILES_E_DIRECTORY,       /* a file was asked for */
 };
 

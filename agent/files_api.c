@@ -96,11 +96,14 @@ static bool parse_position(HttpRequest *r, const char *name, int64_t *ret) {
         int64_t value = -1;
 
         if (text && parse_i64(text, &value) < 0) {
-                http_request_answer_text(r, 400, "Failed to parse %s: Failed to convert '%s' to number.\n", name, text);
+                http_request_answer_text(r, 400,
+                                         "Failed to parse %s: Failed to convert '%s' to number.\n",
+                                         name, text);
                 return false;
         }
         if (value < -1) {
-                http_request_answer_text(r, 400, "Negative %s provided: %lld.\n", name, (long long) value);
+                http_request_answer_text(r, 400, "Negative %s provided: %lld.\n", name,
+                                         (long long) value);
                 return false;
         }
 
@@ -123,8 +126,8 @@ void files_api_read(const Files *f, HttpRequest *r) {
             !parse_position(r, "length", &length))
                 return;
 
-        k = files_read(f, path, offset < 0 ? UINT64_MAX : (uint64_t) offset, length < 0 ? UINT64_MAX : (uint64_t) length,
-                       &data, &n, &size);
+        k = files_read(f, path, offset < 0 ? UINT64_MAX : (uint64_t) offset,
+                       length < 0 ? UINT64_MAX : (uint64_t) length, &data, &n, &size);
         if (k != FILES_OK) {
                 files_api_refuse(r, k, path, "read");
                 return;
@@ -132,7 +135,8 @@ void files_api_read(const Files *f, HttpRequest *r) {
 
         json_object_begin(&w, NULL);
         json_put_string_n(&w, "data", data, n);
-        json_put_uint(&w, "offset", offset < 0 || (uint64_t) offset > size ? size : (uint64_t) offset);
+        json_put_uint(&w, "offset",
+                      offset < 0 || (uint64_t) offset > size ? size : (uint64_t) offset);
         json_object_end(&w);
 
         k = json_finish(&w);
@@ -140,6 +144,10 @@ void files_api_read(const Files *f, HttpRequest *r) {
                 answer_error(r, k);
         else
                 answer_json(r, &b);
+}
+
+static bool is_harmless(char c) {
+        return isalnum((unsigned char) c) || strchr(".-_+", c);
 }
 
 /* A name a task chose goes into a header: what is no plain character of a file name becomes '_'. */
@@ -150,7 +158,7 @@ static int add_disposition(HttpRequest *r, const char *path) {
 
         k = buffer_append_text(&b, "attachment; filename=");
         for (const char *p = slash ? slash + 1 : path; k >= 0 && *p; p++)
-                k = buffer_append_char(&b, isalnum((unsigned char) *p) || strchr(".-_+", *p) ? *p : '_');
+                k = buffer_append_char(&b, is_harmless(*p) ? *p : '_');
         if (k >= 0)
                 k = buffer_append_char(&b, '\0');
         if (k < 0)

@@ -11,5 +11,5 @@ void files_api_read(const Files *f, HttpRequest *r);
 void files_api_download(const Files *f, HttpRequest *r);
 void files_api_debug(const Files *f, HttpRequest *r);
 
-/* The answer to any outcome of files_*() but FILES_OK; `verb` is what cannot be done to a directory. */
+/* Answers any outcome of files_*() but FILES_OK; `verb` is what cannot be done to a directory. */
 void files_api_refuse(HttpRequest *r, int outcome, const char *path, const char *verb);

@@ -295,7 +295,8 @@ static int on_exit_of_helper(sd_event_source *source, int fd, uint32_t events, v
                 lookup_fail(l, "no answer in time");
         else if (status.wait_status == WORKER_E_NO_USER << 8)
                 lookup_fail(l, NULL);
-        else if (!exit_status_is_success(status) || parse_output(buffer_data(&l->output), &l->identity) < 0)
+        else if (!exit_status_is_success(status) ||
+                 parse_output(buffer_data(&l->output), &l->identity) < 0)
                 lookup_fail(l, "the helper failed");
         else
                 lookup_finish(l, true, NULL);
@@ -324,7 +325,8 @@ static int spawn_worker(const char *worker, const char *user, int output_fd) {
 
         (void) posix_spawnattr_setsigmask(&attributes, &none);
         (void) posix_spawnattr_setsigdefault(&attributes, &all);
-        (void) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        (void) posix_spawnattr_setflags(&attributes,
+                                        POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
         r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         if (r == 0)
                 r = posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
@@ -350,8 +352,8 @@ static int watch_helper(Lookup *l) {
         if (r < 0)
                 return r;
 
-        r = sd_event_add_time_relative(event, &l->deadline_source, CLOCK_MONOTONIC, HELPER_TIMEOUT, 0,
-                                       on_deadline, l);
+        r = sd_event_add_time_relative(event, &l->deadline_source, CLOCK_MONOTONIC, HELPER_TIMEOUT,
+                                       0, on_deadline, l);
         if (r < 0)
                 return r;
 
@@ -440,7 +442,8 @@ static int identify_root(Lookup *l) {
 }
 
 static bool lookup_is_idle(const Lookup *l, usec_t now_usec, bool also_fresh) {
-        return l->state == LOOKUP_DONE && l->n_queries == 0 && (also_fresh || l->expires_usec <= now_usec);
+        return l->state == LOOKUP_DONE && l->n_queries == 0 &&
+               (also_fresh || l->expires_usec <= now_usec);
 }
 
 static void forget(Identities *i, Lookup *l) {
@@ -521,7 +524,8 @@ static int find_lookup(Identities *i, const char *user, Lookup **ret) {
 }
 
 /* Returns 0; -ENOBUFS when too many names are being looked up; -ENOMEM. */
-int identities_resolve(Identities *i, const char *user, IdentityFound found, void *userdata, IdentityQuery **ret) {
+int identities_resolve(Identities *i, const char *user, IdentityFound found, void *userdata,
+                       IdentityQuery **ret) {
         Lookup *l = NULL;
         IdentityQuery *q;
         int r;
@@ -569,9 +573,12 @@ IdentityQuery *identity_query_cancel(IdentityQuery *q) {
 static void give_answer(const IdentityQuery *q) {
         Lookup *l = q->lookup;
 
-        q->found(l->known ? &l->identity : NULL, l->known ? NULL : l->error ?: "Out of memory", q->userdata);
+        if (l->known)
+                q->found(&l->identity, NULL, q->userdata);
+        else
+                q->found(NULL, l->error ?: "Out of memory", q->userdata);
 
-        /* Only now may the lookup be forgotten: the callback may have asked for a thousand other names. */
+        /* Only now may the lookup be forgotten: the callback may have asked for others. */
         l->n_queries--;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Identities: user names to ids, asked of a helper process so that the loop never waits for NSS. See identity.c. */
+/* Identities: user names to ids, by a helper process that may wait for NSS. See identity.c. */
 
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -37,7 +37,8 @@ typedef void (*IdentityFound)(const Identity *identity, const char *error_text, 
  * Calls `found` once from the loop, never from within this call. *ret (may be NULL if nobody will
  * cancel) is valid until `found` is called or the query is cancelled.
  */
-int identities_resolve(Identities *i, const char *user, IdentityFound found, void *userdata, IdentityQuery **ret);
+int identities_resolve(Identities *i, const char *user, IdentityFound found, void *userdata,
+                       IdentityQuery **ret);
 
 /* `found` will not be called; returns NULL. */
 IdentityQuery *identity_query_cancel(IdentityQuery *q);

@@ -3,9 +3,9 @@
 /*
  * Metrics
  *
- * Names are Mesos's: tools key on "slave/". Counters are kept in AgentCounters, gauges are taken from
- * the objects and the host at the moment somebody asks. What this agent has no part for, such as a
- * cache of fetched files, is truthfully zero.
+ * Names are Mesos's: tools key on "slave/". Counters are kept in AgentCounters, gauges are taken
+ * from the objects and the host at the moment somebody asks. What this agent has no part for, such
+ * as a cache of fetched files, is truthfully zero.
  */
 
 #include "agent/census.h"
@@ -47,7 +47,8 @@ static void add_amount(const ResourceView *v, int64_t milli, const char *text, v
         (void) text;
 
         for (unsigned k = 0; k < N_KINDS; k++) {
-                Amount *amount = v->revocable ? &column->sample->revocable[k] : &column->sample->firm[k];
+                Amount *amount = v->revocable ? &column->sample->revocable[k]
+                                              : &column->sample->firm[k];
 
                 if (!v->scalar || !streq(v->name, kind_names[k]))
                         continue;
@@ -76,7 +77,8 @@ static int sample_take(const Agent *a, usec_t now_usec, Sample *s) {
         if (r < 0)
                 return r;
 
-        return resources_foreach(s->census.used, add_amount, &(Column) { .sample = s, .used = true });
+        return resources_foreach(s->census.used, add_amount,
+                                 &(Column) { .sample = s, .used = true });
 }
 
 static void sample_deinit(Sample *s) {

@@ -147,8 +147,10 @@ static void on_metrics(const OperatorParts *p, HttpRequest *r) {
         int k;
 
         if (timeout && parse_duration(timeout, &timeout_usec) < 0) {
-                http_request_answer_text(r, 400, "Invalid timeout '%s': Failed to convert '%.*s' to number.\n", timeout,
-                                         (int) strspn(timeout, "0123456789.+-"), timeout);
+                http_request_answer_text(
+                                r, 400,
+                                "Invalid timeout '%s': Failed to convert '%.*s' to number.\n",
+                                timeout, (int) strspn(timeout, "0123456789.+-"), timeout);
                 return;
         }
 
@@ -174,7 +176,8 @@ static void on_debug(const OperatorParts *p, HttpRequest *r) {
         files_api_debug(p->files, r);
 }
 
-static void set_level(const OperatorParts *p, HttpRequest *r, const char *level_text, const char *duration_text) {
+static void set_level(const OperatorParts *p, HttpRequest *r, const char *level_text,
+                      const char *duration_text) {
         uint64_t level;
         usec_t duration_usec;
         int k;
@@ -184,7 +187,8 @@ static void set_level(const OperatorParts *p, HttpRequest *r, const char *level_
                 return;
         }
         if (parse_duration(duration_text, &duration_usec) < 0) {
-                http_request_answer_text(r, 400, "Failed to convert '%s' to a duration.\n", duration_text);
+                http_request_answer_text(r, 400, "Failed to convert '%s' to a duration.\n",
+                                         duration_text);
                 return;
         }
 
@@ -196,7 +200,8 @@ static void set_level(const OperatorParts *p, HttpRequest *r, const char *level_
 }
 
 static void on_logging_toggle(const OperatorParts *p, HttpRequest *r) {
-        const char *level = http_request_query(r, "level"), *duration = http_request_query(r, "duration");
+        const char *level = http_request_query(r, "level"),
+                   *duration = http_request_query(r, "duration");
 
         if (!level && !duration)
                 http_request_answer_text(r, 200, "%u\n", log_level_get(p->log_level));
@@ -257,8 +262,10 @@ static void on_help(const OperatorParts *p, HttpRequest *r);
 /* The longest path that is a whole-component prefix decides. */
 static const Endpoint endpoints[] = {
         { "/api/v1", on_api, false, "calls of the v1 operator API (POST)" },
-        { "/api/v1/resource_provider", on_resource_provider, false, "for resource providers (POST)" },
-        { "/containerizer/debug", on_containerizer_debug, false, "operations on containers that hang" },
+        { "/api/v1/resource_provider", on_resource_provider, false,
+          "for resource providers (POST)" },
+        { "/containerizer/debug", on_containerizer_debug, false,
+          "operations on containers that hang" },
         { "/containers", on_containers, true, "containers, their status and what they use" },
         { "/files/browse", on_browse, false, "what a directory has: ?path=" },
         { "/files/debug", on_debug, false, "virtual paths and what they stand for" },
@@ -267,7 +274,8 @@ static const Endpoint endpoints[] = {
         { "/flags", on_flags, false, "flags in effect" },
         { "/health", on_health, false, "200 when the agent answers" },
         { "/help", on_help, false, "this list" },
-        { "/logging/toggle", on_logging_toggle, false, "a louder log for a while: ?level=&duration=" },
+        { "/logging/toggle", on_logging_toggle, false,
+          "a louder log for a while: ?level=&duration=" },
         { "/metrics/snapshot", on_metrics, false, "all metrics: ?timeout=" },
         { "/monitor/statistics", on_statistics, true, "what executors use" },
         { "/state", on_state, true, "everything the agent knows" },
@@ -349,7 +357,8 @@ static bool is_latest(const Executor *e) {
         return true;
 }
 
-static void _printf_(4, 5) tell_as(const Executor *e, FilesVisit visit, void *userdata, const char *format, ...) {
+static void _printf_(4, 5) tell_as(const Executor *e, FilesVisit visit, void *userdata,
+                                   const char *format, ...) {
         char virtual_path[PATH_TEXT_MAX];
         va_list ap;
         int n;
@@ -375,9 +384,11 @@ static void tell_sandbox(const char *path, const Executor *e, FilesVisit visit, 
 
         slash = strrchr(e->directory, '/');
         if (slash)
-                tell_as(e, visit, userdata, "%.*s/latest", (int) (slash - e->directory), e->directory);
+                tell_as(e, visit, userdata, "%.*s/latest", (int) (slash - e->directory),
+                        e->directory);
         if (!path || startswith(path, "/frameworks/"))
-                tell_as(e, visit, userdata, "/frameworks/%s/executors/%s/runs/latest", e->framework->id, e->id);
+                tell_as(e, visit, userdata, "/frameworks/%s/executors/%s/runs/latest",
+                        e->framework->id, e->id);
 }
 
 static void tell_framework(const char *path, const Framework *f, FilesVisit visit, void *userdata) {
@@ -390,7 +401,8 @@ static void tell_framework(const char *path, const Framework *f, FilesVisit visi
                 tell_sandbox(path, old->executor, visit, userdata);
 }
 
-static void tell_sandboxes(const char *path, FilesVisit visit, void *visit_userdata, void *userdata) {
+static void tell_sandboxes(const char *path, FilesVisit visit, void *visit_userdata,
+                           void *userdata) {
         const Agent *a = ((OperatorApi *) userdata)->parts.agent;
         const CompletedFramework *old;
         const Framework *f;

@@ -4,8 +4,8 @@
  * The agent's v1 operator API
  *
  * One function answers one type of call. Calls that ask build a Response on the stack out of parts
- * borrowed from the agent, encode it and are done within their turn of the loop; only WAIT_CONTAINER
- * waits. Containers are named by id alone, whichever framework they belong to.
+ * borrowed from the agent, encode it and are done within their turn of the loop; WAIT_CONTAINER
+ * alone waits. Containers are named by id, whichever framework they belong to.
  */
 
 #include <signal.h>
@@ -58,7 +58,8 @@ static void on_get_health(const Context *c) {
 
 static int add_flag(const char *name, const char *value, void *userdata) {
         Mesos__V1__Agent__Response__GetFlags *flags = userdata;
-        Mesos__V1__Flag *f = pb_list_add_new(&flags->flags, &flags->n_flags, &mesos__v1__flag__descriptor);
+        Mesos__V1__Flag *f = pb_list_add_new(&flags->flags, &flags->n_flags,
+                                             &mesos__v1__flag__descriptor);
 
         if (!f)
                 return -ENOMEM;
@@ -78,7 +79,8 @@ static void *new_message(const ProtobufCMessageDescriptor *type) {
 }
 
 static void on_get_flags(const Context *c) {
-        _cleanup_(pb_freep) ProtobufCMessage *m = new_message(&mesos__v1__agent__response__get_flags__descriptor);
+        _cleanup_(pb_freep) ProtobufCMessage *m =
+                        new_message(&mesos__v1__agent__response__get_flags__descriptor);
         Response response = MESOS__V1__AGENT__RESPONSE__INIT;
         int r;
 
@@ -93,7 +95,8 @@ static void on_get_flags(const Context *c) {
 }
 
 static void on_get_version(const Context *c) {
-        Mesos__V1__Agent__Response__GetVersion version = MESOS__V1__AGENT__RESPONSE__GET_VERSION__INIT;
+        Mesos__V1__Agent__Response__GetVersion version =
+                        MESOS__V1__AGENT__RESPONSE__GET_VERSION__INIT;
         Mesos__V1__VersionInfo info = MESOS__V1__VERSION_INFO__INIT;
         Response response = MESOS__V1__AGENT__RESPONSE__INIT;
 
@@ -122,11 +125,13 @@ static int add_metric(const char *name, double value, void *userdata) {
 }
 
 static void on_get_metrics(const Context *c) {
-        _cleanup_(pb_freep) ProtobufCMessage *m = new_message(&mesos__v1__agent__response__get_metrics__descriptor);
+        _cleanup_(pb_freep) ProtobufCMessage *m =
+                        new_message(&mesos__v1__agent__response__get_metrics__descriptor);
         Response response = MESOS__V1__AGENT__RESPONSE__INIT;
         int r;
 
-        r = m ? agent_metrics_foreach(c->parts->agent, usec_now(CLOCK_REALTIME), add_metric, m) : -ENOMEM;
+        r = m ? agent_metrics_foreach(c->parts->agent, usec_now(CLOCK_REALTIME), add_metric, m)
+              : -ENOMEM;
         if (r < 0) {
                 answer_error(c->request, r);
                 return;
@@ -137,7 +142,8 @@ static void on_get_metrics(const Context *c) {
 }
 
 static void on_get_logging_level(const Context *c) {
-        Mesos__V1__Agent__Response__GetLoggingLevel level = MESOS__V1__AGENT__RESPONSE__GET_LOGGING_LEVEL__INIT;
+        Mesos__V1__Agent__Response__GetLoggingLevel level =
+                        MESOS__V1__AGENT__RESPONSE__GET_LOGGING_LEVEL__INIT;
         Response response = MESOS__V1__AGENT__RESPONSE__INIT;
 
         level.level = log_level_get(c->parts->log_level);
@@ -156,10 +162,12 @@ static void on_set_logging_level(const Context *c) {
                 answer_done(c);
 }
 
-static int add_file(Mesos__V1__Agent__Response__ListFiles *files, FileEntry *e, AccountOwner *owner) {
+static int add_file(Mesos__V1__Agent__Response__ListFiles *files, FileEntry *e,
+                    AccountOwner *owner) {
         Mesos__V1__FileInfo *f;
 
-        f = pb_list_add_new(&files->file_infos, &files->n_file_infos, &mesos__v1__file_info__descriptor);
+        f = pb_list_add_new(&files->file_infos, &files->n_file_infos,
+                            &mesos__v1__file_info__descriptor);
         if (!f)
                 return -ENOMEM;
 
@@ -192,7 +200,8 @@ static int add_files(Mesos__V1__Agent__Response__ListFiles *files, FileList *l) 
 }
 
 static void on_list_files(const Context *c) {
-        _cleanup_(pb_freep) ProtobufCMessage *m = new_message(&mesos__v1__agent__response__list_files__descriptor);
+        _cleanup_(pb_freep) ProtobufCMessage *m =
+                        new_message(&mesos__v1__agent__response__list_files__descriptor);
         const char *path = c->call->message->list_files->path;
         _cleanup_(file_list_deinit) FileList l = {};
         Response response = MESOS__V1__AGENT__RESPONSE__INIT;
@@ -219,8 +228,8 @@ static void on_read_file(const Context *c) {
         size_t n;
         int r;
 
-        r = files_read(c->parts->files, call->path, call->offset, call->has_length ? call->length : UINT64_MAX, &data,
-                       &n, &size);
+        r = files_read(c->parts->files, call->path, call->offset,
+                       call->has_length ? call->length : UINT64_MAX, &data, &n, &size);
         if (r != FILES_OK) {
                 files_api_refuse(c->request, r, call->path, "read");
                 return;
@@ -277,7 +286,8 @@ static void on_get_state(const Context *c) {
         state.get_executors = &v.executors;
         state.get_frameworks = &v.frameworks;
         response.get_state = &state;
-        answer_lists(c, MESOS__V1__AGENT__RESPONSE__TYPE__GET_STATE, "get_state", &state.base, &response);
+        answer_lists(c, MESOS__V1__AGENT__RESPONSE__TYPE__GET_STATE, "get_state", &state.base,
+                     &response);
 }
 
 static void on_get_tasks(const Context *c) {
@@ -288,7 +298,8 @@ static void on_get_tasks(const Context *c) {
                 return;
 
         response.get_tasks = &v.tasks;
-        answer_lists(c, MESOS__V1__AGENT__RESPONSE__TYPE__GET_TASKS, "get_tasks", &v.tasks.base, &response);
+        answer_lists(c, MESOS__V1__AGENT__RESPONSE__TYPE__GET_TASKS, "get_tasks", &v.tasks.base,
+                     &response);
 }
 
 static void on_get_executors(const Context *c) {
@@ -299,7 +310,8 @@ static void on_get_executors(const Context *c) {
                 return;
 
         response.get_executors = &v.executors;
-        answer_lists(c, MESOS__V1__AGENT__RESPONSE__TYPE__GET_EXECUTORS, "get_executors", &v.executors.base, &response);
+        answer_lists(c, MESOS__V1__AGENT__RESPONSE__TYPE__GET_EXECUTORS, "get_executors",
+                     &v.executors.base, &response);
 }
 
 static void on_get_frameworks(const Context *c) {
@@ -310,13 +322,14 @@ static void on_get_frameworks(const Context *c) {
                 return;
 
         response.get_frameworks = &v.frameworks;
-        answer_lists(c, MESOS__V1__AGENT__RESPONSE__TYPE__GET_FRAMEWORKS, "get_frameworks", &v.frameworks.base,
-                     &response);
+        answer_lists(c, MESOS__V1__AGENT__RESPONSE__TYPE__GET_FRAMEWORKS, "get_frameworks",
+                     &v.frameworks.base, &response);
 }
 
 /* Without any container there is no list at all. */
 static void on_get_containers(const Context *c) {
-        Mesos__V1__Agent__Response__GetContainers containers = MESOS__V1__AGENT__RESPONSE__GET_CONTAINERS__INIT;
+        Mesos__V1__Agent__Response__GetContainers containers =
+                        MESOS__V1__AGENT__RESPONSE__GET_CONTAINERS__INIT;
         Response response = MESOS__V1__AGENT__RESPONSE__INIT;
         _cleanup_(container_view_deinit) ContainerView v = {};
         int r;
@@ -343,7 +356,8 @@ static void on_get_agent(const Context *c) {
 }
 
 static void on_get_operations(const Context *c) {
-        Mesos__V1__Agent__Response__GetOperations none = MESOS__V1__AGENT__RESPONSE__GET_OPERATIONS__INIT;
+        Mesos__V1__Agent__Response__GetOperations none =
+                        MESOS__V1__AGENT__RESPONSE__GET_OPERATIONS__INIT;
         Response response = MESOS__V1__AGENT__RESPONSE__INIT;
 
         response.get_operations = &none;
@@ -387,8 +401,8 @@ static Executor *find_executor(const Agent *a, const Mesos__V1__ContainerID *id)
 }
 
 /* Answers with a text around the container's id. */
-static void refuse_container(const Context *c, unsigned status, const char *before, const Mesos__V1__ContainerID *id,
-                             const char *after) {
+static void refuse_container(const Context *c, unsigned status, const char *before,
+                             const Mesos__V1__ContainerID *id, const char *after) {
         _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(ID_TEXT_BYTES);
         int r;
 
@@ -396,8 +410,8 @@ static void refuse_container(const Context *c, unsigned status, const char *befo
         if (r < 0)
                 answer_error(c->request, r);
         else
-                http_request_answer_text(c->request, status, "%s%.*s%s", before, (int) buffer_size(&b),
-                                         buffer_data(&b), after);
+                http_request_answer_text(c->request, status, "%s%.*s%s", before,
+                                         (int) buffer_size(&b), buffer_data(&b), after);
 }
 
 static void wait_for(const Context *c, const Mesos__V1__ContainerID *id) {
@@ -410,7 +424,8 @@ static void wait_for(const Context *c, const Mesos__V1__ContainerID *id) {
         }
 
         if (!e->container) {
-                wait_calls_answer(c->request, c->call->message->type, c->call->accept, e->exit_status);
+                wait_calls_answer(c->request, c->call->message->type, c->call->accept,
+                                  e->exit_status);
                 return;
         }
 
@@ -435,7 +450,8 @@ static void kill_with(const Context *c, const Mesos__V1__ContainerID *id, int si
                 r = container_signal(e->container, signal_number);
 
         if (r == -ESRCH)
-                refuse_container(c, 404, "Container '", id, "' cannot be found (or is already killed)");
+                refuse_container(c, 404, "Container '", id,
+                                 "' cannot be found (or is already killed)");
         else if (r == -EINVAL)
                 http_request_answer_text(c->request, 400, "There is no signal %d", signal_number);
         else if (r < 0)
@@ -451,7 +467,8 @@ static void on_kill_container(const Context *c) {
 }
 
 static void on_kill_nested_container(const Context *c) {
-        const Mesos__V1__Agent__Call__KillNestedContainer *call = c->call->message->kill_nested_container;
+        const Mesos__V1__Agent__Call__KillNestedContainer *call =
+                        c->call->message->kill_nested_container;
 
         kill_with(c, call->container_id, call->has_signal ? call->signal : SIGKILL);
 }
@@ -465,7 +482,8 @@ static void remove_container(const Context *c, const Mesos__V1__ContainerID *id)
         else if (e->container)
                 refuse_container(c, 400, "Container ", id, " has not terminated yet");
         else
-                refuse_container(c, 400, "Container ", id, " belongs to an executor and is kept until its turn comes");
+                refuse_container(c, 400, "Container ", id,
+                                 " belongs to an executor and is kept until its turn comes");
 }
 
 static void on_remove_container(const Context *c) {
@@ -480,7 +498,8 @@ static void launch_nested(const Context *c, const Mesos__V1__ContainerID *id) {
         if (!find_executor(c->parts->agent, id->parent))
                 refuse_container(c, 400, "Parent container ", id->parent, " does not exist");
         else
-                refuse_container(c, 400, "Container ", id, " cannot be launched: this agent has no nested containers");
+                refuse_container(c, 400, "Container ", id,
+                                 " cannot be launched: this agent has no nested containers");
 }
 
 static void on_launch_nested_container(const Context *c) {
@@ -497,7 +516,8 @@ static void on_launch_container(const Context *c) {
         if (id->parent)
                 launch_nested(c, id);
         else
-                refuse_container(c, 400, "Container ", id, " cannot be launched: this agent has no standalone containers");
+                refuse_container(c, 400, "Container ", id,
+                                 " cannot be launched: this agent has no standalone containers");
 }
 
 static void attach(const Context *c, const Mesos__V1__ContainerID *id) {
@@ -512,12 +532,14 @@ static void on_attach_container_output(const Context *c) {
 }
 
 static void on_attach_container_input(const Context *c) {
-        const Mesos__V1__Agent__Call__AttachContainerInput *call = c->call->message->attach_container_input;
+        const Mesos__V1__Agent__Call__AttachContainerInput *call =
+                        c->call->message->attach_container_input;
 
         if (call->container_id)
                 attach(c, call->container_id);
         else
-                http_request_answer_text(c->request, 400, "Expecting the first record to name the container");
+                http_request_answer_text(c->request, 400,
+                                         "Expecting the first record to name the container");
 }
 
 static void on_resource_provider_call(const Context *c) {
@@ -529,42 +551,44 @@ static void on_prune_images(const Context *c) {
         answer_done(c);
 }
 
+#define CALL(type) MESOS__V1__AGENT__CALL__TYPE__##type
+
 static const struct {
         Mesos__V1__Agent__Call__Type type;
         void (*handle)(const Context *c);
 } handlers[] = {
-        { MESOS__V1__AGENT__CALL__TYPE__GET_HEALTH, on_get_health },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_FLAGS, on_get_flags },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_VERSION, on_get_version },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_METRICS, on_get_metrics },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_LOGGING_LEVEL, on_get_logging_level },
-        { MESOS__V1__AGENT__CALL__TYPE__SET_LOGGING_LEVEL, on_set_logging_level },
-        { MESOS__V1__AGENT__CALL__TYPE__LIST_FILES, on_list_files },
-        { MESOS__V1__AGENT__CALL__TYPE__READ_FILE, on_read_file },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_STATE, on_get_state },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_CONTAINERS, on_get_containers },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_FRAMEWORKS, on_get_frameworks },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_EXECUTORS, on_get_executors },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_OPERATIONS, on_get_operations },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_TASKS, on_get_tasks },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_AGENT, on_get_agent },
-        { MESOS__V1__AGENT__CALL__TYPE__GET_RESOURCE_PROVIDERS, on_get_resource_providers },
-        { MESOS__V1__AGENT__CALL__TYPE__LAUNCH_NESTED_CONTAINER, on_launch_nested_container },
-        { MESOS__V1__AGENT__CALL__TYPE__WAIT_NESTED_CONTAINER, on_wait_nested_container },
-        { MESOS__V1__AGENT__CALL__TYPE__KILL_NESTED_CONTAINER, on_kill_nested_container },
-        { MESOS__V1__AGENT__CALL__TYPE__REMOVE_NESTED_CONTAINER, on_remove_nested_container },
-        { MESOS__V1__AGENT__CALL__TYPE__LAUNCH_NESTED_CONTAINER_SESSION, on_launch_nested_container_session },
-        { MESOS__V1__AGENT__CALL__TYPE__ATTACH_CONTAINER_INPUT, on_attach_container_input },
-        { MESOS__V1__AGENT__CALL__TYPE__ATTACH_CONTAINER_OUTPUT, on_attach_container_output },
-        { MESOS__V1__AGENT__CALL__TYPE__LAUNCH_CONTAINER, on_launch_container },
-        { MESOS__V1__AGENT__CALL__TYPE__WAIT_CONTAINER, on_wait_container },
-        { MESOS__V1__AGENT__CALL__TYPE__KILL_CONTAINER, on_kill_container },
-        { MESOS__V1__AGENT__CALL__TYPE__REMOVE_CONTAINER, on_remove_container },
-        { MESOS__V1__AGENT__CALL__TYPE__ADD_RESOURCE_PROVIDER_CONFIG, on_resource_provider_call },
-        { MESOS__V1__AGENT__CALL__TYPE__UPDATE_RESOURCE_PROVIDER_CONFIG, on_resource_provider_call },
-        { MESOS__V1__AGENT__CALL__TYPE__REMOVE_RESOURCE_PROVIDER_CONFIG, on_resource_provider_call },
-        { MESOS__V1__AGENT__CALL__TYPE__MARK_RESOURCE_PROVIDER_GONE, on_resource_provider_call },
-        { MESOS__V1__AGENT__CALL__TYPE__PRUNE_IMAGES, on_prune_images },
+        { CALL(GET_HEALTH), on_get_health },
+        { CALL(GET_FLAGS), on_get_flags },
+        { CALL(GET_VERSION), on_get_version },
+        { CALL(GET_METRICS), on_get_metrics },
+        { CALL(GET_LOGGING_LEVEL), on_get_logging_level },
+        { CALL(SET_LOGGING_LEVEL), on_set_logging_level },
+        { CALL(LIST_FILES), on_list_files },
+        { CALL(READ_FILE), on_read_file },
+        { CALL(GET_STATE), on_get_state },
+        { CALL(GET_CONTAINERS), on_get_containers },
+        { CALL(GET_FRAMEWORKS), on_get_frameworks },
+        { CALL(GET_EXECUTORS), on_get_executors },
+        { CALL(GET_OPERATIONS), on_get_operations },
+        { CALL(GET_TASKS), on_get_tasks },
+        { CALL(GET_AGENT), on_get_agent },
+        { CALL(GET_RESOURCE_PROVIDERS), on_get_resource_providers },
+        { CALL(LAUNCH_NESTED_CONTAINER), on_launch_nested_container },
+        { CALL(WAIT_NESTED_CONTAINER), on_wait_nested_container },
+        { CALL(KILL_NESTED_CONTAINER), on_kill_nested_container },
+        { CALL(REMOVE_NESTED_CONTAINER), on_remove_nested_container },
+        { CALL(LAUNCH_NESTED_CONTAINER_SESSION), on_launch_nested_container_session },
+        { CALL(ATTACH_CONTAINER_INPUT), on_attach_container_input },
+        { CALL(ATTACH_CONTAINER_OUTPUT), on_attach_container_output },
+        { CALL(LAUNCH_CONTAINER), on_launch_container },
+        { CALL(WAIT_CONTAINER), on_wait_container },
+        { CALL(KILL_CONTAINER), on_kill_container },
+        { CALL(REMOVE_CONTAINER), on_remove_container },
+        { CALL(ADD_RESOURCE_PROVIDER_CONFIG), on_resource_provider_call },
+        { CALL(UPDATE_RESOURCE_PROVIDER_CONFIG), on_resource_provider_call },
+        { CALL(REMOVE_RESOURCE_PROVIDER_CONFIG), on_resource_provider_call },
+        { CALL(MARK_RESOURCE_PROVIDER_GONE), on_resource_provider_call },
+        { CALL(PRUNE_IMAGES), on_prune_images },
 };
 
 void operator_call_handle(const OperatorParts *p, HttpRequest *r) {

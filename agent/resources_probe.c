@@ -71,8 +71,8 @@ static int parse_json(const char *text, const char *default_role, Given *g, char
         if (r < 0)
                 return r;
 
-        r = pbjson_parse(&mesos__v1__offer__operation__reserve__descriptor, buffer_data(&b), buffer_size(&b),
-                         PB_LIMITS_DEFAULT, &m, reterr_message);
+        r = pbjson_parse(&mesos__v1__offer__operation__reserve__descriptor, buffer_data(&b),
+                         buffer_size(&b), PB_LIMITS_DEFAULT, &m, reterr_message);
         if (r != PB_OK)
                 return r < 0 ? r : RESOURCES_E_INVALID;
 
@@ -80,8 +80,8 @@ static int parse_json(const char *text, const char *default_role, Given *g, char
         for (size_t i = 0; i < list->n_resources; i++)
                 mention(g, list->resources[i]->name, strlen(list->resources[i]->name));
 
-        return resources_from_flag_pb(list->resources, list->n_resources, default_role, &g->resources,
-                                      reterr_message);
+        return resources_from_flag_pb(list->resources, list->n_resources, default_role,
+                                      &g->resources, reterr_message);
 }
 
 /* "cpus:8;mem(role):1024": a name ends where its role or its value begins. */

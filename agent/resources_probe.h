@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What the agent offers: --resources, and what the host has where that says nothing. See resources_probe.c. */
+/* What the agent offers: --resources, else what the host has. See resources_probe.c. */
 
 #include "common/model/resources.h"
 

@@ -3,9 +3,9 @@
 /*
  * /state
  *
- * Everything the agent knows, as tools of a decade read it: names, order and shape of the fields are
- * Mesos's. The text is streamed from the objects; nothing is collected first except one message per
- * task, which is what the master is told as well.
+ * Everything the agent knows, as tools of a decade read it: names, order and shape of the fields
+ * are Mesos's. The text is streamed from the objects; nothing is collected first except one message
+ * per task, which is what the master is told as well.
  *
  *     agent ── frameworks ── executors ── tasks            launched
  *           │             │            ├─ queued_tasks     waiting for the executor
@@ -259,7 +259,9 @@ static int print_executor(JsonWriter *w, const Agent *a, const Executor *e) {
         if (info->labels)
                 print_labels(w, info->labels);
         if (info->has_type)
-                json_put_string(w, "type", info->type == MESOS__V1__EXECUTOR_INFO__TYPE__DEFAULT ? "DEFAULT" : "CUSTOM");
+                json_put_string(w, "type",
+                                info->type == MESOS__V1__EXECUTOR_INFO__TYPE__DEFAULT ? "DEFAULT"
+                                                                                      : "CUSTOM");
 
         r = print_task_lists(w, a, e);
         json_object_end(w);

@@ -61,7 +61,8 @@ static int add_executor(StateView *v, const Agent *a, const Executor *e, bool co
         mesos__v1__agent__response__get_executors__executor__init(item);
         item->executor_info = e->info;
         if (completed)
-                r = pb_list_add(&v->executors.completed_executors, &v->executors.n_completed_executors, item);
+                r = pb_list_add(&v->executors.completed_executors,
+                                &v->executors.n_completed_executors, item);
         else
                 r = pb_list_add(&v->executors.executors, &v->executors.n_executors, item);
         if (r < 0) {
@@ -82,7 +83,8 @@ static int add_framework_info(StateView *v, const Framework *f, bool completed) 
         mesos__v1__agent__response__get_frameworks__framework__init(item);
         item->framework_info = f->info;
         if (completed)
-                r = pb_list_add(&v->frameworks.completed_frameworks, &v->frameworks.n_completed_frameworks, item);
+                r = pb_list_add(&v->frameworks.completed_frameworks,
+                                &v->frameworks.n_completed_frameworks, item);
         else
                 r = pb_list_add(&v->frameworks.frameworks, &v->frameworks.n_frameworks, item);
         if (r < 0)

@@ -17,5 +17,5 @@ typedef struct StateView {
 int state_view_take(const Agent *a, StateView *ret);
 void state_view_deinit(StateView *v);
 
-/* Like json_put_message(), but lists are printed also when they are empty, as GET_STATE and its parts do. */
+/* Like json_put_message(), but with lists that are empty: so are GET_STATE and its parts. */
 void json_put_message_with_lists(JsonWriter *w, const char *key, const ProtobufCMessage *m);

@@ -61,7 +61,7 @@ static int parse_process(const char *text, Process *ret) {
         const char *after_name;
         int64_t rss_pages;
 
-        /* The name stands in parentheses and may hold any character, these too: the last one ends it. */
+        /* The name stands in parentheses and may hold any character: the last of these ends it. */
         after_name = strrchr(text, ')');
         if (!after_name)
                 return -EBADMSG;
@@ -84,7 +84,8 @@ static int add_process(ProcessTable *t, int proc_fd, uint64_t pid) {
         Process p;
 
         (void) snprintf(path, sizeof(path), "%" PRIu64 "/stat", pid);
-        if (file_read_at(proc_fd, path, STAT_MAX_BYTES, &text, NULL) < 0 || parse_process(text, &p) < 0)
+        if (file_read_at(proc_fd, path, STAT_MAX_BYTES, &text, NULL) < 0 ||
+            parse_process(text, &p) < 0)
                 return 0; /* it has just ended */
 
         if (t->n_processes == t->n_allocated) {
@@ -353,7 +354,8 @@ void usage_add_limits(const Resources *resources, Mesos__V1__ResourceStatistics 
                 SET(s, cpus_soft_limit, (double) resources_scalar_milli(resources, "cpus") / 1000);
 
         if (resources_has(resources, "mem")) {
-                uint64_t bytes = (uint64_t) resources_scalar_milli(resources, "mem") * (1U << 20) / 1000;
+                uint64_t bytes = (uint64_t) resources_scalar_milli(resources, "mem") * (1U << 20) /
+                                 1000;
 
                 SET(s, mem_soft_limit_bytes, bytes);
                 SET(s, mem_limit_bytes, bytes);

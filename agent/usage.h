@@ -16,10 +16,10 @@ int process_table_new(int proc_fd, ProcessTable **ret);
 ProcessTable *process_table_free(ProcessTable *t);
 DEFINE_CLEANUP(ProcessTable *, process_table_free)
 
-/* CPU time and memory of a process and all below it; nothing is set when there is no such process. */
+/* CPU time and memory of a process and all below it; nothing when there is no such process. */
 void usage_add_tree(ProcessTable *t, pid_t root, Mesos__V1__ResourceStatistics *s);
 
-/* CPU time, throttling and memory of a cgroup, as far as its files exist; these replace those of the tree. */
+/* The same of a cgroup, and more, as far as its files exist; replaces figures of the tree. */
 int usage_add_cgroup(int cgroup_fd, Mesos__V1__ResourceStatistics *s);
 
 /* What was asked for is what is allowed, unless a limit says more. */

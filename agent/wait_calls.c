@@ -99,10 +99,12 @@ void wait_calls_container_ended(WaitCalls *w, const char *container_id, ExitStat
 }
 
 /* An exit status that nobody knows is left out. */
-void wait_calls_answer(HttpRequest *r, Mesos__V1__Agent__Call__Type type, MediaType accept, ExitStatus status) {
+void wait_calls_answer(HttpRequest *r, Mesos__V1__Agent__Call__Type type, MediaType accept,
+                       ExitStatus status) {
         Mesos__V1__Agent__Response__WaitNestedContainer nested =
                 MESOS__V1__AGENT__RESPONSE__WAIT_NESTED_CONTAINER__INIT;
-        Mesos__V1__Agent__Response__WaitContainer any = MESOS__V1__AGENT__RESPONSE__WAIT_CONTAINER__INIT;
+        Mesos__V1__Agent__Response__WaitContainer any =
+                        MESOS__V1__AGENT__RESPONSE__WAIT_CONTAINER__INIT;
         Mesos__V1__Agent__Response response = MESOS__V1__AGENT__RESPONSE__INIT;
 
         any.has_exit_status = nested.has_exit_status = status.known;

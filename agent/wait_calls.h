@@ -14,10 +14,11 @@ int wait_calls_new(WaitCalls **ret);
 WaitCalls *wait_calls_free(WaitCalls *w);
 DEFINE_CLEANUP(WaitCalls *, wait_calls_free)
 
-/* The request belongs to us from here on, unless this fails; its call is WAIT_CONTAINER or its older name. */
+/* Takes over the request, unless this fails; its call is WAIT_CONTAINER or its older name. */
 int wait_calls_add(WaitCalls *w, HttpRequest *r, const Call *call, const char *container_id);
 
 void wait_calls_container_ended(WaitCalls *w, const char *container_id, ExitStatus status);
 
 /* Answers at once. */
-void wait_calls_answer(HttpRequest *r, Mesos__V1__Agent__Call__Type type, MediaType accept, ExitStatus status);
+void wait_calls_answer(HttpRequest *r, Mesos__V1__Agent__Call__Type type, MediaType accept,
+                       ExitStatus status);

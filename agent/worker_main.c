@@ -53,12 +53,14 @@ static int lookup_user(const char *name) {
         user = getpwnam(name);
 
         /* "Not found" is reported in several ways, by getpwnam(3). */
-        if (!user && (errno == 0 || errno == ENOENT || errno == ESRCH || errno == EBADF || errno == EPERM))
+        if (!user &&
+            (errno == 0 || errno == ENOENT || errno == ESRCH || errno == EBADF || errno == EPERM))
                 return EXIT_NO_USER;
 
         r = user ? print_user(user) : -errno;
         if (r < 0) {
-                fprintf(stderr, "holdfast-worker: Failed to look up user '%s': %s\n", name, strerror(-r));
+                fprintf(stderr, "holdfast-worker: Failed to look up user '%s': %s\n", name,
+                        strerror(-r));
                 return EXIT_FAILURE;
         }
 

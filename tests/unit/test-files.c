@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Files: which attachment decides, listing, reading, and that nothing leads out of what is attached. */
+/* Files: which attachment decides, listing, reading, and that nothing leads out of it. */
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -83,7 +83,8 @@ static int teardown(void **state) {
 }
 
 /* The outcome, and what was read. */
-static int read_at(const Files *files, const char *path, uint64_t offset, uint64_t n, char text[static 64]) {
+static int read_at(const Files *files, const char *path, uint64_t offset, uint64_t n,
+                   char text[static 64]) {
         _cleanup_free_ char *data = NULL;
         uint64_t size;
         size_t k;
@@ -103,7 +104,8 @@ static int outcome(const Fixture *f, const char *path) {
         return read_at(f->files, path, 0, 100, text);
 }
 
-static void assert_reads(const Files *files, const char *path, uint64_t offset, uint64_t n, const char *wanted) {
+static void assert_reads(const Files *files, const char *path, uint64_t offset, uint64_t n,
+                         const char *wanted) {
         char text[64];
 
         assert_int_equal(read_at(files, path, offset, n, text), FILES_OK);
@@ -130,7 +132,8 @@ static void test_one_read_has_a_largest_size(void **state) {
 
         snprintf(path, sizeof(path), "%s/stdout", f->box);
         assert_int_equal(truncate(path, 1 << 20), 0);
-        assert_int_equal(files_read(f->files, "/box/stdout", 5, UINT64_MAX, &data, &n, &size), FILES_OK);
+        assert_int_equal(files_read(f->files, "/box/stdout", 5, UINT64_MAX, &data, &n, &size),
+                         FILES_OK);
         assert_int_equal(n, FILES_READ_MAX);
         assert_int_equal(size, 1 << 20);
 }
@@ -262,8 +265,16 @@ static void test_nothing_leads_out_of_the_sandbox(void **state) {
         make_link("loop", f->box, "loop");
 
         static const char *const paths[] = {
-                "/box/relative", "/box/absolute",     "/box/up/secret",      "/box/../secret",      "/box/..",
-                "/box/root",     "/box/root/etc/passwd", "/box/magic/etc/passwd", "/box/sub/../../secret", "/box/loop",
+                "/box/relative",
+                "/box/absolute",
+                "/box/up/secret",
+                "/box/../secret",
+                "/box/..",
+                "/box/root",
+                "/box/root/etc/passwd",
+                "/box/magic/etc/passwd",
+                "/box/sub/../../secret",
+                "/box/loop",
         };
         for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
                 FileList l;
@@ -304,9 +315,11 @@ static void test_modes_look_as_in_ls(void **state) {
                 mode_t mode;
                 const char *text;
         } cases[] = {
-                { S_IFREG | 0644, "-rw-r--r--" }, { S_IFDIR | 0755, "drwxr-xr-x" },  { S_IFLNK | 0777, "lrwxrwxrwx" },
-                { S_IFIFO | 0, "p---------" },    { S_IFREG | 07777, "-rwsrwsrwt" }, { S_IFREG | 07000, "---S--S--T" },
-                { S_IFSOCK | 0600, "srw-------" }, { S_IFCHR | 0111, "c--x--x--x" }, { S_IFBLK | 0420, "br---w----" },
+                { S_IFREG | 0644, "-rw-r--r--" },  { S_IFDIR | 0755, "drwxr-xr-x" },
+                { S_IFLNK | 0777, "lrwxrwxrwx" },  { S_IFIFO | 0, "p---------" },
+                { S_IFREG | 07777, "-rwsrwsrwt" }, { S_IFREG | 07000, "---S--S--T" },
+                { S_IFSOCK | 0600, "srw-------" }, { S_IFCHR | 0111, "c--x--x--x" },
+                { S_IFBLK | 0420, "br---w----" },
         };
         char text[11];
 
@@ -322,14 +335,21 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_reads_stay_within_the_file, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_one_read_has_a_largest_size, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_what_is_not_attached_is_not_found, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_longest_attached_path_decides, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_source_tells_what_comes_and_goes, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_directories_are_listed_in_order, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_what_is_not_attached_is_not_found, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_longest_attached_path_decides, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_source_tells_what_comes_and_goes, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_directories_are_listed_in_order, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(test_listing_has_a_largest_size, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_links_within_the_sandbox_are_followed, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_nothing_leads_out_of_the_sandbox, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_only_regular_files_are_opened, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_links_within_the_sandbox_are_followed, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_nothing_leads_out_of_the_sandbox, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_only_regular_files_are_opened, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(test_descriptor_of_a_file_reads, setup, teardown),
                 cmocka_unit_test(test_modes_look_as_in_ls),
         };

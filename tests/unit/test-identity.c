@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Identities: the helper's answers, failures and slowness; one helper per name; cancelling; local names. */
+/* Identities: the helper's answers and failures; one helper per name; cancelling; local names. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,7 +52,8 @@ static void found(const Identity *identity, const char *error, void *userdata) {
         assert_true(!identity == !!error);
         if (identity) {
                 a->identity = *identity;
-                a->last_group = identity->n_groups > 0 ? identity->groups[identity->n_groups - 1] : 0;
+                a->last_group = identity->n_groups > 0 ? identity->groups[identity->n_groups - 1]
+                                                       : 0;
                 a->has_home = identity->home;
         } else
                 snprintf(a->error, sizeof(a->error), "%s", error);
@@ -68,7 +69,8 @@ static int setup(void **state) {
 
         snprintf(f->path, sizeof(f->path), "%s/holdfast-worker", f->dir);
         script = fopen(f->path, "we");
-        if (!script || fputs(worker_script, script) < 0 || fclose(script) != 0 || chmod(f->path, 0755) < 0)
+        if (!script || fputs(worker_script, script) < 0 || fclose(script) != 0 ||
+            chmod(f->path, 0755) < 0)
                 return -1;
 
         if (sd_event_new(&f->event) < 0 || identities_new(f->event, f->dir, &f->identities) < 0)
@@ -146,9 +148,12 @@ static void test_unknown_user_has_the_text_frameworks_see(void **state) {
 }
 
 static void test_failures_of_the_helper_are_told(void **state) {
-        assert_string_equal(ask(*state, "broken").error, "Failed to look up user 'broken': the helper failed");
-        assert_string_equal(ask(*state, "garbage").error, "Failed to look up user 'garbage': the helper failed");
-        assert_string_equal(ask(*state, "half").error, "Failed to look up user 'half': the helper failed");
+        assert_string_equal(ask(*state, "broken").error,
+                            "Failed to look up user 'broken': the helper failed");
+        assert_string_equal(ask(*state, "garbage").error,
+                            "Failed to look up user 'garbage': the helper failed");
+        assert_string_equal(ask(*state, "half").error,
+                            "Failed to look up user 'half': the helper failed");
 }
 
 static void test_helper_that_floods_is_ended(void **state) {
@@ -159,7 +164,8 @@ static void test_missing_helper_is_told(void **state) {
         Fixture *f = *state;
 
         assert_int_equal(unlink(f->path), 0);
-        assert_string_equal(ask(f, "alice").error, "Failed to look up user 'alice': No such file or directory");
+        assert_string_equal(ask(f, "alice").error,
+                            "Failed to look up user 'alice': No such file or directory");
 }
 
 static void test_root_and_own_user_need_no_helper(void **state) {
@@ -263,17 +269,24 @@ static void test_local_names_are_found_by_number(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_helper_tells_who_a_user_is, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_user_without_groups_and_home_is_known, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_unknown_user_has_the_text_frameworks_see, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_failures_of_the_helper_are_told, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_user_without_groups_and_home_is_known, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_unknown_user_has_the_text_frameworks_see,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(test_failures_of_the_helper_are_told, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(test_helper_that_floods_is_ended, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_missing_helper_is_told, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_root_and_own_user_need_no_helper, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_one_helper_answers_all_who_ask_for_a_name, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_root_and_own_user_need_no_helper, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_one_helper_answers_all_who_ask_for_a_name,
+                                                setup, teardown),
                 cmocka_unit_test_setup_teardown(test_many_names_wait_their_turn, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_number_of_names_is_bounded, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_cancelled_query_is_not_answered, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_local_names_are_found_by_number, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_cancelled_query_is_not_answered, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_local_names_are_found_by_number, setup,
+                                                teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The agent's operator API over real sockets, on an agent made by hand: endpoints, calls, refusals, waiting. */
+/* The operator API over sockets, on an agent made by hand: endpoints, calls, refusals, waiting. */
 
 #include "tests/unit/http-fixture.h"
 
@@ -39,10 +39,12 @@ static void *message(const ProtobufCMessageDescriptor *type, const char *json) {
         return m;
 }
 
-static Executor *add_executor(World *w, Framework *f, const char *json, bool generated, const char *container_id) {
+static Executor *add_executor(World *w, Framework *f, const char *json, bool generated,
+                              const char *container_id) {
         Executor *e;
 
-        assert_int_equal(executor_new(f, message(&mesos__v1__executor_info__descriptor, json), generated, container_id, &e),
+        assert_int_equal(executor_new(f, message(&mesos__v1__executor_info__descriptor, json),
+                                      generated, container_id, &e),
                          0);
         assert_true(asprintf(&e->directory, "%s/runs/%s", w->dir, container_id) > 0);
         return e;
@@ -60,7 +62,9 @@ static void add_task(Executor *e, const char *json, TaskStage stage, TaskState s
 static Framework *add_framework(const char *json) {
         Framework *f;
 
-        assert_int_equal(framework_new(message(&mesos__v1__framework_info__descriptor, json), "@0.0.0.0:0", &f), 0);
+        assert_int_equal(framework_new(message(&mesos__v1__framework_info__descriptor, json),
+                                       "@0.0.0.0:0", &f),
+                         0);
         return f;
 }
 
@@ -71,35 +75,45 @@ static void populate(World *w) {
         Framework *f;
         Task *t;
 
-        f = add_framework("{\"id\":{\"value\":\"F\"},\"name\":\"fw\",\"user\":\"u\",\"roles\":[\"r\"],\"principal\":\"p\","
+        f = add_framework("{\"id\":{\"value\":\"F\"},\"name\":\"fw\",\"user\":\"u\",\"roles\":["
+                          "\"r\"],\"principal\":\"p\","
                           "\"capabilities\":[{\"type\":\"MULTI_ROLE\"}],\"failover_timeout\":5}");
         HASH_ADD_KEYPTR(hh, w->agent.frameworks, f->id, strlen(f->id), f);
 
-        w->live = add_executor(w, f, "{\"executor_id\":{\"value\":\"live\"},\"type\":\"CUSTOM\",\"name\":\"n\",\"resources\":"
-                                     "[{\"name\":\"cpus\",\"type\":\"SCALAR\",\"scalar\":{\"value\":0.1},"
-                                     "\"allocation_info\":{\"role\":\"r\"}}],"
-                                     "\"labels\":{\"labels\":[{\"key\":\"k\"}]}}", false, "c-live");
+        w->live = add_executor(w, f,
+                               "{\"executor_id\":{\"value\":\"live\"},\"type\":\"CUSTOM\",\"name\":"
+                               "\"n\",\"resources\":"
+                               "[{\"name\":\"cpus\",\"type\":\"SCALAR\",\"scalar\":{\"value\":0.1},"
+                               "\"allocation_info\":{\"role\":\"r\"}}],"
+                               "\"labels\":{\"labels\":[{\"key\":\"k\"}]}}",
+                               false, "c-live");
         w->live->state = EXECUTOR_RUNNING;
         HASH_ADD_KEYPTR(hh, f->executors, w->live->id, strlen(w->live->id), w->live);
 
-        add_task(w->live, "{\"name\":\"one\",\"task_id\":{\"value\":\"t1\"},\"agent_id\":{\"value\":\"S\"},"
-                          "\"executor\":{\"executor_id\":{\"value\":\"live\"}},"
-                          "\"resources\":[{\"name\":\"mem\",\"type\":\"SCALAR\",\"scalar\":{\"value\":32},"
-                          "\"allocation_info\":{\"role\":\"r\"}}]}",
+        add_task(w->live,
+                 "{\"name\":\"one\",\"task_id\":{\"value\":\"t1\"},\"agent_id\":{\"value\":\"S\"},"
+                 "\"executor\":{\"executor_id\":{\"value\":\"live\"}},"
+                 "\"resources\":[{\"name\":\"mem\",\"type\":\"SCALAR\",\"scalar\":{\"value\":32},"
+                 "\"allocation_info\":{\"role\":\"r\"}}]}",
                  TASK_LAUNCHED, MESOS__V1__TASK_STATE__TASK_RUNNING);
         t = executor_find_task(w->live, "t1");
         status = message(&mesos__v1__task_status__descriptor,
-                         "{\"task_id\":{\"value\":\"t1\"},\"state\":\"TASK_RUNNING\",\"timestamp\":1.5,\"healthy\":false,"
-                         "\"container_status\":{\"container_id\":{\"value\":\"c-live\"},\"executor_pid\":7}}");
+                         "{\"task_id\":{\"value\":\"t1\"},\"state\":\"TASK_RUNNING\",\"timestamp\":"
+                         "1.5,\"healthy\":false,"
+                         "\"container_status\":{\"container_id\":{\"value\":\"c-live\"},\"executor_"
+                         "pid\":7}}");
         assert_int_equal(task_note_status(t, status), 0);
         pb_free(&status->base);
-        add_task(w->live, "{\"name\":\"two\",\"task_id\":{\"value\":\"t2\"},\"agent_id\":{\"value\":\"S\"},"
-                          "\"command\":{\"value\":\"true\"},"
-                          "\"resources\":[{\"name\":\"ports\",\"type\":\"RANGES\",\"ranges\":{\"range\":[{\"begin\":1,\"end\":2}]},"
-                          "\"allocation_info\":{\"role\":\"r\"}}]}",
+        add_task(w->live,
+                 "{\"name\":\"two\",\"task_id\":{\"value\":\"t2\"},\"agent_id\":{\"value\":\"S\"},"
+                 "\"command\":{\"value\":\"true\"},"
+                 "\"resources\":[{\"name\":\"ports\",\"type\":\"RANGES\",\"ranges\":{\"range\":[{"
+                 "\"begin\":1,\"end\":2}]},"
+                 "\"allocation_info\":{\"role\":\"r\"}}]}",
                  TASK_QUEUED, MESOS__V1__TASK_STATE__TASK_STAGING);
 
-        w->done = add_executor(w, f, "{\"executor_id\":{\"value\":\"done\"},\"source\":\"s\"}", true, "c-done");
+        w->done = add_executor(w, f, "{\"executor_id\":{\"value\":\"done\"},\"source\":\"s\"}",
+                               true, "c-done");
         w->done->state = EXECUTOR_TERMINATED;
         w->done->exit_status = (ExitStatus) { .known = true, .wait_status = 3 << 8 };
         old->executor = w->done;
@@ -113,8 +127,9 @@ static void make_sandbox(World *w) {
         strcpy(w->dir, "/tmp/test-operator.XXXXXX");
         assert_non_null(mkdtemp(w->dir));
         snprintf(command, sizeof(command),
-                 "mkdir -p %s/runs/c-live && printf 'hello' >%s/runs/c-live/stdout && mkfifo %s/runs/c-live/fifo", w->dir,
-                 w->dir, w->dir);
+                 "mkdir -p %s/runs/c-live && printf 'hello' >%s/runs/c-live/stdout && mkfifo "
+                 "%s/runs/c-live/fifo",
+                 w->dir, w->dir, w->dir);
         assert_int_equal(system(command), 0);
 }
 
@@ -124,15 +139,21 @@ static int setup(void **state) {
         _cleanup_free_ char *error = NULL;
 
         make_sandbox(w);
-        assert_int_equal(resources_parse("cpus:4;mem:64;ports:[1-9];disk(ra):5", "*", &w->resources, &error), 0);
-        w->flag_list[0] = (Flag) { .name = "zeta", .kind = FLAG_BOOL, .value = &w->given, .default_text = "false" };
+        assert_int_equal(resources_parse("cpus:4;mem:64;ports:[1-9];disk(ra):5", "*", &w->resources,
+                                         &error),
+                         0);
+        w->flag_list[0] = (Flag) {
+                .name = "zeta", .kind = FLAG_BOOL, .value = &w->given, .default_text = "false"
+        };
         w->flag_list[1] = (Flag) { .name = "alpha", .kind = FLAG_STRING, .default_text = "a" };
         w->flag_list[2] = (Flag) { .name = "unset", .kind = FLAG_STRING };
         w->flags = (FlagTable) { .flags = w->flag_list, .n_flags = 3 };
         mesos__v1__agent_info__init(&w->info);
         w->info.hostname = (char *) "h";
 
-        w->config = (AgentConfig) { .hostname = "h", .resources = w->resources, .flags = &w->flags };
+        w->config = (AgentConfig) { .hostname = "h",
+                                    .resources = w->resources,
+                                    .flags = &w->flags };
         assert_int_equal(upid_make("slave(1)", "127.0.0.1", 5051, &w->config.self), 0);
         assert_int_equal(sd_event_new(&w->f.event), 0);
         assert_int_equal(http_server_new(w->f.event, &config, &w->f.server), 0);
@@ -186,7 +207,8 @@ static char *ask(World *w, const char *request) {
 static char *get(World *w, const char *target) {
         char request[1024];
 
-        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", target);
+        snprintf(request, sizeof(request),
+                 "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", target);
         return ask(w, request);
 }
 
@@ -194,7 +216,8 @@ static char *post(World *w, const char *headers, const char *body) {
         char request[4096];
 
         snprintf(request, sizeof(request),
-                 "POST /api/v1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n%s",
+                 "POST /api/v1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+                 "%zu\r\n%s\r\n%s",
                  strlen(body), headers, body);
         return ask(w, request);
 }
@@ -234,19 +257,34 @@ static void test_state_has_what_the_agent_knows(void **state) {
         World *w = *state;
         static const char *const parts[] = {
                 "{\"version\":\"1.12.0\",",
-                "\"start_time\":1.5,\"id\":\"S\",\"pid\":\"slave(1)@127.0.0.1:5051\",\"hostname\":\"h\",\"capabilities\":[\"MULTI_ROLE\"",
-                "\"resources\":{\"gpus\":0.0,\"cpus\":4.0,\"mem\":64.0,\"ports\":\"[1-9]\",\"disk\":5.0},",
+                "\"start_time\":1.5,\"id\":\"S\",\"pid\":\"slave(1)@127.0.0.1:5051\",\"hostname\":"
+                "\"h\",\"capabilities\":[\"MULTI_ROLE\"",
+                "\"resources\":{\"gpus\":0.0,\"cpus\":4.0,\"mem\":64.0,\"ports\":\"[1-9]\","
+                "\"disk\":5.0},",
                 "\"reserved_resources\":{\"ra\":{",
-                "\"reserved_resources_full\":{\"ra\":[{\"name\":\"disk\",\"type\":\"SCALAR\",\"scalar\":{\"value\":5.0},\"role\":\"ra\"",
+                "\"reserved_resources_full\":{\"ra\":[{\"name\":\"disk\",\"type\":\"SCALAR\","
+                "\"scalar\":{\"value\":5.0},\"role\":\"ra\"",
                 "\"unreserved_resources_full\":[{\"name\":\"cpus\"",
-                "\"unreserved_resources_allocated\":{\"gpus\":0.0,\"disk\":0.0,\"cpus\":0.1,\"mem\":32.0,\"ports\":\"[1-2]\"}",
-                "\"resource_providers\":[],\"attributes\":{},\"flags\":{\"alpha\":\"a\",\"help\":\"false\",\"version\":\"false\",\"zeta\":\"false\"},\"frameworks\":[{\"id\":\"F\",",
-                "\"user\":\"u\",\"failover_timeout\":5.0,\"checkpoint\":false,\"hostname\":\"\",\"principal\":\"p\",\"roles\":[\"r\"],\"executors\":[{\"id\":\"live\",\"name\":\"n\",\"source\":\"\",\"container\":\"c-live\",\"directory\":\"",
-                "\"role\":\"r\",\"labels\":[{\"key\":\"k\"}],\"type\":\"CUSTOM\",\"tasks\":[{\"id\":\"t1\",\"name\":\"one\",\"framework_id\":\"F\",\"executor_id\":\"live\",\"slave_id\":\"S\",\"state\":\"TASK_RUNNING\",",
-                "\"statuses\":[{\"state\":\"TASK_RUNNING\",\"timestamp\":1.5,\"container_status\":{\"container_id\":{\"value\":\"c-live\"}},\"healthy\":false}]}],",
-                "\"queued_tasks\":[{\"id\":\"t2\",\"name\":\"two\",\"slave_id\":\"S\",\"resources\":{",
-                "\"ports\":\"[1-2]\"},\"role\":\"r\",\"command\":{\"shell\":true,\"value\":\"true\"}}],\"completed_tasks\":[]}],\"completed_executors\":[{\"id\":\"done\",\"name\":\"\",\"source\":\"s\",\"container\":\"c-done\",",
-                "\"tasks\":[],\"queued_tasks\":[],\"completed_tasks\":[]}]}],\"completed_frameworks\":[]}",
+                "\"unreserved_resources_allocated\":{\"gpus\":0.0,\"disk\":0.0,\"cpus\":0.1,"
+                "\"mem\":32.0,\"ports\":\"[1-2]\"}",
+                "\"resource_providers\":[],\"attributes\":{},\"flags\":{\"alpha\":\"a\",\"help\":"
+                "\"false\",\"version\":\"false\",\"zeta\":\"false\"},\"frameworks\":[{\"id\":"
+                "\"F\",",
+                "\"user\":\"u\",\"failover_timeout\":5.0,\"checkpoint\":false,\"hostname\":\"\","
+                "\"principal\":\"p\",\"roles\":[\"r\"],\"executors\":[{\"id\":\"live\",\"name\":"
+                "\"n\",\"source\":\"\",\"container\":\"c-live\",\"directory\":\"",
+                "\"role\":\"r\",\"labels\":[{\"key\":\"k\"}],\"type\":\"CUSTOM\",\"tasks\":[{"
+                "\"id\":\"t1\",\"name\":\"one\",\"framework_id\":\"F\",\"executor_id\":\"live\","
+                "\"slave_id\":\"S\",\"state\":\"TASK_RUNNING\",",
+                "\"statuses\":[{\"state\":\"TASK_RUNNING\",\"timestamp\":1.5,\"container_status\":{"
+                "\"container_id\":{\"value\":\"c-live\"}},\"healthy\":false}]}],",
+                "\"queued_tasks\":[{\"id\":\"t2\",\"name\":\"two\",\"slave_id\":\"S\","
+                "\"resources\":{",
+                "\"ports\":\"[1-2]\"},\"role\":\"r\",\"command\":{\"shell\":true,\"value\":"
+                "\"true\"}}],\"completed_tasks\":[]}],\"completed_executors\":[{\"id\":\"done\","
+                "\"name\":\"\",\"source\":\"s\",\"container\":\"c-done\",",
+                "\"tasks\":[],\"queued_tasks\":[],\"completed_tasks\":[]}]}],\"completed_"
+                "frameworks\":[]}",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++)
@@ -265,7 +303,9 @@ static void test_plain_endpoints_answer(void **state) {
 
         assert_answer(get(w, "/health"), 200, "");
         assert_answer(get(w, "/health/more"), 200, "");
-        assert_answer(get(w, "/flags"), 200, "{\"flags\":{\"alpha\":\"a\",\"help\":\"false\",\"version\":\"false\",\"zeta\":\"false\"}}");
+        assert_answer(get(w, "/flags"), 200,
+                      "{\"flags\":{\"alpha\":\"a\",\"help\":\"false\",\"version\":\"false\","
+                      "\"zeta\":\"false\"}}");
         assert_answer(get(w, "/containers"), 200, "[]");
         assert_answer(get(w, "/monitor/statistics"), 200, "[]");
         assert_answer(get(w, "/__processes__"), 200, "[{\"events\":[],\"id\":\"slave(1)\"}]");
@@ -275,14 +315,16 @@ static void test_plain_endpoints_answer(void **state) {
         assert_answer(get(w, "/state.json"), 404, "404 Not Found.");
         assert_answer(get(w, "/"), 404, "404 Not Found.");
         assert_contains(get(w, "/api/v1"), "Allow: POST\r\n");
-        assert_answer(get(w, "/api/v1"), 405, "405 Method Not Allowed. Expecting one of { 'POST' }, but received 'GET'.");
+        assert_answer(get(w, "/api/v1"), 405,
+                      "405 Method Not Allowed. Expecting one of { 'POST' }, but received 'GET'.");
         assert_answer(get(w, "/api/v1/resource_provider"), 405, NULL);
 }
 
 static void test_metrics_are_counted_from_the_objects(void **state) {
         World *w = *state;
 
-        assert_contains(get(w, "/metrics/snapshot"), "{\"containerizer/fetcher/cache_size_total_bytes\":0.0,");
+        assert_contains(get(w, "/metrics/snapshot"),
+                        "{\"containerizer/fetcher/cache_size_total_bytes\":0.0,");
         assert_contains(get(w, "/metrics/snapshot?timeout=1secs"), "\"slave/tasks_finished\":3.0");
         assert_contains(get(w, "/metrics/snapshot"), "\"slave/tasks_running\":1.0");
         assert_contains(get(w, "/metrics/snapshot"), "\"slave/tasks_staging\":1.0");
@@ -313,12 +355,14 @@ static void test_sandboxes_are_served_under_three_names(void **state) {
         assert_answer(get(w, target), 200, "{\"data\":\"ell\",\"offset\":1}");
         snprintf(target, sizeof(target), "/files/read?path=%s/runs/latest/stdout", w->dir);
         assert_answer(get(w, target), 200, "{\"data\":\"\",\"offset\":5}");
-        assert_answer(get(w, "/files/read?path=/frameworks/F/executors/live/runs/latest/stdout"), 200,
-                      "{\"data\":\"\",\"offset\":5}");
-        assert_answer(get(w, "/files/read?path=/frameworks/F/executors/live/runs/latest/stdout&offset=9"), 200,
-                      "{\"data\":\"\",\"offset\":5}");
+        assert_answer(get(w, "/files/read?path=/frameworks/F/executors/live/runs/latest/stdout"),
+                      200, "{\"data\":\"\",\"offset\":5}");
+        assert_answer(get(w, "/files/read?path=/frameworks/F/executors/live/runs/latest/"
+                             "stdout&offset=9"),
+                      200, "{\"data\":\"\",\"offset\":5}");
 
-        snprintf(wanted, sizeof(wanted), "\"/frameworks/F/executors/live/runs/latest\":\"%s\"", real);
+        snprintf(wanted, sizeof(wanted), "\"/frameworks/F/executors/live/runs/latest\":\"%s\"",
+                 real);
         assert_contains(get(w, "/files/debug"), wanted);
         assert_contains(get(w, "/files/browse?path=/frameworks/F/executors/live/runs/latest"),
                         "\"path\":\"/frameworks/F/executors/live/runs/latest/stdout\",\"size\":5,");
@@ -336,8 +380,10 @@ static void test_file_endpoints_refuse_in_known_words(void **state) {
                       "Negative length provided: -3.\n");
         assert_answer(get(w, "/files/read?path=" BOX), 400, "Cannot read a directory.\n");
         assert_answer(get(w, "/files/download?path=" BOX), 400, "Cannot download a directory.\n");
-        assert_answer(get(w, "/files/read?path=" BOX "/fifo"), 400, "'" BOX "/fifo' is inaccessible.\n");
-        assert_answer(get(w, "/files/browse?path=" BOX "/../.."), 400, "'" BOX "/../..' is inaccessible.\n");
+        assert_answer(get(w, "/files/read?path=" BOX "/fifo"), 400,
+                      "'" BOX "/fifo' is inaccessible.\n");
+        assert_answer(get(w, "/files/browse?path=" BOX "/../.."), 400,
+                      "'" BOX "/../..' is inaccessible.\n");
 }
 
 static void test_download_is_bytes_with_a_harmless_name(void **state) {
@@ -350,9 +396,11 @@ static void test_download_is_bytes_with_a_harmless_name(void **state) {
         assert_non_null(strstr(answer, "Content-Type: application/octet-stream\r\n"));
         assert_answer(answer, 200, "hello");
 
-        snprintf(command, sizeof(command), "printf x >\"%s/runs/c-live/a;b c$(printf '\\r')d\"", w->dir);
+        snprintf(command, sizeof(command), "printf x >\"%s/runs/c-live/a;b c$(printf '\\r')d\"",
+                 w->dir);
         assert_int_equal(system(command), 0);
-        assert_contains(get(w, "/files/download?path=" BOX "/a%3bb%20c%0dd"), "filename=a_b_c_d\r\n");
+        assert_contains(get(w, "/files/download?path=" BOX "/a%3bb%20c%0dd"),
+                        "filename=a_b_c_d\r\n");
 }
 
 static void test_log_level_returns_by_itself(void **state) {
@@ -360,9 +408,12 @@ static void test_log_level_returns_by_itself(void **state) {
         int before = log_get_max_level();
 
         assert_answer(get(w, "/logging/toggle"), 200, "0\n");
-        assert_answer(get(w, "/logging/toggle?level=1"), 400, "Expecting 'duration=value' in query.\n");
-        assert_answer(get(w, "/logging/toggle?duration=1secs"), 400, "Expecting 'level=value' in query.\n");
-        assert_answer(get(w, "/logging/toggle?level=x&duration=1secs"), 400, "Failed to convert 'x' to number.\n");
+        assert_answer(get(w, "/logging/toggle?level=1"), 400,
+                      "Expecting 'duration=value' in query.\n");
+        assert_answer(get(w, "/logging/toggle?duration=1secs"), 400,
+                      "Expecting 'level=value' in query.\n");
+        assert_answer(get(w, "/logging/toggle?level=x&duration=1secs"), 400,
+                      "Failed to convert 'x' to number.\n");
         assert_answer(get(w, "/logging/toggle?level=2&duration=100secs"), 200, "");
         assert_answer(get(w, "/logging/toggle"), 200, "2\n");
         assert_answer(call(w, "{\"type\":\"GET_LOGGING_LEVEL\"}"), 200,
@@ -380,31 +431,44 @@ static void test_calls_that_ask_are_answered(void **state) {
         assert_answer(call(w, "{\"type\":\"GET_HEALTH\"}"), 200,
                       "{\"type\":\"GET_HEALTH\",\"get_health\":{\"healthy\":true}}");
         assert_answer(call(w, "{\"type\":\"GET_FLAGS\"}"), 200,
-                      "{\"type\":\"GET_FLAGS\",\"get_flags\":{\"flags\":[{\"name\":\"alpha\",\"value\":\"a\"},"
-                      "{\"name\":\"help\",\"value\":\"false\"},{\"name\":\"version\",\"value\":\"false\"},"
+                      "{\"type\":\"GET_FLAGS\",\"get_flags\":{\"flags\":[{\"name\":\"alpha\","
+                      "\"value\":\"a\"},"
+                      "{\"name\":\"help\",\"value\":\"false\"},{\"name\":\"version\",\"value\":"
+                      "\"false\"},"
                       "{\"name\":\"zeta\",\"value\":\"false\"}]}}");
-        assert_contains(call(w, "{\"type\":\"GET_VERSION\"}"), "{\"version_info\":{\"version\":\"1.12.0\"");
-        assert_answer(call(w, "{\"type\":\"GET_CONTAINERS\"}"), 200, "{\"type\":\"GET_CONTAINERS\"}");
-        assert_answer(call(w, "{\"type\":\"GET_OPERATIONS\"}"), 200, "{\"type\":\"GET_OPERATIONS\",\"get_operations\":{}}");
+        assert_contains(call(w, "{\"type\":\"GET_VERSION\"}"),
+                        "{\"version_info\":{\"version\":\"1.12.0\"");
+        assert_answer(call(w, "{\"type\":\"GET_CONTAINERS\"}"), 200,
+                      "{\"type\":\"GET_CONTAINERS\"}");
+        assert_answer(call(w, "{\"type\":\"GET_OPERATIONS\"}"), 200,
+                      "{\"type\":\"GET_OPERATIONS\",\"get_operations\":{}}");
         assert_answer(call(w, "{\"type\":\"GET_RESOURCE_PROVIDERS\"}"), 200,
                       "{\"type\":\"GET_RESOURCE_PROVIDERS\",\"get_resource_providers\":{}}");
-        assert_contains(call(w, "{\"type\":\"GET_AGENT\"}"), "\"get_agent\":{\"agent_info\":{\"hostname\":\"h\"");
+        assert_contains(call(w, "{\"type\":\"GET_AGENT\"}"),
+                        "\"get_agent\":{\"agent_info\":{\"hostname\":\"h\"");
         assert_answer(call(w, "{\"type\":\"PRUNE_IMAGES\"}"), 200, "");
-        assert_answer(call(w, "{\"type\":\"READ_FILE\",\"read_file\":{\"path\":\"" BOX "/stdout\",\"offset\":3}}"), 200,
-                      "{\"type\":\"READ_FILE\",\"read_file\":{\"size\":5,\"data\":\"bG8=\"}}");
+        assert_answer(call(w, "{\"type\":\"READ_FILE\",\"read_file\":{\"path\":\"" BOX
+                              "/stdout\",\"offset\":3}}"),
+                      200, "{\"type\":\"READ_FILE\",\"read_file\":{\"size\":5,\"data\":\"bG8=\"}}");
         assert_contains(call(w, "{\"type\":\"LIST_FILES\",\"list_files\":{\"path\":\"" BOX "\"}}"),
-                        "{\"path\":\"" BOX "/stdout\",\"nlink\":1,\"size\":5,\"mtime\":{\"nanoseconds\":");
-        assert_answer(call(w, "{\"type\":\"LIST_FILES\",\"list_files\":{\"path\":\"/nope\"}}"), 404, "");
+                        "{\"path\":\"" BOX
+                        "/stdout\",\"nlink\":1,\"size\":5,\"mtime\":{\"nanoseconds\":");
+        assert_answer(call(w, "{\"type\":\"LIST_FILES\",\"list_files\":{\"path\":\"/nope\"}}"), 404,
+                      "");
 }
 
 static void test_lists_of_state_are_there_even_when_empty(void **state) {
         World *w = *state;
 
         assert_contains(call(w, "{\"type\":\"GET_TASKS\"}"),
-                        "{\"type\":\"GET_TASKS\",\"get_tasks\":{\"pending_tasks\":[],\"queued_tasks\":[{\"name\":\"two\"");
-        assert_contains(call(w, "{\"type\":\"GET_TASKS\"}"), "\"terminated_tasks\":[],\"completed_tasks\":[]}}");
-        assert_contains(call(w, "{\"type\":\"GET_STATE\"}"), "{\"get_tasks\":{\"pending_tasks\":[],");
-        assert_contains(call(w, "{\"type\":\"GET_EXECUTORS\"}"), "\"completed_executors\":[{\"executor_info\":{");
+                        "{\"type\":\"GET_TASKS\",\"get_tasks\":{\"pending_tasks\":[],\"queued_"
+                        "tasks\":[{\"name\":\"two\"");
+        assert_contains(call(w, "{\"type\":\"GET_TASKS\"}"),
+                        "\"terminated_tasks\":[],\"completed_tasks\":[]}}");
+        assert_contains(call(w, "{\"type\":\"GET_STATE\"}"),
+                        "{\"get_tasks\":{\"pending_tasks\":[],");
+        assert_contains(call(w, "{\"type\":\"GET_EXECUTORS\"}"),
+                        "\"completed_executors\":[{\"executor_info\":{");
         assert_contains(call(w, "{\"type\":\"GET_FRAMEWORKS\"}"), "\"completed_frameworks\":[]}}");
 }
 
@@ -414,8 +478,10 @@ static void test_protobuf_is_spoken_too(void **state) {
         char *answer;
         const char *body;
 
-        answer = post(w, "Content-Type: application/json\r\nAccept: application/x-protobuf\r\n", "{\"type\":\"GET_HEALTH\"}");
-        assert_non_null(strstr(answer, "Content-Type: application/x-protobuf\r\nContent-Length: 6\r\n"));
+        answer = post(w, "Content-Type: application/json\r\nAccept: application/x-protobuf\r\n",
+                      "{\"type\":\"GET_HEALTH\"}");
+        assert_non_null(strstr(answer,
+                               "Content-Type: application/x-protobuf\r\nContent-Length: 6\r\n"));
         body = body_of(answer);
         response = mesos__v1__agent__response__unpack(NULL, 6, (const uint8_t *) body);
         assert_non_null(response);
@@ -423,7 +489,8 @@ static void test_protobuf_is_spoken_too(void **state) {
         mesos__v1__agent__response__free_unpacked(response, NULL);
         free(answer);
 
-        answer = post(w, "Content-Type: application/x-protobuf\r\nAccept: application/json\r\n", "\x08\x01");
+        answer = post(w, "Content-Type: application/x-protobuf\r\nAccept: application/json\r\n",
+                      "\x08\x01");
         assert_answer(answer, 200, "{\"type\":\"GET_HEALTH\",\"get_health\":{\"healthy\":true}}");
         answer = post(w, "Content-Type: application/x-protobuf\r\n", "\x09\x01");
         assert_answer(answer, 400, "Failed to parse body into a protobuf object");
@@ -437,25 +504,33 @@ static void test_media_types_are_judged(void **state) {
         } cases[] = {
                 { "", 400, "Expecting 'Content-Type' to be present" },
                 { "Content-Type: text/plain\r\n", 415,
-                  "Expecting 'Content-Type' of application/json or application/x-protobuf or application/recordio" },
+                  "Expecting 'Content-Type' of application/json or application/x-protobuf or "
+                  "application/recordio" },
                 { "Content-Type: application/recordio\r\n", 400,
                   "Expecting 'Message-Content-Type' to be set for streaming requests" },
-                { "Content-Type: application/recordio\r\nMessage-Content-Type: application/json\r\n", 400,
-                  "Received EOF while reading request body" },
-                { "Content-Type: application/json\r\nMessage-Content-Type: application/json\r\n", 415, NULL },
+                { "Content-Type: application/recordio\r\nMessage-Content-Type: "
+                  "application/json\r\n",
+                  400, "Received EOF while reading request body" },
+                { "Content-Type: application/json\r\nMessage-Content-Type: application/json\r\n",
+                  415, NULL },
                 { "Content-Type: application/json\r\nAccept: text/plain\r\n", 406,
-                  "Expecting 'Accept' to allow application/json or application/x-protobuf or application/recordio" },
+                  "Expecting 'Accept' to allow application/json or application/x-protobuf or "
+                  "application/recordio" },
                 { "Content-Type: application/json\r\nAccept: application/recordio\r\n", 406,
                   "Streaming response is not supported for GET_HEALTH call" },
-                { "Content-Type: application/json\r\nMessage-Accept: application/json\r\n", 406, NULL },
+                { "Content-Type: application/json\r\nMessage-Accept: application/json\r\n", 406,
+                  NULL },
                 { "Content-Type: application/json\r\nAccept: */*\r\n", 200, NULL },
                 { "Content-Type: application/json\r\n", 200, NULL },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-                assert_answer(post(*state, cases[i].headers, "{\"type\":\"GET_HEALTH\"}"), cases[i].status, cases[i].body);
+                assert_answer(post(*state, cases[i].headers, "{\"type\":\"GET_HEALTH\"}"),
+                              cases[i].status, cases[i].body);
 
-        assert_answer(post(*state, "Content-Type: application/recordio\r\nMessage-Content-Type: application/json\r\n",
+        assert_answer(post(*state,
+                           "Content-Type: application/recordio\r\nMessage-Content-Type: "
+                           "application/json\r\n",
                            "21\n{\"type\":\"GET_HEALTH\"}"),
                       415, "Streaming request is not supported for GET_HEALTH call");
 }
@@ -468,42 +543,60 @@ static void test_bad_calls_are_refused_in_known_words(void **state) {
                 const char *body;
         } cases[] = {
                 { "", 400, "Failed to parse body into JSON: syntax error at line 1 near: " },
-                { "{\"type\"", 400, "Failed to parse body into JSON: syntax error at line 1 near: " },
+                { "{\"type\"", 400,
+                  "Failed to parse body into JSON: syntax error at line 1 near: " },
                 { "[1]", 400, "Expecting a JSON object" },
                 { "{}", 400, INVALID "Expecting 'type' to be present" },
                 { "{\"type\":\"FOO\"}", 400, INVALID "Expecting 'type' to be present" },
                 { "{\"type\":\"get_health\"}", 400, INVALID "Expecting 'type' to be present" },
                 { "{\"type\":\"UNKNOWN\"}", 501, "501 Not Implemented." },
                 { "{\"type\":\"READ_FILE\"}", 400, INVALID "Expecting 'read_file' to be present" },
-                { "{\"type\":\"GET_METRICS\"}", 400, INVALID "Expecting 'get_metrics' to be present" },
-                { "{\"type\":\"WAIT_CONTAINER\"}", 400, INVALID "Expecting 'wait_container' to be present" },
+                { "{\"type\":\"GET_METRICS\"}", 400,
+                  INVALID "Expecting 'get_metrics' to be present" },
+                { "{\"type\":\"WAIT_CONTAINER\"}", 400,
+                  INVALID "Expecting 'wait_container' to be present" },
                 { "{\"type\":\"MARK_RESOURCE_PROVIDER_GONE\"}", 400,
                   INVALID "Expecting 'mark_resource_provider_gone' to be present" },
                 { "{\"type\":\"ATTACH_CONTAINER_INPUT\",\"attach_container_input\":{}}", 400,
                   INVALID "Expecting 'attach_container_input.type' to be present" },
-                { "{\"type\":\"LAUNCH_NESTED_CONTAINER\",\"launch_nested_container\":{\"container_id\":{\"value\":\"nope\"}}}",
-                  400, INVALID "Expecting 'launch_nested_container.container_id.parent' to be present" },
-                { "{\"type\":\"LAUNCH_CONTAINER\",\"launch_container\":{\"container_id\":{\"value\":\"a/b\"}}}", 400,
-                  INVALID "'launch_container.container_id' is invalid: 'a/b' contains invalid characters" },
-                { "{\"type\":\"KILL_CONTAINER\",\"kill_container\":{\"container_id\":{\"value\":\"a.b\"}}}", 400, NULL },
-                { "{\"type\":\"LAUNCH_NESTED_CONTAINER\",\"launch_nested_container\":{\"container_id\":"
+                { "{\"type\":\"LAUNCH_NESTED_CONTAINER\",\"launch_nested_container\":{\"container_"
+                  "id\":{\"value\":\"nope\"}}}",
+                  400,
+                  INVALID "Expecting 'launch_nested_container.container_id.parent' to be present" },
+                { "{\"type\":\"LAUNCH_CONTAINER\",\"launch_container\":{\"container_id\":{"
+                  "\"value\":\"a/b\"}}}",
+                  400,
+                  INVALID
+                  "'launch_container.container_id' is invalid: 'a/b' contains invalid characters" },
+                { "{\"type\":\"KILL_CONTAINER\",\"kill_container\":{\"container_id\":{\"value\":"
+                  "\"a.b\"}}}",
+                  400, NULL },
+                { "{\"type\":\"LAUNCH_NESTED_CONTAINER\",\"launch_nested_container\":{\"container_"
+                  "id\":"
                   "{\"value\":\"x\",\"parent\":{\"value\":\"nope\"}}}}",
                   400, "Parent container nope does not exist" },
-                { "{\"type\":\"LAUNCH_NESTED_CONTAINER_SESSION\",\"launch_nested_container_session\":{\"container_id\":"
+                { "{\"type\":\"LAUNCH_NESTED_CONTAINER_SESSION\",\"launch_nested_container_"
+                  "session\":{\"container_id\":"
                   "{\"value\":\"x\",\"parent\":{\"value\":\"nope\"}}}}",
                   400, "Parent container nope does not exist" },
-                { "{\"type\":\"LAUNCH_CONTAINER\",\"launch_container\":{\"container_id\":{\"value\":\"x\"}}}", 400,
-                  "Container x cannot be launched: this agent has no standalone containers" },
-                { "{\"type\":\"ATTACH_CONTAINER_OUTPUT\",\"attach_container_output\":{\"container_id\":{\"value\":\"nope\"}}}",
+                { "{\"type\":\"LAUNCH_CONTAINER\",\"launch_container\":{\"container_id\":{"
+                  "\"value\":\"x\"}}}",
+                  400, "Container x cannot be launched: this agent has no standalone containers" },
+                { "{\"type\":\"ATTACH_CONTAINER_OUTPUT\",\"attach_container_output\":{\"container_"
+                  "id\":{\"value\":\"nope\"}}}",
                   404, "Container nope cannot be found" },
-                { "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"container_id\":{\"value\":\"nope\"}}}", 404,
-                  "Container nope cannot be found" },
+                { "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"container_id\":{\"value\":"
+                  "\"nope\"}}}",
+                  404, "Container nope cannot be found" },
                 { "{\"type\":\"WAIT_NESTED_CONTAINER\",\"wait_nested_container\":{\"container_id\":"
                   "{\"value\":\"x\",\"parent\":{\"value\":\"nope\"}}}}",
                   404, "Container nope.x cannot be found" },
-                { "{\"type\":\"KILL_CONTAINER\",\"kill_container\":{\"container_id\":{\"value\":\"nope\"}}}", 404,
-                  "Container 'nope' cannot be found (or is already killed)" },
-                { "{\"type\":\"REMOVE_CONTAINER\",\"remove_container\":{\"container_id\":{\"value\":\"nope\"}}}", 404, NULL },
+                { "{\"type\":\"KILL_CONTAINER\",\"kill_container\":{\"container_id\":{\"value\":"
+                  "\"nope\"}}}",
+                  404, "Container 'nope' cannot be found (or is already killed)" },
+                { "{\"type\":\"REMOVE_CONTAINER\",\"remove_container\":{\"container_id\":{"
+                  "\"value\":\"nope\"}}}",
+                  404, NULL },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
@@ -513,7 +606,8 @@ static void test_bad_calls_are_refused_in_known_words(void **state) {
 static void test_deep_container_ids_are_refused(void **state) {
         _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(4096);
 
-        buffer_printf(&b, "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"container_id\":{\"value\":\"x\"");
+        buffer_printf(&b, "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"container_id\":{"
+                          "\"value\":\"x\"");
         for (int i = 0; i < 40; i++)
                 buffer_printf(&b, ",\"parent\":{\"value\":\"x\"");
         for (int i = 0; i < 41; i++)
@@ -524,12 +618,17 @@ static void test_deep_container_ids_are_refused(void **state) {
 }
 
 static void test_exit_status_is_told_when_the_container_ends(void **state) {
-        static const char wait[] = "POST /api/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 78\r\n" JSON_HEADERS "\r\n"
-                                   "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"container_id\":{\"value\":\"c-live\"}}}";
+        static const char wait[] =
+                        "POST /api/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 78\r\n" JSON_HEADERS
+                        "\r\n"
+                        "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"container_id\":{"
+                        "\"value\":\"c-live\"}}}";
         World *w = *state;
         Socket first = dial(http_server_port(w->f.server)), second = first, gone = first;
 
-        assert_answer(call(w, "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"container_id\":{\"value\":\"c-done\"}}}"), 200,
+        assert_answer(call(w, "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"container_id\":{"
+                              "\"value\":\"c-done\"}}}"),
+                      200,
                       "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"exit_status\":768}}");
 
         second = dial(http_server_port(w->f.server));
@@ -545,12 +644,13 @@ static void test_exit_status_is_told_when_the_container_ends(void **state) {
                 turn(&w->f);
 
         operator_api_container_ended(w->api, "c-other", (ExitStatus) { .known = true });
-        operator_api_container_ended(w->api, "c-live", (ExitStatus) { .known = true, .wait_status = 9 });
+        operator_api_container_ended(w->api, "c-live",
+                                     (ExitStatus) { .known = true, .wait_status = 9 });
         HEAR(&w->f, &first, "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"exit_status\":9}}");
         HEAR(&w->f, &second, "{\"exit_status\":9}");
         buffer_clear(&first.in);
 
-        /* A status that nobody knows is not invented; who still waits when the agent stops is told. */
+        /* A status nobody knows is not invented; who still waits when the agent stops is told. */
         say(&w->f, &first, wait);
         for (int i = 0; i < 50; i++)
                 turn(&w->f);
@@ -568,22 +668,32 @@ static void test_exit_status_is_told_when_the_container_ends(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_state_has_what_the_agent_knows, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_state_has_what_the_agent_knows, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(test_jsonp_makes_a_script, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_plain_endpoints_answer, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_metrics_are_counted_from_the_objects, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_recovering_agent_asks_to_come_back, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_sandboxes_are_served_under_three_names, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_file_endpoints_refuse_in_known_words, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_download_is_bytes_with_a_harmless_name, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_metrics_are_counted_from_the_objects, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_recovering_agent_asks_to_come_back, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_sandboxes_are_served_under_three_names, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_file_endpoints_refuse_in_known_words, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_download_is_bytes_with_a_harmless_name, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(test_log_level_returns_by_itself, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_calls_that_ask_are_answered, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_lists_of_state_are_there_even_when_empty, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_lists_of_state_are_there_even_when_empty,
+                                                setup, teardown),
                 cmocka_unit_test_setup_teardown(test_protobuf_is_spoken_too, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_media_types_are_judged, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_bad_calls_are_refused_in_known_words, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_deep_container_ids_are_refused, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_exit_status_is_told_when_the_container_ends, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_bad_calls_are_refused_in_known_words, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_deep_container_ids_are_refused, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_exit_status_is_told_when_the_container_ends,
+                                                setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,9 +57,11 @@ static void test_small_host_keeps_half(void **state) {
 static void test_given_names_win(void **state) {
         (void) state;
 
-        assert_probe("cpus:2;mem:100;disk:5;ports:[1-2]", &big, "cpus:2; mem:100; disk:5; ports:[1-2]");
+        assert_probe("cpus:2;mem:100;disk:5;ports:[1-2]", &big,
+                     "cpus:2; mem:100; disk:5; ports:[1-2]");
         assert_probe("mem(role):100", &big,
-                     "mem(reservations: [(STATIC,role)]):100; cpus:8; disk:94880; ports:[31000-32000]");
+                     "mem(reservations: [(STATIC,role)]):100; cpus:8; disk:94880; "
+                     "ports:[31000-32000]");
         assert_probe(" widgets:3; cpus : 1.5", &big,
                      "widgets:3; cpus:1.5; mem:15360; disk:94880; ports:[31000-32000]");
 }
@@ -83,7 +85,8 @@ static void test_default_role_is_for_all(void **state) {
 
         (void) state;
 
-        assert_string_equal(found, "cpus(reservations: [(STATIC,ops)]):2; ports(reservations: [(STATIC,ops)]):[1-1]; "
+        assert_string_equal(found, "cpus(reservations: [(STATIC,ops)]):2; ports(reservations: "
+                                   "[(STATIC,ops)]):[1-1]; "
                                    "mem(reservations: [(STATIC,ops)]):15360");
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Usage: sums over process trees of a made-up /proc, files of a made-up cgroup, limits, and the real /proc. */
+/* Usage: process trees of a made-up /proc and the real one, a made-up cgroup, limits. */
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -52,24 +52,28 @@ static void write_file(Fixture *f, const char *name, const char *text) {
         fd_close(fd);
 }
 
-static void write_process(Fixture *f, int pid, const char *name, int parent, int user, int system, int rss) {
+static void write_process(Fixture *f, int pid, const char *name, int parent, int user, int system,
+                          int rss) {
         char path[64], text[256];
 
         snprintf(path, sizeof(path), "%d", pid);
         assert_int_equal(mkdirat(f->dir_fd, path, 0755), 0);
         snprintf(path, sizeof(path), "%d/stat", pid);
         snprintf(text, sizeof(text),
-                 "%d (%s) S %d 1 1 0 -1 4194560 1 2 3 4 %d %d 700 800 20 0 1 0 5000 1000000 %d 18446744073709551615\n",
+                 "%d (%s) S %d 1 1 0 -1 4194560 1 2 3 4 %d %d 700 800 20 0 1 0 5000 1000000 %d "
+                 "18446744073709551615\n",
                  pid, name, parent, user, system, rss);
         write_file(f, path, text);
 }
 
-static void assert_tree(Fixture *f, ProcessTable *t, int root, double user, double system, int rss) {
+static void assert_tree(Fixture *f, ProcessTable *t, int root, double user, double system,
+                        int rss) {
         double ticks = (double) sysconf(_SC_CLK_TCK);
 
         mesos__v1__resource_statistics__init(&f->s);
         usage_add_tree(t, root, &f->s);
-        assert_true(f->s.has_cpus_user_time_secs && f->s.has_cpus_system_time_secs && f->s.has_mem_rss_bytes);
+        assert_true(f->s.has_cpus_user_time_secs && f->s.has_cpus_system_time_secs &&
+                    f->s.has_mem_rss_bytes);
         assert_true(f->s.cpus_user_time_secs == user / ticks);
         assert_true(f->s.cpus_system_time_secs == system / ticks);
         assert_int_equal(f->s.mem_rss_bytes, rss * sysconf(_SC_PAGESIZE));
@@ -134,11 +138,13 @@ static void test_cgroup_with_controllers_is_read_in_full(void **state) {
         Fixture *f = *state;
 
         write_file(f, "cpu.stat",
-                   "usage_usec 3500000\nuser_usec 2500000\nsystem_usec 1000000\nnr_periods 7\nnr_throttled 3\n"
+                   "usage_usec 3500000\nuser_usec 2500000\nsystem_usec 1000000\nnr_periods "
+                   "7\nnr_throttled 3\n"
                    "throttled_usec 250000\n");
         write_file(f, "memory.current", "1048576\n");
         write_file(f, "memory.stat",
-                   "anon 4096\nfile 8192\nkernel 12288\nsock 5\nfile_mapped 16384\nanon_thp 99\nunevictable 6\n");
+                   "anon 4096\nfile 8192\nkernel 12288\nsock 5\nfile_mapped 16384\nanon_thp "
+                   "99\nunevictable 6\n");
 
         f->s.mem_rss_bytes = 1;
         assert_int_equal(usage_add_cgroup(f->dir_fd, &f->s), 0);
@@ -164,7 +170,8 @@ static void test_cgroup_without_controllers_gives_cpu_time_only(void **state) {
         write_file(f, "cpu.stat", "usage_usec 3\nuser_usec 2\nsystem_usec 1\n");
         assert_int_equal(usage_add_cgroup(f->dir_fd, &f->s), 0);
         assert_true(f->s.has_cpus_user_time_secs && f->s.has_cpus_system_time_secs);
-        assert_false(f->s.has_cpus_nr_periods || f->s.has_mem_total_bytes || f->s.has_mem_rss_bytes);
+        assert_false(f->s.has_cpus_nr_periods || f->s.has_mem_total_bytes ||
+                     f->s.has_mem_rss_bytes);
 }
 
 static void test_limits_are_what_was_asked_for(void **state) {
@@ -173,9 +180,11 @@ static void test_limits_are_what_was_asked_for(void **state) {
         Fixture *f = *state;
 
         usage_add_limits(none, &f->s);
-        assert_false(f->s.has_cpus_soft_limit || f->s.has_mem_limit_bytes || f->s.has_mem_soft_limit_bytes);
+        assert_false(f->s.has_cpus_soft_limit || f->s.has_mem_limit_bytes ||
+                     f->s.has_mem_soft_limit_bytes);
 
-        assert_int_equal(resources_parse("cpus:0.6;mem:96;disk:3", "*", &resources, &message), RESOURCES_OK);
+        assert_int_equal(resources_parse("cpus:0.6;mem:96;disk:3", "*", &resources, &message),
+                         RESOURCES_OK);
         usage_add_limits(resources, &f->s);
         assert_true(f->s.cpus_soft_limit == 0.6);
         assert_int_equal(f->s.mem_limit_bytes, 100663296);
@@ -186,12 +195,17 @@ static void test_limits_are_what_was_asked_for(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_trees_are_summed_apart, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_process_that_is_gone_has_no_values, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_process_that_is_gone_has_no_values, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(test_circle_of_parents_ends, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_own_process_is_in_the_real_tree, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_cgroup_with_controllers_is_read_in_full, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_cgroup_without_controllers_gives_cpu_time_only, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_limits_are_what_was_asked_for, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_own_process_is_in_the_real_tree, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_cgroup_with_controllers_is_read_in_full, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_cgroup_without_controllers_gives_cpu_time_only,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(test_limits_are_what_was_asked_for, setup,
+                                                teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
