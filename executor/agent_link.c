@@ -33,6 +33,9 @@
 /* Between attempts when the agent gave no other time, and the least there is: 1,000 executors share an agent. */
 #define BACKOFF_DEFAULT USEC_PER_SEC
 #define BACKOFF_MIN (10 * USEC_PER_MSEC)
+/* An agent that restarts is back in a moment, and its recovery waits for us: at first we knock often. */
+#define EAGER_FOR (30 * USEC_PER_SEC)
+#define EAGER_BACKOFF_MAX (200 * USEC_PER_MSEC)
 #define REPEAT_DELAY (200 * USEC_PER_MSEC)
 
 struct AgentLink {
@@ -44,6 +47,7 @@ struct AgentLink {
         HttpClient *stream;
         HttpClient *calls;
         RecordReader reader;
+        usec_t lost_usec;                /* CLOCK_MONOTONIC; since when we have been without an agent */
         bool accepted;                   /* the answer to SUBSCRIBE was 200 */
         bool subscribed;
         bool call_under_way;
@@ -64,15 +68,24 @@ static void arm(sd_event_source *source, usec_t delay_usec) {
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+static usec_t backoff_max(const AgentLink *l) {
+        usec_t max_usec = l->config->backoff_max_usec ?: BACKOFF_DEFAULT;
+
+        return usec_sub(usec_now(CLOCK_MONOTONIC), l->lost_usec) < EAGER_FOR ? MIN(max_usec, EAGER_BACKOFF_MAX) : max_usec;
+}
+
 /* Everything is closed and tried again after a random time, so that executors don't come all at once. */
 static void start_over(AgentLink *l) {
         bool was_subscribed = l->subscribed;
+
+        if (was_subscribed || l->lost_usec == 0)
+                l->lost_usec = usec_now(CLOCK_MONOTONIC);
 
         l->stream = http_client_free(l->stream);
         drop_calls(l);
         record_reader_deinit(&l->reader);
         l->accepted = l->subscribed = false;
-        arm(l->connect_source, BACKOFF_MIN + usec_jitter(l->config->backoff_max_usec ?: BACKOFF_DEFAULT));
+        arm(l->connect_source, BACKOFF_MIN + usec_jitter(backoff_max(l)));
 
         if (was_subscribed)
                 l->ops->lost(l->userdata);
