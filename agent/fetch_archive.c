@@ -79,8 +79,8 @@ static uint64_t max_expansion(uint64_t n, uint64_t max_expanded_bytes) {
         return MIN(FREE_EXPANSION_BYTES + n * MAX_EXPANSION_RATIO, max_expanded_bytes);
 }
 
-static int extraction_open(Extraction *x, int archive_fd, FetchArchiveKind kind, FetchArchiveLimits limits,
-                           char **reterr_message) {
+static int extraction_open(Extraction *x, int archive_fd, FetchArchiveKind kind,
+                           FetchArchiveLimits limits, char **reterr_message) {
         struct stat st;
 
         if (fstat(archive_fd, &st) < 0 || lseek(archive_fd, 0, SEEK_SET) < 0)
@@ -115,7 +115,8 @@ static int charge(Extraction *x, uint64_t entry_end, uint64_t *entry_bytes, char
                 uint64_t more = entry_end - *entry_bytes;
 
                 if (more > x->max_bytes - x->n_bytes)
-                        return fetch_fail(reterr_message, "it expands to more than the %" PRIu64 " bytes allowed",
+                        return fetch_fail(reterr_message,
+                                          "it expands to more than the %" PRIu64 " bytes allowed",
                                           x->max_bytes);
                 x->n_bytes += more;
                 *entry_bytes = entry_end;
@@ -148,18 +149,26 @@ static int copy_entry_data(Extraction *x, const char *name, char **reterr_messag
         }
 }
 
-static int check_entry(Extraction *x, struct archive_entry *entry, const char *name, char **reterr_message) {
+static int check_entry(Extraction *x, struct archive_entry *entry, const char *name,
+                       char **reterr_message) {
         mode_t type = archive_entry_filetype(entry);
 
         if (++x->n_entries > x->max_entries)
-                return fetch_fail(reterr_message, "it has more than the %" PRIu64 " entries allowed", x->max_entries);
+                return fetch_fail(reterr_message,
+                                  "it has more than the %" PRIu64 " entries allowed",
+                                  x->max_entries);
 
         /* Hard links have no type of their own. */
-        if (!archive_entry_hardlink(entry) && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
-                return fetch_fail(reterr_message, "its entry '%s' is a device, a fifo or a socket", name);
+        if (!archive_entry_hardlink(entry) && type != AE_IFREG && type != AE_IFDIR &&
+            type != AE_IFLNK)
+                return fetch_fail(reterr_message, "its entry '%s' is a device, a fifo or a socket",
+                                  name);
 
-        if (archive_entry_size(entry) > 0 && (uint64_t) archive_entry_size(entry) > x->max_bytes - x->n_bytes)
-                return fetch_fail(reterr_message, "it expands to more than the %" PRIu64 " bytes allowed", x->max_bytes);
+        if (archive_entry_size(entry) > 0 &&
+            (uint64_t) archive_entry_size(entry) > x->max_bytes - x->n_bytes)
+                return fetch_fail(reterr_message,
+                                  "it expands to more than the %" PRIu64 " bytes allowed",
+                                  x->max_bytes);
 
         return FETCH_OK;
 }
@@ -191,14 +200,15 @@ static int extract_entry(Extraction *x, struct archive_entry *entry, char **rete
 
 /* libarchive writes relative to the working directory, which is the sandbox; the flags keep it inside. */
 static int extract_tree(Extraction *x, char **reterr_message) {
+        const int flags = ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+                ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS | ARCHIVE_EXTRACT_TIME;
         int k, r;
 
         x->writer = archive_write_disk_new();
         if (!x->writer)
                 return -ENOMEM;
 
-        (void) archive_write_disk_set_options(x->writer, ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
-                                              ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS | ARCHIVE_EXTRACT_TIME);
+        (void) archive_write_disk_set_options(x->writer, flags);
 
         for (;;) {
                 struct archive_entry *entry;
@@ -260,7 +270,8 @@ static int gunzip(Extraction *x, int sandbox_fd, const char *path, char **reterr
 
                 r = fd_write_full(target.fd, block, (size_t) n);
                 if (r < 0)
-                        return fetch_fail(reterr_message, "cannot write to the sandbox: %s", strerror(-r));
+                        return fetch_fail(reterr_message, "cannot write to the sandbox: %s",
+                                          strerror(-r));
         }
 
         x->n_entries = 1;
@@ -272,8 +283,8 @@ static int gunzip(Extraction *x, int sandbox_fd, const char *path, char **reterr
  * working directory must be the sandbox. `path` is the archive's name. Returns FETCH_OK,
  * FETCH_E_FAILED with the reason, or a negative errno; what had been unpacked by then stays.
  */
-int fetch_archive_extract(int sandbox_fd, int archive_fd, const char *path, FetchArchiveLimits limits,
-                          uint64_t *ret_entries, char **reterr_message) {
+int fetch_archive_extract(int sandbox_fd, int archive_fd, const char *path,
+                          FetchArchiveLimits limits, uint64_t *ret_entries, char **reterr_message) {
         _cleanup_(extraction_deinit) Extraction x = {};
         FetchArchiveKind kind = fetch_archive_kind(path);
         int r;

@@ -17,5 +17,5 @@ typedef struct FetchArchiveLimits {
 } FetchArchiveLimits;
 
 FetchArchiveKind fetch_archive_kind(const char *path);
-int fetch_archive_extract(int sandbox_fd, int archive_fd, const char *path, FetchArchiveLimits limits,
-                          uint64_t *ret_entries, char **reterr_message);
+int fetch_archive_extract(int sandbox_fd, int archive_fd, const char *path,
+                          FetchArchiveLimits limits, uint64_t *ret_entries, char **reterr_message);

@@ -52,7 +52,8 @@ static size_t on_data(char *data, size_t size, size_t n, void *userdata) {
         return n;
 }
 
-static void configure(CURL *curl, const char *uri, Download *d, usec_t stall_timeout_usec, char *error_text) {
+static void configure(CURL *curl, const char *uri, Download *d, usec_t stall_timeout_usec,
+                      char *error_text) {
         long stall_secs = (long) MAX(stall_timeout_usec / USEC_PER_SEC, UINT64_C(1));
 
         (void) curl_easy_setopt(curl, CURLOPT_URL, uri);
@@ -78,9 +79,11 @@ static int explain(CURL *curl, CURLcode code, const Download *d, usec_t stall_ti
         long status = 0;
 
         if (d->too_large)
-                return fetch_fail(reterr_message, "it is larger than the %ju bytes allowed", (uintmax_t) d->max_bytes);
+                return fetch_fail(reterr_message, "it is larger than the %ju bytes allowed",
+                                  (uintmax_t) d->max_bytes);
         if (d->error < 0)
-                return fetch_fail(reterr_message, "cannot write to the sandbox: %s", strerror(-d->error));
+                return fetch_fail(reterr_message, "cannot write to the sandbox: %s",
+                                  strerror(-d->error));
 
         (void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
         if (code == CURLE_HTTP_RETURNED_ERROR)
@@ -89,7 +92,8 @@ static int explain(CURL *curl, CURLcode code, const Download *d, usec_t stall_ti
                 return fetch_fail(reterr_message, "the transfer stalled for %s after %ju bytes",
                                   usec_format(stall_timeout_usec, timeout), (uintmax_t) d->n_bytes);
 
-        return fetch_fail(reterr_message, "%s", error_text[0] ? error_text : curl_easy_strerror(code));
+        return fetch_fail(reterr_message, "%s",
+                          error_text[0] ? error_text : curl_easy_strerror(code));
 }
 
 /*
@@ -113,7 +117,8 @@ int fetch_download(const char *uri, int fd, usec_t stall_timeout_usec, uint64_t 
         code = curl_easy_perform(curl);
         if (code != CURLE_OK)
                 r = explain(curl, code, &d, stall_timeout_usec, error_text, reterr_message);
-        else if (startswith(uri, "http") && curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+        else if (startswith(uri, "http") &&
+                 curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
                  status != 200)
                 /* 204 has no body, 206 was not asked for, 304 cannot be. */
                 r = fetch_fail(reterr_message, "the server answered %ld", status);

@@ -46,7 +46,9 @@ static int path_of_output_file(const char *output_file, char **ret, char **reter
         if (!output_file[0])
                 return fetch_fail(reterr_message, "the output file's name is empty");
         if (output_file[0] == '/')
-                return fetch_fail(reterr_message, "the output file '%s' is not relative to the sandbox", output_file);
+                return fetch_fail(reterr_message,
+                                  "the output file '%s' is not relative to the sandbox",
+                                  output_file);
 
         copy = strdup(output_file);
         if (!copy)
@@ -55,8 +57,8 @@ static int path_of_output_file(const char *output_file, char **ret, char **reter
         rest = copy;
         while ((name = strsep(&rest, "/")))
                 if (!is_plain_name(name))
-                        return fetch_fail(reterr_message, "the output file '%s' is not a plain path below the sandbox",
-                                          output_file);
+                        return fetch_fail(reterr_message, "the output file '%s' is not a plain path "
+                                          "below the sandbox", output_file);
 
         *ret = strdup(output_file);
         return *ret ? FETCH_OK : -ENOMEM;
@@ -72,7 +74,8 @@ int fetch_target_path(const char *uri, const char *output_file, char **ret, char
         if (!uri[0])
                 return fetch_fail(reterr_message, "it is empty");
         if (strpbrk(uri, "\\'\n\r"))
-                return fetch_fail(reterr_message, "it contains a backslash, a single quote or a line break");
+                return fetch_fail(reterr_message,
+                                  "it contains a backslash, a single quote or a line break");
 
         if (output_file)
                 return path_of_output_file(output_file, ret, reterr_message);
@@ -91,7 +94,8 @@ int fetch_target_path(const char *uri, const char *output_file, char **ret, char
 }
 
 /* Makes and enters the directories of `path`; *ret_name points at its last component. */
-static int open_parent(int sandbox_fd, char *path, int *ret_fd, const char **ret_name, char **reterr_message) {
+static int open_parent(int sandbox_fd, char *path, int *ret_fd, const char **ret_name,
+                       char **reterr_message) {
         _cleanup_fd_ int fd = -EBADF;
         char *name = path, *slash;
 
@@ -104,11 +108,13 @@ static int open_parent(int sandbox_fd, char *path, int *ret_fd, const char **ret
 
                 *slash = '\0';
                 if (mkdirat(fd, name, 0755) < 0 && errno != EEXIST)
-                        return fetch_fail(reterr_message, "cannot make the directory '%s': %s", path, strerror(errno));
+                        return fetch_fail(reterr_message, "cannot make the directory '%s': %s",
+                                          path, strerror(errno));
 
                 child_fd = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
                 if (child_fd < 0)
-                        return fetch_fail(reterr_message, "cannot enter the directory '%s': %s", path, strerror(errno));
+                        return fetch_fail(reterr_message, "cannot enter the directory '%s': %s",
+                                          path, strerror(errno));
 
                 fd_close(fd);
                 fd = child_fd;
@@ -142,7 +148,8 @@ int fetch_target_open(int sandbox_fd, const char *path, FetchTarget *ret, char *
                 return -ENOMEM;
 
         snprintf(t.temporary, sizeof(t.temporary), ".fetching-%ld", (long) getpid());
-        t.fd = openat(t.dir_fd, t.temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        t.fd = openat(t.dir_fd, t.temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                      0600);
         if (t.fd < 0) {
                 t.temporary[0] = '\0';
                 return fetch_fail(reterr_message, "cannot create '%s': %s", path, strerror(errno));
@@ -156,10 +163,12 @@ int fetch_target_open(int sandbox_fd, const char *path, FetchTarget *ret, char *
 /* Gives the file its name, replacing what has it, and its mode. `fd` stays open, for reading it again. */
 int fetch_target_commit(FetchTarget *t, mode_t mode, char **reterr_message) {
         if (fchmod(t->fd, mode) < 0)
-                return fetch_fail(reterr_message, "cannot set the mode of '%s': %s", t->name, strerror(errno));
+                return fetch_fail(reterr_message, "cannot set the mode of '%s': %s", t->name,
+                                  strerror(errno));
 
         if (renameat(t->dir_fd, t->temporary, t->dir_fd, t->name) < 0)
-                return fetch_fail(reterr_message, "cannot create '%s': %s", t->name, strerror(errno));
+                return fetch_fail(reterr_message, "cannot create '%s': %s", t->name,
+                                  strerror(errno));
 
         t->temporary[0] = '\0';
         return FETCH_OK;

@@ -46,7 +46,8 @@ static char *uri_to_show(const char *uri) {
 }
 
 /* The file that a URI without the network means. */
-static int local_path(const char *uri, const char *frameworks_home, char **ret, char **reterr_message) {
+static int local_path(const char *uri, const char *frameworks_home, char **ret,
+                      char **reterr_message) {
         const char *path = startswith(uri, "file://localhost/") ? uri + strlen("file://localhost")
                                                                : startswith(uri, "file://");
         char *text;
@@ -55,7 +56,8 @@ static int local_path(const char *uri, const char *frameworks_home, char **ret, 
                 if (path[0] != '/')
                         return fetch_fail(reterr_message, "a file URI needs an absolute path");
         } else if (strstr(uri, "://"))
-                return fetch_fail(reterr_message, "its scheme is none of file, http, https, ftp and ftps");
+                return fetch_fail(reterr_message,
+                                  "its scheme is none of file, http, https, ftp and ftps");
         else
                 path = uri;
 
@@ -63,8 +65,9 @@ static int local_path(const char *uri, const char *frameworks_home, char **ret, 
                 text = strdup(path);
         } else {
                 if (!frameworks_home || !frameworks_home[0])
-                        return fetch_fail(reterr_message, "a relative path was passed for the resource but the "
-                                          "frameworks home was not specified (--frameworks_home of the agent)");
+                        return fetch_fail(reterr_message, "a relative path was passed for the resource "
+                                          "but the frameworks home was not specified "
+                                          "(--frameworks_home of the agent)");
                 if (asprintf(&text, "%s/%s", frameworks_home, path) < 0)
                         text = NULL;
         }
@@ -75,7 +78,8 @@ static int local_path(const char *uri, const char *frameworks_home, char **ret, 
         return FETCH_OK;
 }
 
-static int copy_bytes(int from_fd, int to_fd, uint64_t max_bytes, uint64_t *ret_bytes, char **reterr_message) {
+static int copy_bytes(int from_fd, int to_fd, uint64_t max_bytes, uint64_t *ret_bytes,
+                      char **reterr_message) {
         uint64_t n_bytes = 0;
 
         for (;;) {
@@ -85,13 +89,16 @@ static int copy_bytes(int from_fd, int to_fd, uint64_t max_bytes, uint64_t *ret_
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return fetch_fail(reterr_message, "cannot copy it into the sandbox: %s", strerror(errno));
+                        return fetch_fail(reterr_message, "cannot copy it into the sandbox: %s",
+                                          strerror(errno));
                 if (n == 0)
                         break;
 
                 n_bytes += (uint64_t) n;
                 if (n_bytes > max_bytes)
-                        return fetch_fail(reterr_message, "it is larger than the %" PRIu64 " bytes allowed", max_bytes);
+                        return fetch_fail(reterr_message,
+                                          "it is larger than the %" PRIu64 " bytes allowed",
+                                          max_bytes);
         }
 
         *ret_bytes = n_bytes;
@@ -99,8 +106,8 @@ static int copy_bytes(int from_fd, int to_fd, uint64_t max_bytes, uint64_t *ret_
 }
 
 /* Copies a local file; *ret_mode is the source's, so that programs stay programs. */
-static int copy_file(const char *path, int fd, uint64_t max_bytes, mode_t *ret_mode, uint64_t *ret_bytes,
-                     char **reterr_message) {
+static int copy_file(const char *path, int fd, uint64_t max_bytes, mode_t *ret_mode,
+                     uint64_t *ret_bytes, char **reterr_message) {
         _cleanup_fd_ int from_fd = -EBADF;
         struct stat st;
 
@@ -127,21 +134,22 @@ static mode_t current_umask(void) {
 }
 
 /* Brings the URI's bytes into the open target and says with which mode they shall be kept. */
-static int fetch_bytes(const Holdfast__FetchPlan *plan, const char *uri, FetchTarget *target, mode_t *ret_mode,
-                       uint64_t *ret_bytes, char **reterr_message) {
+static int fetch_bytes(const Holdfast__FetchPlan *plan, const char *uri, FetchTarget *target,
+                       mode_t *ret_mode, uint64_t *ret_bytes, char **reterr_message) {
         _cleanup_free_ char *path = NULL;
         mode_t mode = 0666;
         int r;
 
         if (fetch_download_handles(uri))
-                r = fetch_download(uri, target->fd, plan->stall_timeout_usec, plan->max_download_bytes,
-                                   ret_bytes, reterr_message);
+                r = fetch_download(uri, target->fd, plan->stall_timeout_usec,
+                                   plan->max_download_bytes, ret_bytes, reterr_message);
         else {
                 r = local_path(uri, plan->frameworks_home, &path, reterr_message);
                 if (r != FETCH_OK)
                         return r;
 
-                r = copy_file(path, target->fd, plan->max_download_bytes, &mode, ret_bytes, reterr_message);
+                r = copy_file(path, target->fd, plan->max_download_bytes, &mode, ret_bytes,
+                              reterr_message);
         }
         if (r != FETCH_OK)
                 return r;
@@ -150,8 +158,8 @@ static int fetch_bytes(const Holdfast__FetchPlan *plan, const char *uri, FetchTa
         return FETCH_OK;
 }
 
-static int unpack(const Holdfast__FetchPlan *plan, int sandbox_fd, const FetchTarget *target, const char *path,
-                  char **reterr_message) {
+static int unpack(const Holdfast__FetchPlan *plan, int sandbox_fd, const FetchTarget *target,
+                  const char *path, char **reterr_message) {
         FetchArchiveLimits limits = {
                 .max_entries = plan->max_entries,
                 .max_expanded_bytes = plan->max_expanded_bytes,
@@ -171,8 +179,9 @@ static int unpack(const Holdfast__FetchPlan *plan, int sandbox_fd, const FetchTa
         return FETCH_OK;
 }
 
-static int fetch_uri(const Holdfast__FetchPlan *plan, int sandbox_fd, const Mesos__V1__CommandInfo__URI *uri,
-                     const char *shown, char **reterr_message) {
+static int fetch_uri(const Holdfast__FetchPlan *plan, int sandbox_fd,
+                     const Mesos__V1__CommandInfo__URI *uri, const char *shown,
+                     char **reterr_message) {
         _cleanup_(fetch_target_deinit) FetchTarget target = FETCH_TARGET_NULL;
         _cleanup_free_ char *path = NULL;
         uint64_t n_bytes;
@@ -210,7 +219,8 @@ int fetcher_run(const Holdfast__FetchPlan *plan) {
 
         sandbox_fd = open(plan->sandbox_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (sandbox_fd < 0 || fchdir(sandbox_fd) < 0)
-                return log_error_errno(errno, "Failed to enter the sandbox '%s': %m", plan->sandbox_directory);
+                return log_error_errno(errno, "Failed to enter the sandbox '%s': %m",
+                                       plan->sandbox_directory);
 
         for (size_t i = 0; i < plan->n_uris; i++) {
                 _cleanup_free_ char *shown = NULL, *message = NULL;

@@ -50,9 +50,11 @@ static int parse_master(const char *master, char **ret_url, char **reterr_messag
         if (strstr(address, "://") || address[strcspn(address, "/")] != '\0' ||
             parse_host_port(trimmed, &host, &port) < 0)
                 return client_fail(CLIENT_E_USAGE, reterr_message,
-                                   "'%s' is not the address of a master: expected HOST:PORT", master);
+                                   "'%s' is not the address of a master: expected HOST:PORT",
+                                   master);
 
-        if (asprintf(&url, "%.*s%s", (int) (address - master), address == master ? "" : master, trimmed) < 0)
+        if (asprintf(&url, "%.*s%s", (int) (address - master), address == master ? "" : master,
+                     trimmed) < 0)
                 return -ENOMEM;
         *ret_url = url;
         return CLIENT_OK;
@@ -66,7 +68,8 @@ int client_init(Client *c, const char *master, char **reterr_message) {
         *c = CLIENT_NULL;
 
         if (!master || !master[0])
-                return client_fail(CLIENT_E_USAGE, reterr_message, "No master is named: give --master=HOST:PORT, "
+                return client_fail(CLIENT_E_USAGE, reterr_message,
+                                   "No master is named: give --master=HOST:PORT, "
                                    "or set HOLDFAST_MASTER or MESOS_MASTER");
 
         r = parse_master(master, &url, reterr_message);
@@ -126,8 +129,8 @@ static void on_done(const HttpFetchAnswer *answer, void *userdata) {
         x->n_text = n;
 }
 
-static int exchange(Client *c, const char *base_url, const char *path, const char *body, Exchange *x,
-                    char **reterr_message) {
+static int exchange(Client *c, const char *base_url, const char *path, const char *body,
+                    Exchange *x, char **reterr_message) {
         _cleanup_free_ char *url = NULL;
         HttpFetchRequest request;
         int r;
@@ -157,16 +160,18 @@ static int exchange(Client *c, const char *base_url, const char *path, const cha
         if (x->error == -ENOMEM)
                 return -ENOMEM;
         if (x->error < 0)
-                return client_fail(CLIENT_E_UNREACHABLE, reterr_message, "No answer from %s: %s", base_url, x->text);
+                return client_fail(CLIENT_E_UNREACHABLE, reterr_message, "No answer from %s: %s",
+                                   base_url, x->text);
         if (x->status < 200 || x->status > 299)
-                return client_fail(CLIENT_E_REFUSED, reterr_message, "%s%s answered %u%s%.500s", base_url, path,
-                                   x->status, x->n_text > 0 ? ": " : "", x->text);
+                return client_fail(CLIENT_E_REFUSED, reterr_message, "%s%s answered %u%s%.500s",
+                                   base_url, path, x->status, x->n_text > 0 ? ": " : "", x->text);
 
         return CLIENT_OK;
 }
 
 /* GET; the answer must be JSON. *ret is a new reference. */
-int client_get(Client *c, const char *base_url, const char *path, json_t **ret, char **reterr_message) {
+int client_get(Client *c, const char *base_url, const char *path, json_t **ret,
+               char **reterr_message) {
         _cleanup_(exchange_deinit) Exchange x = {};
         json_error_t error;
         json_t *json;
@@ -178,15 +183,17 @@ int client_get(Client *c, const char *base_url, const char *path, json_t **ret, 
 
         json = json_loadb(x.text, x.n_text, JSON_ALLOW_NUL, &error);
         if (!json)
-                return client_fail(CLIENT_E_REFUSED, reterr_message, "The answer of %s%s is not JSON: %s", base_url,
-                                   path, error.text);
+                return client_fail(CLIENT_E_REFUSED, reterr_message,
+                                   "The answer of %s%s is not JSON: %s", base_url, path,
+                                   error.text);
 
         *ret = json;
         return CLIENT_OK;
 }
 
 /* POST of a JSON text; the body of the answer is not looked at. */
-int client_post(Client *c, const char *base_url, const char *path, const char *json, char **reterr_message) {
+int client_post(Client *c, const char *base_url, const char *path, const char *json,
+                char **reterr_message) {
         _cleanup_(exchange_deinit) Exchange x = {};
 
         return exchange(c, base_url, path, json, &x, reterr_message);

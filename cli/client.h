@@ -28,8 +28,10 @@ enum {
 int client_init(Client *c, const char *master, char **reterr_message);
 void client_deinit(Client *c);
 
-int client_get(Client *c, const char *base_url, const char *path, json_t **ret, char **reterr_message);
-int client_post(Client *c, const char *base_url, const char *path, const char *json, char **reterr_message);
+int client_get(Client *c, const char *base_url, const char *path, json_t **ret,
+               char **reterr_message);
+int client_post(Client *c, const char *base_url, const char *path, const char *json,
+                char **reterr_message);
 
 /* For verbs: parses flags; returns -1 to go on, else the exit code. Texts have been printed. */
 int client_parse_flags(FlagTable *t, int argc, char **argv, char ***ret_args);

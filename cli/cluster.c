@@ -21,7 +21,8 @@ static double number_of(json_t *object, const char *key) {
 }
 
 static void task_from_json(json_t *task, json_t *framework, bool completed, ClusterTask *ret) {
-        json_t *resources = json_object_get(task, "resources"), *statuses = json_object_get(task, "statuses");
+        json_t *resources = json_object_get(task, "resources"),
+               *statuses = json_object_get(task, "statuses");
         const char *executor_id = text_of(task, "executor_id");
         size_t n = json_array_size(statuses);
 
@@ -38,7 +39,8 @@ static void task_from_json(json_t *task, json_t *framework, bool completed, Clus
                 .completed = completed,
         };
         if (n > 0)
-                ret->since_usec = usec_from_secs(number_of(json_array_get(statuses, n - 1), "timestamp"));
+                ret->since_usec = usec_from_secs(
+                                number_of(json_array_get(statuses, n - 1), "timestamp"));
 }
 
 /* The lists of a framework that have tasks. */
@@ -56,7 +58,8 @@ static size_t count_tasks(json_t *frameworks) {
 
         for (size_t i = 0; i < json_array_size(frameworks); i++)
                 for (size_t l = 0; l < ELEMENTSOF(task_lists); l++)
-                        n += json_array_size(json_object_get(json_array_get(frameworks, i), task_lists[l].name));
+                        n += json_array_size(json_object_get(json_array_get(frameworks, i),
+                                                             task_lists[l].name));
 
         return n;
 }
@@ -69,14 +72,16 @@ static void take_tasks(json_t *frameworks, bool completed, Cluster *c) {
                         json_t *list = json_object_get(framework, task_lists[l].name);
 
                         for (size_t k = 0; k < json_array_size(list); k++)
-                                task_from_json(json_array_get(list, k), framework, completed || task_lists[l].completed,
+                                task_from_json(json_array_get(list, k), framework,
+                                               completed || task_lists[l].completed,
                                                c->tasks + c->n_tasks++);
                 }
         }
 }
 
 static void agent_from_json(json_t *agent, ClusterAgent *ret) {
-        json_t *total = json_object_get(agent, "resources"), *used = json_object_get(agent, "used_resources");
+        json_t *total = json_object_get(agent, "resources"),
+               *used = json_object_get(agent, "used_resources");
         const char *at = strrchr(text_of(agent, "pid"), '@');
 
         *ret = (ClusterAgent) {
@@ -166,7 +171,8 @@ static bool is_same(const ClusterTask *a, const ClusterTask *b) {
  * Finds a task by its id or, failing that, by its name. A name that several running tasks have is
  * no name; among finished ones the latest is meant.
  */
-int cluster_find_task(const Cluster *c, const char *text, const ClusterTask **ret, char **reterr_message) {
+int cluster_find_task(const Cluster *c, const char *text, const ClusterTask **ret,
+                      char **reterr_message) {
         const ClusterTask *by_id = NULL, *by_name = NULL;
 
         for (size_t i = 0; i < c->n_tasks; i++) {
@@ -176,16 +182,18 @@ int cluster_find_task(const Cluster *c, const char *text, const ClusterTask **re
                         by_id = t;
                 if (!streq(t->name, text))
                         continue;
-                if (by_name && !by_name->completed && !t->completed && !is_same(t, by_name) && !by_id)
-                        return client_fail(CLIENT_E_REFUSED, reterr_message,
-                                           "Several tasks are named '%s', such as '%s' and '%s': give the id of one",
+                if (by_name && !by_name->completed && !t->completed && !is_same(t, by_name) &&
+                    !by_id)
+                        return client_fail(CLIENT_E_REFUSED, reterr_message, "Several tasks are named "
+                                           "'%s', such as '%s' and '%s': give the id of one",
                                            text, by_name->id, t->id);
                 if (is_better(t, by_name))
                         by_name = t;
         }
 
         if (!by_id && !by_name)
-                return client_fail(CLIENT_E_REFUSED, reterr_message, "The master knows no task '%s'", text);
+                return client_fail(CLIENT_E_REFUSED, reterr_message,
+                                   "The master knows no task '%s'", text);
 
         *ret = by_id ?: by_name;
         return CLIENT_OK;
@@ -204,15 +212,18 @@ static json_t *find_by_id(json_t *list, const char *id) {
 }
 
 /* False when the agent does not know the executor (yet, or any more). */
-bool cluster_find_sandbox(json_t *agent_state, const char *framework_id, const char *executor_id, ClusterSandbox *ret) {
+bool cluster_find_sandbox(json_t *agent_state, const char *framework_id, const char *executor_id,
+                          ClusterSandbox *ret) {
         static const char *const framework_lists[] = { "frameworks", "completed_frameworks" };
         static const char *const executor_lists[] = { "executors", "completed_executors" };
 
         for (size_t i = 0; i < ELEMENTSOF(framework_lists); i++) {
-                json_t *framework = find_by_id(json_object_get(agent_state, framework_lists[i]), framework_id);
+                json_t *framework = find_by_id(json_object_get(agent_state, framework_lists[i]),
+                                               framework_id);
 
                 for (size_t k = 0; k < ELEMENTSOF(executor_lists); k++) {
-                        json_t *executor = find_by_id(json_object_get(framework, executor_lists[k]), executor_id);
+                        json_t *executor = find_by_id(json_object_get(framework, executor_lists[k]),
+                                                      executor_id);
 
                         if (!executor || !text_of(executor, "directory")[0])
                                 continue;

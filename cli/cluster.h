@@ -17,7 +17,7 @@ typedef struct ClusterTask {
         const char *framework_name;
         double cpus;
         double mem_mb;
-        usec_t since_usec;              /* of its latest state, CLOCK_REALTIME; 0: it has none yet */
+        usec_t since_usec;              /* of its latest state, CLOCK_REALTIME; 0: none */
         bool completed;
 } ClusterTask;
 
@@ -42,7 +42,8 @@ int cluster_load(Client *client, Cluster *ret, char **reterr_message);
 void cluster_deinit(Cluster *c);
 
 const ClusterAgent *cluster_find_agent(const Cluster *c, const char *agent_id);
-int cluster_find_task(const Cluster *c, const char *text, const ClusterTask **ret, char **reterr_message);
+int cluster_find_task(const Cluster *c, const char *text, const ClusterTask **ret,
+                      char **reterr_message);
 
 /* From an agent's own /state: where an executor's files are and its container; borrowed from `state`. */
 typedef struct ClusterSandbox {
@@ -51,4 +52,5 @@ typedef struct ClusterSandbox {
         bool completed;                 /* the executor is over */
 } ClusterSandbox;
 
-bool cluster_find_sandbox(json_t *agent_state, const char *framework_id, const char *executor_id, ClusterSandbox *ret);
+bool cluster_find_sandbox(json_t *agent_state, const char *framework_id, const char *executor_id,
+                          ClusterSandbox *ret);

@@ -9,7 +9,7 @@ enum {
         EXIT_USAGE = 64,         /* the command line is wrong */
         EXIT_LEFT = 118,         /* interrupted twice: the task may still be running */
         EXIT_REFUSED = 119,      /* the master ended the subscription */
-        EXIT_LOST = 120,         /* TASK_LOST, TASK_DROPPED, TASK_GONE…: what became of it is unknown */
+        EXIT_LOST = 120,         /* TASK_LOST, TASK_DROPPED, TASK_GONE…: nobody knows its end */
         EXIT_KILLED = 121,       /* TASK_KILLED */
         EXIT_ERROR = 122,        /* TASK_ERROR: the master did not accept the task */
         EXIT_FAILED = 123,       /* TASK_FAILED without an exit status, as when a URI cannot be fetched */

@@ -62,7 +62,8 @@ static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
 
 static void follow_ask_in(Follow *f, usec_t delay_usec) {
         f->timer_source = sd_event_source_disable_unref(f->timer_source);
-        if (sd_event_add_time_relative(f->event, &f->timer_source, CLOCK_MONOTONIC, delay_usec, USEC_PER_MSEC, on_timer, f) >= 0)
+        if (sd_event_add_time_relative(f->event, &f->timer_source, CLOCK_MONOTONIC, delay_usec,
+                                       USEC_PER_MSEC, on_timer, f) >= 0)
                 (void) sd_event_source_set_description(f->timer_source, "follow");
 }
 
@@ -75,8 +76,10 @@ static int parse_answer(const HttpFetchAnswer *answer, ProtobufCMessage **ret) {
         if (answer->status != 200)
                 return -ENOENT;
 
-        return pbjson_parse(&mesos__v1__agent__response__descriptor, answer->body, answer->n_body, PB_LIMITS_DEFAULT,
-                            ret, &message) == PB_OK ? 0 : -EBADMSG;
+        return pbjson_parse(&mesos__v1__agent__response__descriptor, answer->body, answer->n_body,
+                            PB_LIMITS_DEFAULT, ret, &message) == PB_OK
+                               ? 0
+                               : -EBADMSG;
 }
 
 static void follow_failed(Follow *f, int error) {

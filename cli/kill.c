@@ -26,8 +26,9 @@ static const struct {
         const char *name;
         int number;
 } signals[] = {
-        { "HUP", SIGHUP }, { "INT", SIGINT }, { "QUIT", SIGQUIT }, { "KILL", SIGKILL },
-        { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "TERM", SIGTERM }, { "CONT", SIGCONT }, { "STOP", SIGSTOP },
+        { "HUP", SIGHUP },   { "INT", SIGINT },   { "QUIT", SIGQUIT },
+        { "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },
+        { "TERM", SIGTERM }, { "CONT", SIGCONT }, { "STOP", SIGSTOP },
 };
 
 static int parse_signal(const char *text, int *ret, char **reterr_message) {
@@ -41,13 +42,15 @@ static int parse_signal(const char *text, int *ret, char **reterr_message) {
                 }
 
         if (parse_u64(text, &number) < 0 || number == 0 || number >= (uint64_t) _NSIG)
-                return client_fail(CLIENT_E_USAGE, reterr_message, "--signal=%s: expected TERM, KILL, or a number", text);
+                return client_fail(CLIENT_E_USAGE, reterr_message,
+                                   "--signal=%s: expected TERM, KILL, or a number", text);
 
         *ret = (int) number;
         return CLIENT_OK;
 }
 
-static int post_kill(Client *client, const char *agent_url, const char *container_id, int number, char **reterr_message) {
+static int post_kill(Client *client, const char *agent_url, const char *container_id, int number,
+                     char **reterr_message) {
         _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(65536);
         _cleanup_free_ char *call = NULL;
         JsonWriter w = JSON_WRITER(&b);
@@ -84,7 +87,8 @@ static int pause_for(Client *client, usec_t usec) {
         bool passed = false;
         int r;
 
-        r = sd_event_add_time_relative(client->event, &source, CLOCK_MONOTONIC, usec, USEC_PER_MSEC, on_time, &passed);
+        r = sd_event_add_time_relative(client->event, &source, CLOCK_MONOTONIC, usec, USEC_PER_MSEC,
+                                       on_time, &passed);
         while (r >= 0 && !passed)
                 r = sd_event_run(client->event, UINT64_MAX);
 
@@ -107,7 +111,8 @@ static bool is_running(const Cluster *c, const ClusterTask *t, const char **ret_
 }
 
 /* Asks the master until it counts the task among those that are over. */
-static int wait_for_end(Client *client, const ClusterTask *t, usec_t timeout_usec, char **reterr_message) {
+static int wait_for_end(Client *client, const ClusterTask *t, usec_t timeout_usec,
+                        char **reterr_message) {
         usec_t deadline_usec = usec_add(usec_now(CLOCK_MONOTONIC), timeout_usec);
 
         for (;;) {
@@ -124,8 +129,8 @@ static int wait_for_end(Client *client, const ClusterTask *t, usec_t timeout_use
                         return CLIENT_OK;
                 }
                 if (usec_now(CLOCK_MONOTONIC) >= deadline_usec)
-                        return client_fail(CLIENT_E_REFUSED, reterr_message, "'%s' has not ended yet: %s (--signal=KILL does not ask)",
-                                           t->id, state);
+                        return client_fail(CLIENT_E_REFUSED, reterr_message, "'%s' has not ended yet: %s "
+                                           "(--signal=KILL does not ask)", t->id, state);
 
                 r = pause_for(client, CHECK_USEC);
                 if (r < 0)
@@ -133,8 +138,8 @@ static int wait_for_end(Client *client, const ClusterTask *t, usec_t timeout_use
         }
 }
 
-static int kill_found(Client *client, const Cluster *cluster, const ClusterTask *t, int number, usec_t timeout_usec,
-                      char **reterr_message) {
+static int kill_found(Client *client, const Cluster *cluster, const ClusterTask *t, int number,
+                      usec_t timeout_usec, char **reterr_message) {
         const ClusterAgent *agent = cluster_find_agent(cluster, t->agent_id);
         _cleanup_free_ char *container_id = NULL;
         ClusterSandbox sandbox;
@@ -142,10 +147,11 @@ static int kill_found(Client *client, const Cluster *cluster, const ClusterTask 
         int r;
 
         if (t->completed)
-                return client_fail(CLIENT_E_REFUSED, reterr_message, "'%s' is over: %s", t->id, t->state);
+                return client_fail(CLIENT_E_REFUSED, reterr_message, "'%s' is over: %s", t->id,
+                                   t->state);
         if (!agent || !agent->url[0])
-                return client_fail(CLIENT_E_REFUSED, reterr_message, "The agent '%s' of task '%s' is not there",
-                                   t->agent_id, t->id);
+                return client_fail(CLIENT_E_REFUSED, reterr_message,
+                                   "The agent '%s' of task '%s' is not there", t->agent_id, t->id);
 
         r = client_get(client, agent->url, "/state", &state, reterr_message);
         if (r != CLIENT_OK)
@@ -155,8 +161,9 @@ static int kill_found(Client *client, const Cluster *cluster, const ClusterTask 
                 container_id = strdup(sandbox.container_id);
         json_decref(state);
         if (!container_id)
-                return client_fail(CLIENT_E_REFUSED, reterr_message, "The agent at %s has no container of task '%s'",
-                                   agent->url, t->id);
+                return client_fail(CLIENT_E_REFUSED, reterr_message,
+                                   "The agent at %s has no container of task '%s'", agent->url,
+                                   t->id);
 
         r = post_kill(client, agent->url, container_id, number, reterr_message);
         if (r != CLIENT_OK)
@@ -165,8 +172,8 @@ static int kill_found(Client *client, const Cluster *cluster, const ClusterTask 
         return wait_for_end(client, t, timeout_usec, reterr_message);
 }
 
-static int kill_task(const char *master, const char *text, const char *signal_text, usec_t timeout_usec,
-                     char **reterr_message) {
+static int kill_task(const char *master, const char *text, const char *signal_text,
+                     usec_t timeout_usec, char **reterr_message) {
         _cleanup_(client_deinit) Client client = CLIENT_NULL;
         _cleanup_(cluster_deinit) Cluster cluster = {};
         const ClusterTask *task;
@@ -198,11 +205,13 @@ int verb_kill(int argc, char **argv, const CliEnvironment *environment) {
         Flag flags[] = {
                 { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "HOST:PORT",
                   .help = "The master to ask." },
-                { .name = "signal", .kind = FLAG_PATH, .value = &signal_text, .default_text = "TERM", .metavar = "SIGNAL",
+                { .name = "signal", .kind = FLAG_PATH, .value = &signal_text,
+                  .default_text = "TERM", .metavar = "SIGNAL",
                   .help = "What to send: TERM asks the executor to end its tasks (TASK_KILLED), KILL ends it on the spot "
                           "(TASK_FAILED)." },
-                { .name = "timeout", .kind = FLAG_DURATION, .value = &timeout_usec, .default_text = "15secs",
-                  .metavar = "TIME", .help = "How long to wait for its end." },
+                { .name = "timeout", .kind = FLAG_DURATION, .value = &timeout_usec,
+                  .default_text = "15secs", .metavar = "TIME",
+                  .help = "How long to wait for its end." },
         };
         FlagTable table = {
                 .program = "holdfast kill",
@@ -217,7 +226,8 @@ int verb_kill(int argc, char **argv, const CliEnvironment *environment) {
         code = client_parse_flags(&table, argc, argv, &arguments);
         if (code < 0) {
                 if (arguments[0] && !arguments[1])
-                        r = kill_task(master ?: environment->master, arguments[0], signal_text, timeout_usec, &message);
+                        r = kill_task(master ?: environment->master, arguments[0], signal_text,
+                                      timeout_usec, &message);
                 else
                         r = client_fail(CLIENT_E_USAGE, &message, "Expected exactly one TASK");
                 code = client_report(r, message);

@@ -58,8 +58,9 @@ static void on_agent_state(const HttpFetchAnswer *answer, void *userdata) {
         if (answer->error == 0 && answer->status == 200)
                 state = json_loadb(answer->body, answer->n_body, JSON_ALLOW_NUL, NULL);
         if (state)
-                over = !cluster_find_sandbox(state, l->task->framework_id, l->task->executor_id, &sandbox) ||
-                        sandbox.completed;
+                over = !cluster_find_sandbox(state, l->task->framework_id, l->task->executor_id,
+                                             &sandbox) ||
+                       sandbox.completed;
         json_decref(state);
 
         if (over)
@@ -90,7 +91,8 @@ static int on_check(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
 }
 
 static void logs_check_later(Logs *l) {
-        if (sd_event_add_time_relative(l->client->event, &l->check_source, CLOCK_MONOTONIC, CHECK_USEC, 0, on_check, l) >= 0)
+        if (sd_event_add_time_relative(l->client->event, &l->check_source, CLOCK_MONOTONIC,
+                                       CHECK_USEC, 0, on_check, l) >= 0)
                 (void) sd_event_source_set_description(l->check_source, "logs-check");
 }
 
@@ -98,7 +100,8 @@ static int print_file(Logs *l, const char *path, bool follow, char **reterr_mess
         static const FollowOps ops = { .data = on_data, .finished = on_finished };
         int r;
 
-        r = follow_new(l->client->event, l->client->fetcher, l->agent->url, path, &ops, l, &l->follow);
+        r = follow_new(l->client->event, l->client->fetcher, l->agent->url, path, &ops, l,
+                       &l->follow);
         if (r < 0)
                 return r;
 
@@ -111,7 +114,8 @@ static int print_file(Logs *l, const char *path, bool follow, char **reterr_mess
         if (r < 0)
                 return r;
         if (l->error < 0)
-                return client_fail(CLIENT_E_REFUSED, reterr_message, "The agent at %s does not give '%s' out (any more)",
+                return client_fail(CLIENT_E_REFUSED, reterr_message,
+                                   "The agent at %s does not give '%s' out (any more)",
                                    l->agent->url, path);
 
         return CLIENT_OK;
@@ -127,8 +131,9 @@ static int find_file(Logs *l, bool want_stderr, char **ret, char **reterr_messag
                 return r;
 
         if (!cluster_find_sandbox(state, l->task->framework_id, l->task->executor_id, &sandbox))
-                r = client_fail(CLIENT_E_REFUSED, reterr_message, "The agent at %s does not remember task '%s'",
-                                l->agent->url, l->task->id);
+                r = client_fail(CLIENT_E_REFUSED, reterr_message,
+                                "The agent at %s does not remember task '%s'", l->agent->url,
+                                l->task->id);
         else if (asprintf(ret, "%s/%s", sandbox.directory, want_stderr ? "stderr" : "stdout") < 0)
                 r = -ENOMEM;
 
@@ -136,7 +141,8 @@ static int find_file(Logs *l, bool want_stderr, char **ret, char **reterr_messag
         return r;
 }
 
-static int print_logs(const char *master, const char *text, bool want_stderr, bool follow, char **reterr_message) {
+static int print_logs(const char *master, const char *text, bool want_stderr, bool follow,
+                      char **reterr_message) {
         _cleanup_(client_deinit) Client client = CLIENT_NULL;
         _cleanup_(cluster_deinit) Cluster cluster = {};
         _cleanup_(logs_deinit) Logs l = { .client = &client };
@@ -157,8 +163,9 @@ static int print_logs(const char *master, const char *text, bool want_stderr, bo
 
         l.agent = cluster_find_agent(&cluster, l.task->agent_id);
         if (!l.agent || !l.agent->url[0])
-                return client_fail(CLIENT_E_REFUSED, reterr_message, "The agent '%s' of task '%s' is not there",
-                                   l.task->agent_id, l.task->id);
+                return client_fail(CLIENT_E_REFUSED, reterr_message,
+                                   "The agent '%s' of task '%s' is not there", l.task->agent_id,
+                                   l.task->id);
 
         r = find_file(&l, want_stderr, &path, reterr_message);
         if (r != CLIENT_OK)
@@ -176,8 +183,8 @@ int verb_logs(int argc, char **argv, const CliEnvironment *environment) {
                   .help = "Go on until the task is over." },
                 { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "HOST:PORT",
                   .help = "The master to ask." },
-                { .name = "stderr", .kind = FLAG_BOOL, .value = &want_stderr, .default_text = "false",
-                  .help = "Print stderr rather than stdout." },
+                { .name = "stderr", .kind = FLAG_BOOL, .value = &want_stderr,
+                  .default_text = "false", .help = "Print stderr rather than stdout." },
         };
         FlagTable table = {
                 .program = "holdfast logs",
@@ -191,7 +198,8 @@ int verb_logs(int argc, char **argv, const CliEnvironment *environment) {
         code = client_parse_flags(&table, argc, argv, &arguments);
         if (code < 0) {
                 if (arguments[0] && !arguments[1])
-                        r = print_logs(master ?: environment->master, arguments[0], want_stderr, follow, &message);
+                        r = print_logs(master ?: environment->master, arguments[0], want_stderr,
+                                       follow, &message);
                 else
                         r = client_fail(CLIENT_E_USAGE, &message, "Expected exactly one TASK");
                 code = client_report(r, message);

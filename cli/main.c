@@ -32,8 +32,9 @@ static void print_usage(FILE *file) {
         fprintf(file, "Usage: holdfast VERB [--name=value ...]\n\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 fprintf(file, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
-        fprintf(file, "\nThe master is given with --master=HOST:PORT or in HOLDFAST_MASTER or MESOS_MASTER.\n"
-                      "See `holdfast VERB --help` for the options of a verb.\n");
+        fprintf(file,
+                "\nThe master is given with --master=HOST:PORT or in HOLDFAST_MASTER or MESOS_MASTER.\n"
+                "See `holdfast VERB --help` for the options of a verb.\n");
 }
 
 static int dispatch(int argc, char **argv) {
@@ -57,7 +58,9 @@ static int dispatch(int argc, char **argv) {
                 if (streq(argv[1], verbs[i].name))
                         return verbs[i].run(argc - 1, argv + 1, &environment);
 
-        fprintf(stderr, "holdfast: there is no verb '%s'\n\nSee `holdfast --help` for a list of verbs.\n", argv[1]);
+        fprintf(stderr,
+                "holdfast: there is no verb '%s'\n\nSee `holdfast --help` for a list of verbs.\n",
+                argv[1]);
         return EXIT_USAGE;
 }
 

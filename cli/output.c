@@ -73,10 +73,12 @@ static int channel_open(Channel *c, const char *directory) {
         static const FollowOps ops = { .data = channel_data, .finished = channel_finished };
         _cleanup_free_ char *path = NULL;
 
-        if (asprintf(&path, "%s/%s", directory, c->stream == OUTPUT_STDOUT ? "stdout" : "stderr") < 0)
+        if (asprintf(&path, "%s/%s", directory, c->stream == OUTPUT_STDOUT ? "stdout" : "stderr") <
+            0)
                 return -ENOMEM;
 
-        return follow_new(c->output->event, c->output->fetcher, c->output->agent_url, path, &ops, c, &c->follow);
+        return follow_new(c->output->event, c->output->fetcher, c->output->agent_url, path, &ops, c,
+                          &c->follow);
 }
 
 static int output_open(Output *o, const char *directory) {
@@ -109,7 +111,8 @@ static void output_search_again(Output *o) {
                 return;
         }
 
-        if (sd_event_add_time_relative(o->event, &o->search_source, CLOCK_MONOTONIC, SEARCH_USEC, USEC_PER_MSEC, on_search, o) >= 0)
+        if (sd_event_add_time_relative(o->event, &o->search_source, CLOCK_MONOTONIC, SEARCH_USEC,
+                                       USEC_PER_MSEC, on_search, o) >= 0)
                 (void) sd_event_source_set_description(o->search_source, "output-search");
 }
 
@@ -152,8 +155,9 @@ static void output_search(Output *o) {
 }
 
 /* Starts to look for the sandbox. */
-int output_new(sd_event *event, HttpFetcher *fetcher, const char *agent_url, const char *framework_id,
-               const char *executor_id, const OutputOps *ops, void *userdata, Output **ret) {
+int output_new(sd_event *event, HttpFetcher *fetcher, const char *agent_url,
+               const char *framework_id, const char *executor_id, const OutputOps *ops,
+               void *userdata, Output **ret) {
         _cleanup_(output_freep) Output *o = NULL;
 
         o = malloc(sizeof(*o));

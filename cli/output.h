@@ -21,8 +21,9 @@ typedef struct OutputOps {
         void (*finished)(int error, void *userdata);
 } OutputOps;
 
-int output_new(sd_event *event, HttpFetcher *fetcher, const char *agent_url, const char *framework_id,
-               const char *executor_id, const OutputOps *ops, void *userdata, Output **ret);
+int output_new(sd_event *event, HttpFetcher *fetcher, const char *agent_url,
+               const char *framework_id, const char *executor_id, const OutputOps *ops,
+               void *userdata, Output **ret);
 Output *output_free(Output *o);
 DEFINE_CLEANUP(Output *, output_free)
 

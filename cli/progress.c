@@ -23,8 +23,9 @@ static void print_people(const Progress *p, Colour colour, const char *word, con
         char when[TERMINAL_TIME_MAX];
 
         fprintf(p->file, "%s%s%s  %s%s%s", terminal_begin(&p->terminal, COLOUR_DIM),
-                terminal_time(usec_now(CLOCK_REALTIME), when), terminal_end(&p->terminal, COLOUR_DIM),
-                terminal_begin(&p->terminal, colour), word, terminal_end(&p->terminal, colour));
+                terminal_time(usec_now(CLOCK_REALTIME), when),
+                terminal_end(&p->terminal, COLOUR_DIM), terminal_begin(&p->terminal, colour), word,
+                terminal_end(&p->terminal, colour));
         if (text[0])
                 fprintf(p->file, "%*s", (int) (strlen(word) < 16 ? 16 - strlen(word) : 2), "");
 
@@ -79,7 +80,8 @@ void progress_launch(const Progress *p, const Mesos__V1__Offer *offer) {
         JsonWriter w = JSON_WRITER(&b);
 
         if (!p->json) {
-                progress_note(p, COLOUR_PLAIN, "launch", "on %s (%s)", offer->hostname, offer->agent_id->value);
+                progress_note(p, COLOUR_PLAIN, "launch", "on %s (%s)", offer->hostname,
+                              offer->agent_id->value);
                 return;
         }
 

@@ -15,7 +15,8 @@ typedef struct Progress {
 } Progress;
 
 /* Something other than a state: "subscribed", "waiting". `event` is for programs, the text for people. */
-void progress_note(const Progress *p, Colour colour, const char *event, const char *format, ...) _printf_(4, 5);
+void progress_note(const Progress *p, Colour colour, const char *event, const char *format, ...)
+                _printf_(4, 5);
 void progress_launch(const Progress *p, const Mesos__V1__Offer *offer);
 void progress_status(const Progress *p, const Mesos__V1__TaskStatus *status);
 

@@ -62,7 +62,7 @@ typedef struct Run {
         const RunOptions *options;
         Progress *progress;
         Scheduler *scheduler;           /* owned */
-        Output *output;                 /* owned; NULL before the task starts and without --follow */
+        Output *output;                 /* owned; NULL before the start and without --follow */
         sd_event_source *timers[N_TIMERS];
         sd_event_source *signals[2];
 
@@ -90,7 +90,8 @@ static void timer_stop(Run *r, RunTimer t) {
 
 static void timer_start(Run *r, RunTimer t, usec_t delay_usec) {
         timer_stop(r, t);
-        if (sd_event_add_time_relative(r->event, r->timers + t, CLOCK_MONOTONIC, delay_usec, 0, on_timer, r) >= 0)
+        if (sd_event_add_time_relative(r->event, r->timers + t, CLOCK_MONOTONIC, delay_usec, 0,
+                                       on_timer, r) >= 0)
                 (void) sd_event_source_set_description(r->timers[t], "run");
 }
 
@@ -108,7 +109,7 @@ static void run_leave(Run *r, int exit_code) {
         r->output = output_free(r->output);
 
         if (call_plain(r->scheduler, MESOS__V1__SCHEDULER__CALL__TYPE__TEARDOWN) < 0)
-                run_exit(r, exit_code);    /* the master is away: it forgets the framework by itself, later */
+                run_exit(r, exit_code);    /* a master that is away forgets us by itself, later */
         else
                 timer_start(r, TIMER_LEAVE, LEAVE_TIMEOUT_USEC);
 }
@@ -117,7 +118,8 @@ static void on_output_finished(int error, void *userdata) {
         Run *r = userdata;
 
         if (error < 0)
-                progress_note(r->progress, COLOUR_WARNING, "output", "could not be read to its end: %s", strerror(-error));
+                progress_note(r->progress, COLOUR_WARNING, "output",
+                              "could not be read to its end: %s", strerror(-error));
         run_leave(r, r->exit_code);
 }
 
@@ -140,7 +142,8 @@ static int on_output(OutputStream stream, const void *data, size_t n, void *user
         Run *r = userdata;
 
         if (r->options->json) {
-                progress_output(r->progress, stream == OUTPUT_STDOUT ? "stdout" : "stderr", data, n);
+                progress_output(r->progress, stream == OUTPUT_STDOUT ? "stdout" : "stderr", data,
+                                n);
                 return 0;
         }
 
@@ -154,10 +157,11 @@ static void run_follow(Run *r, const char *executor_id) {
         if (!r->options->follow || r->output || !r->agent_url)
                 return;
 
-        k = output_new(r->event, r->fetcher, r->agent_url, scheduler_framework_id(r->scheduler), executor_id, &ops, r,
-                       &r->output);
+        k = output_new(r->event, r->fetcher, r->agent_url, scheduler_framework_id(r->scheduler),
+                       executor_id, &ops, r, &r->output);
         if (k < 0)
-                progress_note(r->progress, COLOUR_WARNING, "output", "cannot be followed: %s", strerror(-k));
+                progress_note(r->progress, COLOUR_WARNING, "output", "cannot be followed: %s",
+                              strerror(-k));
 }
 
 /* Offers */
@@ -169,14 +173,15 @@ static char *url_of_agent(const Mesos__V1__Offer *offer) {
         char *url;
 
         /* 5051 is where agents are when nobody says otherwise. */
-        if (asprintf(&url, "%s://%s%s%s:%i", offer->url ? offer->url->scheme : "http", v6 ? "[" : "", host,
-                     v6 ? "]" : "", a ? a->port : 5051) < 0)
+        if (asprintf(&url, "%s://%s%s%s:%i", offer->url ? offer->url->scheme : "http",
+                     v6 ? "[" : "", host, v6 ? "]" : "", a ? a->port : 5051) < 0)
                 return NULL;
 
         return url;
 }
 
-static int run_launch(Run *r, const Mesos__V1__Offer *offer, Mesos__V1__Resource **resources, size_t n_resources) {
+static int run_launch(Run *r, const Mesos__V1__Offer *offer, Mesos__V1__Resource **resources,
+                      size_t n_resources) {
         int k;
 
         free(r->agent_id);
@@ -255,8 +260,10 @@ static bool run_knows(Run *r, const Mesos__V1__TaskStatus *status) {
 
 /* The offer was withdrawn while our ACCEPT was on its way: nobody's fault, so another one is waited for. */
 static bool is_lost_offer(const Mesos__V1__TaskStatus *status) {
-        return (status->state == MESOS__V1__TASK_STATE__TASK_DROPPED || status->state == MESOS__V1__TASK_STATE__TASK_LOST) &&
-                status->has_reason && status->reason == MESOS__V1__TASK_STATUS__REASON__REASON_INVALID_OFFERS;
+        return (status->state == MESOS__V1__TASK_STATE__TASK_DROPPED ||
+                status->state == MESOS__V1__TASK_STATE__TASK_LOST) &&
+               status->has_reason &&
+               status->reason == MESOS__V1__TASK_STATUS__REASON__REASON_INVALID_OFFERS;
 }
 
 static void run_wait_again(Run *r) {
@@ -318,8 +325,8 @@ static void on_subscribed(Scheduler *s, void *userdata) {
         r->progress->framework_id = scheduler_framework_id(s);
         timer_stop(r, TIMER_START);
         if (!r->ever_subscribed)
-                progress_note(r->progress, COLOUR_PLAIN, "task", "%s of framework %s", r->spec->task_id,
-                              scheduler_framework_id(s));
+                progress_note(r->progress, COLOUR_PLAIN, "task", "%s of framework %s",
+                              r->spec->task_id, scheduler_framework_id(s));
         else if (r->away)
                 progress_note(r->progress, COLOUR_PLAIN, "master", "is back");
         r->ever_subscribed = true;
@@ -354,7 +361,8 @@ static void on_disconnected(const char *why, void *userdata) {
         }
 
         if (r->ever_subscribed && !r->away) {
-                progress_note(r->progress, COLOUR_WARNING, "master", "is away (%s); trying again", why);
+                progress_note(r->progress, COLOUR_WARNING, "master", "is away (%s); trying again",
+                              why);
                 r->away = true;
         }
 }
@@ -372,12 +380,15 @@ static void on_refused(const char *why, void *userdata) {
         run_exit(r, EXIT_REFUSED);
 }
 
-static void on_call_failed(Mesos__V1__Scheduler__Call__Type type, unsigned status, const char *why, void *userdata) {
+static void on_call_failed(Mesos__V1__Scheduler__Call__Type type, unsigned status, const char *why,
+                           void *userdata) {
         const ProtobufCEnumValue *name;
         Run *r = userdata;
 
-        name = protobuf_c_enum_descriptor_get_value(&mesos__v1__scheduler__call__type__descriptor, (int) type);
-        progress_note(r->progress, COLOUR_WARNING, "master", "did not take %s: %s", name ? name->name : "a call", why);
+        name = protobuf_c_enum_descriptor_get_value(&mesos__v1__scheduler__call__type__descriptor,
+                                                    (int) type);
+        progress_note(r->progress, COLOUR_WARNING, "master", "did not take %s: %s",
+                      name ? name->name : "a call", why);
 
         /* Without an answer the stream breaks too, and what was lost is asked for when it is back. */
         if (type == MESOS__V1__SCHEDULER__CALL__TYPE__ACCEPT && status >= 400)
@@ -403,15 +414,17 @@ static int on_timer(sd_event_source *source, _unused_ uint64_t usec, void *userd
 
         switch (t) {
         case TIMER_START:
-                progress_note(r->progress, COLOUR_BAD, "master", "there is none: %s", r->why ?: "it does not answer");
+                progress_note(r->progress, COLOUR_BAD, "master", "there is none: %s",
+                              r->why ?: "it does not answer");
                 run_exit(r, EXIT_NO_MASTER);
                 break;
         case TIMER_PATIENCE:
-                progress_note(r->progress, COLOUR_PLAIN, "waiting", "for an offer that is big enough; %u seen so far",
-                              r->n_offers);
+                progress_note(r->progress, COLOUR_PLAIN, "waiting",
+                              "for an offer that is big enough; %u seen so far", r->n_offers);
                 break;
         case TIMER_OFFER:
-                progress_note(r->progress, COLOUR_BAD, "waiting", "no offer was big enough in time; %u seen", r->n_offers);
+                progress_note(r->progress, COLOUR_BAD, "waiting",
+                              "no offer was big enough in time; %u seen", r->n_offers);
                 run_leave(r, EXIT_NO_OFFER);
                 break;
         case TIMER_RECONCILE:
@@ -430,14 +443,16 @@ static int on_timer(sd_event_source *source, _unused_ uint64_t usec, void *userd
         return 0;
 }
 
-static int on_signal(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info, void *userdata) {
+static int on_signal(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
+                     void *userdata) {
         Run *r = userdata;
 
         if (r->n_interrupts++ > 0) {
                 bool over = r->state == RUN_DRAINING || r->state == RUN_LEAVING;
 
                 if (!over)
-                        progress_note(r->progress, COLOUR_WARNING, "left", "the task may still be running");
+                        progress_note(r->progress, COLOUR_WARNING, "left",
+                                      "the task may still be running");
                 run_exit(r, over ? r->exit_code : EXIT_LEFT);
                 return 0;
         }
@@ -448,7 +463,8 @@ static int on_signal(_unused_ sd_event_source *source, _unused_ const struct sig
                 break;
         case RUN_LAUNCHED:
                 r->kill_wanted = true;
-                progress_note(r->progress, COLOUR_WARNING, "kill", "asked for; interrupt again to leave without waiting");
+                progress_note(r->progress, COLOUR_WARNING, "kill",
+                              "asked for; interrupt again to leave without waiting");
                 /* Without a master it is asked for when that is back. */
                 (void) call_kill(r->scheduler, r->spec->task_id, r->agent_id);
                 break;
@@ -468,7 +484,8 @@ static int watch_signals(Run *r) {
         for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
                 int k;
 
-                k = sd_event_add_signal(r->event, r->signals + i, numbers[i] | SD_EVENT_SIGNAL_PROCMASK, on_signal, r);
+                k = sd_event_add_signal(r->event, r->signals + i,
+                                        numbers[i] | SD_EVENT_SIGNAL_PROCMASK, on_signal, r);
                 if (k < 0)
                         return k;
         }
@@ -492,7 +509,8 @@ static int subscribe(Run *r, const char *master_url) {
                 MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__RESERVATION_REFINEMENT,
                 MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__GPU_RESOURCES,
         };
-        Mesos__V1__FrameworkInfo__Capability capabilities[ELEMENTSOF(types)], *pointers[ELEMENTSOF(types)];
+        Mesos__V1__FrameworkInfo__Capability capabilities[ELEMENTSOF(types)],
+                        *pointers[ELEMENTSOF(types)];
         Mesos__V1__FrameworkInfo info = MESOS__V1__FRAMEWORK_INFO__INIT;
         char *roles[] = { (char *) r->spec->role };
         size_t n = 0;
@@ -503,7 +521,8 @@ static int subscribe(Run *r, const char *master_url) {
                     !resources_has(r->spec->wanted, "gpus"))
                         continue;
 
-                capabilities[n] = (Mesos__V1__FrameworkInfo__Capability) MESOS__V1__FRAMEWORK_INFO__CAPABILITY__INIT;
+                capabilities[n] = (Mesos__V1__FrameworkInfo__Capability)
+                                MESOS__V1__FRAMEWORK_INFO__CAPABILITY__INIT;
                 capabilities[n].has_type = true;
                 capabilities[n].type = types[i];
                 pointers[n] = capabilities + n;

@@ -21,8 +21,8 @@ static Mesos__V1__Scheduler__Call call_of(Mesos__V1__Scheduler__Call__Type type)
 }
 
 /* Launches the task on the offer's agent; what it does not need goes back at once. */
-int call_accept(Scheduler *s, const TaskSpec *spec, const Mesos__V1__Offer *offer, Mesos__V1__Resource **resources,
-                size_t n_resources) {
+int call_accept(Scheduler *s, const TaskSpec *spec, const Mesos__V1__Offer *offer,
+                Mesos__V1__Resource **resources, size_t n_resources) {
         Mesos__V1__Scheduler__Call call = call_of(MESOS__V1__SCHEDULER__CALL__TYPE__ACCEPT);
         Mesos__V1__Scheduler__Call__Accept accept = MESOS__V1__SCHEDULER__CALL__ACCEPT__INIT;
         Mesos__V1__Offer__Operation operation = MESOS__V1__OFFER__OPERATION__INIT;
@@ -72,7 +72,8 @@ int call_decline(Scheduler *s, Mesos__V1__OfferID **offer_ids, size_t n_offer_id
 /* For statuses with a uuid only. */
 int call_acknowledge(Scheduler *s, const Mesos__V1__TaskStatus *status) {
         Mesos__V1__Scheduler__Call call = call_of(MESOS__V1__SCHEDULER__CALL__TYPE__ACKNOWLEDGE);
-        Mesos__V1__Scheduler__Call__Acknowledge acknowledge = MESOS__V1__SCHEDULER__CALL__ACKNOWLEDGE__INIT;
+        Mesos__V1__Scheduler__Call__Acknowledge acknowledge =
+                        MESOS__V1__SCHEDULER__CALL__ACKNOWLEDGE__INIT;
 
         acknowledge.agent_id = status->agent_id;
         acknowledge.task_id = status->task_id;
@@ -99,8 +100,10 @@ int call_kill(Scheduler *s, const char *task_id, const char *agent_id) {
 /* agent_id may be NULL. */
 int call_reconcile(Scheduler *s, const char *task_id, const char *agent_id) {
         Mesos__V1__Scheduler__Call call = call_of(MESOS__V1__SCHEDULER__CALL__TYPE__RECONCILE);
-        Mesos__V1__Scheduler__Call__Reconcile reconcile = MESOS__V1__SCHEDULER__CALL__RECONCILE__INIT;
-        Mesos__V1__Scheduler__Call__Reconcile__Task task = MESOS__V1__SCHEDULER__CALL__RECONCILE__TASK__INIT;
+        Mesos__V1__Scheduler__Call__Reconcile reconcile =
+                        MESOS__V1__SCHEDULER__CALL__RECONCILE__INIT;
+        Mesos__V1__Scheduler__Call__Reconcile__Task task =
+                        MESOS__V1__SCHEDULER__CALL__RECONCILE__TASK__INIT;
         Mesos__V1__Scheduler__Call__Reconcile__Task *tasks[] = { &task };
         Mesos__V1__TaskID id = MESOS__V1__TASK_ID__INIT;
         Mesos__V1__AgentID agent = MESOS__V1__AGENT_ID__INIT;

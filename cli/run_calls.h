@@ -6,8 +6,8 @@
 #include "cli/scheduler.h"
 #include "cli/task_spec.h"
 
-int call_accept(Scheduler *s, const TaskSpec *spec, const Mesos__V1__Offer *offer, Mesos__V1__Resource **resources,
-                size_t n_resources);
+int call_accept(Scheduler *s, const TaskSpec *spec, const Mesos__V1__Offer *offer,
+                Mesos__V1__Resource **resources, size_t n_resources);
 int call_decline(Scheduler *s, Mesos__V1__OfferID **offer_ids, size_t n_offer_ids);
 int call_acknowledge(Scheduler *s, const Mesos__V1__TaskStatus *status);
 int call_kill(Scheduler *s, const char *task_id, const char *agent_id);

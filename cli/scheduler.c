@@ -52,7 +52,7 @@ struct Scheduler {
         sd_event_source *silence_source;
         HttpFetcher *fetcher;            /* borrowed */
         char *master_url;                /* owned; as it was given */
-        char *leader_url;                /* owned; where the subscription is, or was; NULL: never was */
+        char *leader_url;                /* owned; of the last subscription; NULL: never was */
         Mesos__V1__FrameworkInfo *info;  /* owned; without id */
         char *framework_id;              /* owned; NULL before the first subscription */
         char *stream_id;                 /* owned; NULL without a subscription */
@@ -137,7 +137,8 @@ static void scheduler_lost(Scheduler *s, const char *why) {
 
         delay_usec = usec_backoff(FIRST_RETRY_USEC, MAX_RETRY_USEC, s->n_attempts++);
         s->retry_source = sd_event_source_disable_unref(s->retry_source);
-        if (sd_event_add_time_relative(s->event, &s->retry_source, CLOCK_MONOTONIC, delay_usec, 0, on_retry, s) >= 0)
+        if (sd_event_add_time_relative(s->event, &s->retry_source, CLOCK_MONOTONIC, delay_usec, 0,
+                                       on_retry, s) >= 0)
                 (void) sd_event_source_set_description(s->retry_source, "scheduler-retry");
 
         s->ops->disconnected(why, s->userdata);
@@ -163,20 +164,24 @@ static void scheduler_heard(Scheduler *s) {
                 return;
         }
 
-        if (sd_event_add_time_relative(s->event, &s->silence_source, CLOCK_MONOTONIC, patience_usec, 0, on_silence, s) >= 0)
+        if (sd_event_add_time_relative(s->event, &s->silence_source, CLOCK_MONOTONIC, patience_usec,
+                                       0, on_silence, s) >= 0)
                 (void) sd_event_source_set_description(s->silence_source, "scheduler-silence");
 }
 
 /* Events */
 
-static int take_subscribed(Scheduler *s, const Mesos__V1__Scheduler__Event__Subscribed *subscribed) {
+static int take_subscribed(Scheduler *s,
+                           const Mesos__V1__Scheduler__Event__Subscribed *subscribed) {
         const char *id = subscribed->framework_id->value;
 
         if (replace_text(&s->framework_id, id, strlen(id)) < 0)
                 return -ENOMEM;
 
-        if (subscribed->has_heartbeat_interval_seconds && subscribed->heartbeat_interval_seconds > 0)
-                s->heartbeat_usec = MIN(usec_from_secs(subscribed->heartbeat_interval_seconds), USEC_PER_HOUR);
+        if (subscribed->has_heartbeat_interval_seconds &&
+            subscribed->heartbeat_interval_seconds > 0)
+                s->heartbeat_usec = MIN(usec_from_secs(subscribed->heartbeat_interval_seconds),
+                                        USEC_PER_HOUR);
         s->subscribed = true;
         s->n_attempts = 0;
         scheduler_heard(s);
@@ -193,7 +198,8 @@ static void take_event(Scheduler *s, const Mesos__V1__Scheduler__Event *event) {
         case MESOS__V1__SCHEDULER__EVENT__TYPE__HEARTBEAT:
                 break;
         case MESOS__V1__SCHEDULER__EVENT__TYPE__ERROR:
-                scheduler_refused(s, event->error ? event->error->message : "the master sent an error without words");
+                scheduler_refused(s, event->error ? event->error->message
+                                                  : "the master sent an error without words");
                 break;
         default:
                 s->ops->event(event, s->userdata);
@@ -207,7 +213,8 @@ static void on_record(const void *data, size_t n, void *userdata) {
         Scheduler *s = userdata;
 
         scheduler_heard(s);
-        if (pbjson_parse(&mesos__v1__scheduler__event__descriptor, data, n, limits, &message, &error_text) != PB_OK) {
+        if (pbjson_parse(&mesos__v1__scheduler__event__descriptor, data, n, limits, &message,
+                         &error_text) != PB_OK) {
                 scheduler_lost(s, error_text ?: "out of memory");
                 return;
         }
@@ -240,21 +247,23 @@ static void on_subscription_end(const HttpFetchAnswer *answer, void *userdata) {
         else if (answer->status == 200)
                 r = asprintf(&why, "the master closed the stream");
         else
-                r = asprintf(&why, "the master answered %u%s%.*s", answer->status, answer->n_body > 0 ? ": " : "",
+                r = asprintf(&why, "the master answered %u%s%.*s", answer->status,
+                             answer->n_body > 0 ? ": " : "",
                              (int) MIN(answer->n_body, (size_t) 500), answer->body);
         if (r < 0)
                 why = NULL;
 
         /* 404 and 503 are a master that is starting; a leader is being elected, or is somewhere else. */
-        if (answer->error < 0 || answer->status == 200 || answer->status == 404 || answer->status >= 500 ||
-            (answer->status >= 300 && answer->status < 400))
+        if (answer->error < 0 || answer->status == 200 || answer->status == 404 ||
+            answer->status >= 500 || (answer->status >= 300 && answer->status < 400))
                 scheduler_lost(s, why ?: "out of memory");
         else
                 scheduler_refused(s, why ?: "out of memory");
 }
 
 static int print_subscribe(Scheduler *s, Buffer *b) {
-        Mesos__V1__Scheduler__Call__Subscribe subscribe = MESOS__V1__SCHEDULER__CALL__SUBSCRIBE__INIT;
+        Mesos__V1__Scheduler__Call__Subscribe subscribe =
+                        MESOS__V1__SCHEDULER__CALL__SUBSCRIBE__INIT;
         Mesos__V1__Scheduler__Call call = MESOS__V1__SCHEDULER__CALL__INIT;
         Mesos__V1__FrameworkID id = MESOS__V1__FRAMEWORK_ID__INIT;
         int r;
@@ -285,7 +294,9 @@ static int scheduler_subscribe(Scheduler *s) {
                 return r;
 
         /* The address given may be a standby that died since, the last leader one that lost its office. */
-        if (asprintf(&url, "%s%s", s->leader_url && s->n_attempts % 2 == 1 ? s->leader_url : s->master_url, API_PATH) < 0)
+        if (asprintf(&url, "%s%s",
+                     s->leader_url && s->n_attempts % 2 == 1 ? s->leader_url : s->master_url,
+                     API_PATH) < 0)
                 return -ENOMEM;
 
         request = (HttpFetchRequest) {
@@ -298,7 +309,8 @@ static int scheduler_subscribe(Scheduler *s) {
                 .max_bytes = MAX_EVENT_BYTES,
         };
         scheduler_heard(s);
-        return http_fetch_start(s->fetcher, &request, &stream, on_subscription_end, s, &s->subscription);
+        return http_fetch_start(s->fetcher, &request, &stream, on_subscription_end, s,
+                                &s->subscription);
 }
 
 /* Calls */
@@ -318,7 +330,8 @@ static void on_call_done(const HttpFetchAnswer *answer, void *userdata) {
         if (answer->error < 0)
                 r = asprintf(&why, "%s", answer->error_text);
         else if (answer->status < 200 || answer->status > 299)
-                r = asprintf(&why, "%u %.*s", answer->status, (int) MIN(answer->n_body, (size_t) 500), answer->body);
+                r = asprintf(&why, "%u %.*s", answer->status,
+                             (int) MIN(answer->n_body, (size_t) 500), answer->body);
         if (r < 0)
                 why = NULL;
 
@@ -397,7 +410,8 @@ int scheduler_call(Scheduler *s, const Mesos__V1__Scheduler__Call *call) {
 
 /* Starts to subscribe. info is copied; the rest is borrowed. */
 int scheduler_new(sd_event *event, HttpFetcher *fetcher, const char *master_url,
-                  const Mesos__V1__FrameworkInfo *info, const SchedulerOps *ops, void *userdata, Scheduler **ret) {
+                  const Mesos__V1__FrameworkInfo *info, const SchedulerOps *ops, void *userdata,
+                  Scheduler **ret) {
         _cleanup_(scheduler_freep) Scheduler *s = NULL;
         int r;
 

@@ -23,14 +23,16 @@ typedef struct SchedulerOps {
         void (*refused)(const char *why, void *userdata);
 
         /* A call was answered with an error; status is 0 when there was no answer. */
-        void (*call_failed)(Mesos__V1__Scheduler__Call__Type type, unsigned status, const char *why, void *userdata);
+        void (*call_failed)(Mesos__V1__Scheduler__Call__Type type, unsigned status, const char *why,
+                            void *userdata);
 
         /* Every call has been answered. */
         void (*idle)(void *userdata);
 } SchedulerOps;
 
 int scheduler_new(sd_event *event, HttpFetcher *fetcher, const char *master_url,
-                  const Mesos__V1__FrameworkInfo *info, const SchedulerOps *ops, void *userdata, Scheduler **ret);
+                  const Mesos__V1__FrameworkInfo *info, const SchedulerOps *ops, void *userdata,
+                  Scheduler **ret);
 Scheduler *scheduler_free(Scheduler *s);
 DEFINE_CLEANUP(Scheduler *, scheduler_free)
 

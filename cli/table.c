@@ -62,13 +62,13 @@ int table_add(Table *t, const char *format, ...) {
         return 0;
 }
 
-static void print_cell(const Terminal *terminal, const TableColumn *column, const char *text, size_t column_width,
-                       bool last) {
+static void print_cell(const Terminal *terminal, const TableColumn *column, const char *text,
+                       size_t column_width, bool last) {
         Colour colour = column->state ? colour_of_state(text) : COLOUR_PLAIN;
         int padding = (int) (column_width - width(text));
 
-        fprintf(terminal->file, "%*s%s%s%s", column->right ? padding : 0, "", terminal_begin(terminal, colour), text,
-                terminal_end(terminal, colour));
+        fprintf(terminal->file, "%*s%s%s%s", column->right ? padding : 0, "",
+                terminal_begin(terminal, colour), text, terminal_end(terminal, colour));
         if (last)
                 fputc('\n', terminal->file);
         else
@@ -94,6 +94,7 @@ void table_print(const Table *t, const Terminal *terminal) {
         for (size_t i = 0; i < t->n_cells; i++) {
                 size_t column = i % t->n_columns;
 
-                print_cell(terminal, t->columns + column, t->cells[i], widths[column], column + 1 == t->n_columns);
+                print_cell(terminal, t->columns + column, t->cells[i], widths[column],
+                           column + 1 == t->n_columns);
         }
 }

@@ -52,7 +52,8 @@ static int make_task_id(TaskSpec *s) {
         if (r < 0)
                 return r;
 
-        if (asprintf(&s->task_id, "%.200s.%02x%02x%02x%02x", s->name, random[0], random[1], random[2], random[3]) < 0) {
+        if (asprintf(&s->task_id, "%.200s.%02x%02x%02x%02x", s->name, random[0], random[1],
+                     random[2], random[3]) < 0) {
                 s->task_id = NULL;
                 return -ENOMEM;
         }
@@ -73,7 +74,8 @@ static int fill_environment(TaskSpec *s, char *const *environment, char **reterr
                 Mesos__V1__Environment__Variable *v;
 
                 if (!equals || equals == environment[i])
-                        return invalid(reterr_message, "--env=%s: expected NAME=value", environment[i]);
+                        return invalid(reterr_message, "--env=%s: expected NAME=value",
+                                       environment[i]);
 
                 v = s->variables[i] = malloc(sizeof(*v));
                 s->n_variables = i + 1;
@@ -140,10 +142,12 @@ int task_spec_init(TaskSpec *s, const TaskSpecOptions *o, char **reterr_message)
         *s = (TaskSpec) { .name = o->name, .role = o->role };
 
         if (!o->command && list_length(o->arguments) == 0)
-                return invalid(reterr_message, "No command is given: --command='…' for a shell, or a program "
+                return invalid(reterr_message,
+                               "No command is given: --command='…' for a shell, or a program "
                                "and its arguments behind --");
         if (o->command && list_length(o->arguments) > 0)
-                return invalid(reterr_message, "Both --command and arguments are given: '%s'", o->arguments[0]);
+                return invalid(reterr_message, "Both --command and arguments are given: '%s'",
+                               o->arguments[0]);
 
         wrong = id_check(o->name);
         if (wrong)
@@ -154,12 +158,15 @@ int task_spec_init(TaskSpec *s, const TaskSpecOptions *o, char **reterr_message)
 
         r = resources_parse(o->resources, "*", &s->wanted, &text);
         if (r > 0)
-                return invalid(reterr_message, "--resources=%s: %s, expected text such as cpus:0.5;mem:64", o->resources,
-                               text ?: "not resources");
+                return invalid(reterr_message,
+                               "--resources=%s: %s, expected text such as cpus:0.5;mem:64",
+                               o->resources, text ?: "not resources");
         if (r < 0)
                 return r;
         if (resources_is_empty(s->wanted))
-                return invalid(reterr_message, "--resources=%s: a task needs some, such as cpus:0.1;mem:32", o->resources);
+                return invalid(reterr_message,
+                               "--resources=%s: a task needs some, such as cpus:0.1;mem:32",
+                               o->resources);
 
         fill_command(s, o);
         r = fill_environment(s, o->environment, reterr_message);
@@ -283,7 +290,8 @@ static int take(const TaskSpec *s, const Resources *offered, Taking *t) {
  * Picks what the task needs out of the offer. *ret is freed with resources_free_pb(). Returns
  * TASK_SPEC_OK, TASK_SPEC_E_TOO_SMALL, or a negative errno, also for an offer that makes no sense.
  */
-int task_spec_take(const TaskSpec *s, const Mesos__V1__Offer *offer, Mesos__V1__Resource ***ret, size_t *ret_n) {
+int task_spec_take(const TaskSpec *s, const Mesos__V1__Offer *offer, Mesos__V1__Resource ***ret,
+                   size_t *ret_n) {
         _cleanup_(resources_freep) Resources *all = NULL, *offered = NULL, *taken = NULL;
         _cleanup_free_ char *message = NULL;
         Taking t = {};

@@ -22,7 +22,7 @@ typedef struct TaskSpec {
         const char *name;                                 /* borrowed */
         const char *role;                                 /* borrowed */
         Resources *wanted;                                /* owned */
-        Mesos__V1__CommandInfo command;                   /* its texts are borrowed, what follows is owned */
+        Mesos__V1__CommandInfo command; /* its texts are borrowed, what follows is owned */
         Mesos__V1__Environment environment;
         Mesos__V1__Environment__Variable **variables;
         char **variable_names;
@@ -39,4 +39,5 @@ enum {
 int task_spec_init(TaskSpec *s, const TaskSpecOptions *options, char **reterr_message);
 void task_spec_deinit(TaskSpec *s);
 
-int task_spec_take(const TaskSpec *s, const Mesos__V1__Offer *offer, Mesos__V1__Resource ***ret, size_t *ret_n);
+int task_spec_take(const TaskSpec *s, const Mesos__V1__Offer *offer, Mesos__V1__Resource ***ret,
+                   size_t *ret_n);

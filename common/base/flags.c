@@ -234,14 +234,17 @@ static int flag_load(Flag *f, const char *text, char **reterr_message) {
         if (r == -ENOMEM)
                 return r;
         if (r == -EINVAL)
-                return fail(reterr_message, "Failed to load flag '%s': Failed to load value '%s': expected %s",
+                return fail(reterr_message,
+                            "Failed to load flag '%s': Failed to load value '%s': expected %s",
                             f->name, shown, kind_expected(f->kind));
         if (r == -ERANGE)
-                return fail(reterr_message, "Failed to load flag '%s': Failed to load value '%s': out of range",
+                return fail(reterr_message,
+                            "Failed to load flag '%s': Failed to load value '%s': out of range",
                             f->name, shown);
         if (r < 0)
-                return fail(reterr_message, "Failed to load flag '%s': Failed to load value '%s': %s",
-                            f->name, shown, strerror(-r));
+                return fail(reterr_message,
+                            "Failed to load flag '%s': Failed to load value '%s': %s", f->name,
+                            shown, strerror(-r));
 
         return FLAGS_OK;
 }
@@ -327,7 +330,8 @@ static int unknown_flag(const FlagTable *t, const char *name, size_t n, char **r
 
 /* One "--name[=value]" without its dashes. `seen` has a place per flag. */
 static int load_argument(FlagTable *t, const char *argument, bool *seen, char **reterr_message) {
-        const char *equals = strchr(argument, '='), *name = argument, *text = equals ? equals + 1 : NULL;
+        const char *equals = strchr(argument, '='), *name = argument,
+                   *text = equals ? equals + 1 : NULL;
         size_t n = equals ? (size_t) (equals - argument) : strlen(argument);
         bool alias, negated = false;
         Flag *f;
@@ -349,11 +353,14 @@ static int load_argument(FlagTable *t, const char *argument, bool *seen, char **
                 return fail(reterr_message, "Failed to load non-boolean flag '%s' via '%.*s'",
                             f->name, (int) n, name);
         if (negated && text)
-                return fail(reterr_message, "Failed to load boolean flag '%s' via '%.*s' with value '%s'",
-                            f->name, (int) n, name, text);
+                return fail(reterr_message,
+                            "Failed to load boolean flag '%s' via '%.*s' with value '%s'", f->name,
+                            (int) n, name, text);
         if (!text && f->kind != FLAG_BOOL)
-                return fail(reterr_message, "Failed to load non-boolean flag '%s': Missing value, expected %s "
-                            "as in --%s=%s", f->name, kind_expected(f->kind), f->name, f->metavar ?: "VALUE");
+                return fail(reterr_message,
+                            "Failed to load non-boolean flag '%s': Missing value, expected %s "
+                            "as in --%s=%s",
+                            f->name, kind_expected(f->kind), f->name, f->metavar ?: "VALUE");
 
         if (f->kind == FLAG_LIST && !f->given)
                 flag_clear(f);    /* what is given replaces the default instead of adding to it */
@@ -395,7 +402,8 @@ static int print_version(const FlagTable *t) {
         return print_and_finish(&b);
 }
 
-static int load_command_line(FlagTable *t, int argc, char **argv, char **args, char **reterr_message) {
+static int load_command_line(FlagTable *t, int argc, char **argv, char **args,
+                             char **reterr_message) {
         _cleanup_free_ bool *seen = NULL;
         bool only_arguments = false;
         size_t n_args = 0;
@@ -421,8 +429,10 @@ static int load_command_line(FlagTable *t, int argc, char **argv, char **args, c
                 }
 
                 if (!t->positional)
-                        return fail(reterr_message, "Unexpected argument '%s': flags are written as --name=value\n\n"
-                                    "See `%s --help` for a list of supported flags.", argument, t->program);
+                        return fail(reterr_message,
+                                    "Unexpected argument '%s': flags are written as --name=value\n\n"
+                                    "See `%s --help` for a list of supported flags.",
+                                    argument, t->program);
                 args[n_args++] = argv[i];
         }
 
@@ -440,7 +450,8 @@ static bool is_asked(int argc, char **argv, const char *flag) {
 static int check_required(const FlagTable *t, char **reterr_message) {
         for (size_t i = 0; i < t->n_flags; i++)
                 if (t->flags[i].required && !t->flags[i].given)
-                        return fail(reterr_message, "Flag '%s' is required, but it was not provided",
+                        return fail(reterr_message,
+                                    "Flag '%s' is required, but it was not provided",
                                     t->flags[i].name);
 
         return FLAGS_OK;
@@ -453,7 +464,8 @@ static int check_required(const FlagTable *t, char **reterr_message) {
  * Returns FLAGS_OK, FLAGS_DONE when --help or --version has been answered on stdout, FLAGS_E_INVALID
  * with a text in *reterr_message (to be freed), or -ENOMEM. In every case flags_deinit() applies.
  */
-int flags_parse(FlagTable *t, int argc, char **argv, char **env, char ***ret_args, char **reterr_message) {
+int flags_parse(FlagTable *t, int argc, char **argv, char **env, char ***ret_args,
+                char **reterr_message) {
         _cleanup_free_ char **args = NULL;
         int r;
 
@@ -641,7 +653,8 @@ int flags_print_help(const FlagTable *t, Buffer *b) {
 
         for (size_t i = 0; i < ELEMENTSOF(common); i++)
                 if (!flag_find(t, common[i].name, strlen(common[i].name), &alias)) {
-                        r = buffer_printf(b, "  --%-*s%s\n", HELP_COLUMN - 4, common[i].name, common[i].help);
+                        r = buffer_printf(b, "  --%-*s%s\n", HELP_COLUMN - 4, common[i].name,
+                                          common[i].help);
                         if (r < 0)
                                 return r;
                 }

@@ -52,7 +52,8 @@ static bool stderr_is_journal(void) {
         if (!stream || fstat(STDERR_FILENO, &st) < 0)
                 return false;
 
-        snprintf(expected, sizeof(expected), "%ju:%ju", (uintmax_t) st.st_dev, (uintmax_t) st.st_ino);
+        snprintf(expected, sizeof(expected), "%ju:%ju", (uintmax_t) st.st_dev,
+                 (uintmax_t) st.st_ino);
         return streq(stream, expected);
 }
 
@@ -187,8 +188,8 @@ static void write_stderr(int level, const char *message) {
                 (void) !write(STDERR_FILENO, text, MIN((size_t) n, sizeof(text) - 1));
 }
 
-static void write_journal(int level, int error, const LogContext *context, const char *file, int line,
-                          const char *message) {
+static void write_journal(int level, int error, const LogContext *context, const char *file,
+                          int line, const char *message) {
         char entry[MAX_ENTRY_BYTES];
         size_t n;
 

@@ -277,7 +277,8 @@ static void fetcher_dispatch(HttpFetcher *f) {
 
 /* sd_event */
 
-static int on_socket_ready(_unused_ sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static int on_socket_ready(_unused_ sd_event_source *source, int fd, uint32_t revents,
+                           void *userdata) {
         HttpFetcher *f = userdata;
         int n_running, what = 0;
 
@@ -316,7 +317,8 @@ static uint32_t events_of(int what) {
 }
 
 /* The event source of a socket is kept where libcurl lets us keep a pointer beside the socket. */
-static int on_socket_wanted(_unused_ CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_data) {
+static int on_socket_wanted(_unused_ CURL *easy, curl_socket_t fd, int what, void *userdata,
+                            void *socket_data) {
         HttpFetcher *f = userdata;
         sd_event_source *source = socket_data;
 
@@ -343,7 +345,8 @@ static int on_timer_wanted(_unused_ CURLM *multi, long timeout_ms, void *userdat
         if (timeout_ms < 0)
                 return sd_event_source_set_enabled(f->timer_source, SD_EVENT_OFF) < 0 ? -1 : 0;
 
-        if (sd_event_source_set_time_relative(f->timer_source, (uint64_t) timeout_ms * USEC_PER_MSEC) < 0)
+        if (sd_event_source_set_time_relative(f->timer_source,
+                                              (uint64_t) timeout_ms * USEC_PER_MSEC) < 0)
                 return -1;
 
         return sd_event_source_set_enabled(f->timer_source, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
@@ -457,7 +460,7 @@ static int fetch_set_body(HttpFetch *x, const HttpFetchRequest *q) {
 }
 
 static void fetch_set_limits(HttpFetch *x, const HttpFetchRequest *q) {
-        long timeout_ms = q->timeout_usec == 0 ? 0 : (long) MAX(q->timeout_usec / USEC_PER_MSEC, UINT64_C(1));
+        long timeout_ms = (long) ((q->timeout_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
 
         (void) curl_easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1L);
         (void) curl_easy_setopt(x->easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -502,8 +505,10 @@ static int fetch_configure(HttpFetch *x, const HttpFetchRequest *q) {
  * Starts a request. The strings and the body are copied, `stream` (constant ops) is borrowed.
  * Returns 0 or a negative errno; a server that cannot be reached is told to `done`.
  */
-int http_fetch_start(HttpFetcher *f, const HttpFetchRequest *request, const HttpFetchStreamOps *stream,
-                     HttpFetchDone done, void *userdata, HttpFetch **ret) {
+int http_fetch_start(HttpFetcher *f, const HttpFetchRequest *request,
+                     const HttpFetchStreamOps *stream, HttpFetchDone done, void *userdata,
+                     HttpFetch **ret) {
+        size_t max_body_bytes = stream ? MAX_REFUSAL_BYTES : request->max_bytes;
         _cleanup_(http_fetch_cancelp) HttpFetch *x = NULL;
         int r;
 
@@ -514,7 +519,7 @@ int http_fetch_start(HttpFetcher *f, const HttpFetchRequest *request, const Http
         *x = (HttpFetch) {
                 .fetcher = f,
                 /* One more for the NUL that every answer's body ends with. */
-                .body = BUFFER_INIT(1 + (stream ? MIN(request->max_bytes, (size_t) MAX_REFUSAL_BYTES) : request->max_bytes)),
+                .body = BUFFER_INIT(max_body_bytes + 1),
                 .reader = {
                         .buffer = BUFFER_INIT(request->max_bytes + MAX_READ_AHEAD_BYTES),
                         .max_record_bytes = request->max_bytes,

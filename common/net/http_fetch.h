@@ -18,13 +18,13 @@ typedef struct HttpFetchRequest {
         const char *stream_id;       /* Mesos-Stream-Id, or NULL */
         const void *body;            /* copied */
         size_t n_body;
-        usec_t timeout_usec;         /* until the answer is complete, of a stream until connected; 0: none */
+        usec_t timeout_usec; /* until the answer is complete, of a stream until connected; 0: none */
         size_t max_bytes;            /* of the answer, of a stream per record */
 } HttpFetchRequest;
 
 /* Everything is borrowed for the callback. */
 typedef struct HttpFetchAnswer {
-        int error;                   /* 0: there is an answer; else a negative errno and error_text */
+        int error; /* 0: there is an answer; else a negative errno and error_text */
         const char *error_text;
         unsigned status;
         const char *url;             /* where it came from in the end: redirects are followed */
@@ -52,8 +52,9 @@ HttpFetcher *http_fetcher_free(HttpFetcher *f);
 DEFINE_CLEANUP(HttpFetcher *, http_fetcher_free)
 
 /* stream is NULL for an ordinary answer. `done` is never called from within this. ret may be NULL. */
-int http_fetch_start(HttpFetcher *f, const HttpFetchRequest *request, const HttpFetchStreamOps *stream,
-                     HttpFetchDone done, void *userdata, HttpFetch **ret);
+int http_fetch_start(HttpFetcher *f, const HttpFetchRequest *request,
+                     const HttpFetchStreamOps *stream, HttpFetchDone done, void *userdata,
+                     HttpFetch **ret);
 
 /* `done` will not be called; returns NULL. */
 HttpFetch *http_fetch_cancel(HttpFetch *x);
