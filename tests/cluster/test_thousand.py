@@ -35,7 +35,7 @@ def thousand_tasks(launcher):
         daemons = [cluster.master(), cluster.agent()]
         with Scheduler(cluster.master_addr, "onlooker", {"roles": ["other"]}) as other, \
                 Scheduler(cluster.master_addr) as s:
-            other.suppress()
+            other.decline([other.wait_offer()], refuse_seconds=3600)
             # One task first: what is opened once and for all is not a leak.
             s.run("first", "true")
             cluster.check_no_containers()

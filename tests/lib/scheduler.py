@@ -216,6 +216,20 @@ class Scheduler:
             return None
         return self._wait(find, "an offer of %g cpus and %g MB" % (cpus, mem), timeout)
 
+    def wait_offers(self, cpus=0.1, mem=32, timeout=20):
+        """Takes offers of one agent that together are big enough: what is freed bit by bit is offered bit by bit."""
+        def find():
+            by_agent = {}
+            for offer in self.offers:
+                offers = by_agent.setdefault(offer["agent_id"]["value"], [])
+                offers.append(offer)
+                if sum(offered(o, "cpus") for o in offers) >= cpus - 1e-6 \
+                        and sum(offered(o, "mem") for o in offers) >= mem:
+                    self.offers = [o for o in self.offers if o not in offers]
+                    return offers
+            return None
+        return self._wait(find, "offers of %g cpus and %g MB" % (cpus, mem), timeout)
+
     def events_of(self, kind):
         return [e for _, e in self.events if e["type"] == kind]
 
@@ -299,14 +313,16 @@ class Scheduler:
         return {**task, **fields}
 
     def launch(self, tasks, offer=None, refuse_seconds=0.0):
-        """Launches tasks from one offer that has room for all of them; returns the offer."""
+        """Launches tasks in one ACCEPT of the offer given, or of as many as they need; returns the first of them."""
         if offer is None:
             need = {name: sum(r["scalar"]["value"] for t in tasks for r in t["resources"] if r["name"] == name)
                     for name in ("cpus", "mem")}
-            offer = self.wait_offer(need["cpus"], need["mem"])
-        infos = [{**t, "agent_id": offer["agent_id"]} for t in tasks]
-        self.accept([offer], [{"type": "LAUNCH", "launch": {"task_infos": infos}}], refuse_seconds)
-        return offer
+            offers = self.wait_offers(need["cpus"], need["mem"])
+        else:
+            offers = [offer]
+        infos = [{**t, "agent_id": offers[0]["agent_id"]} for t in tasks]
+        self.accept(offers, [{"type": "LAUNCH", "launch": {"task_infos": infos}}], refuse_seconds)
+        return offers[0]
 
     def run(self, task_id, command, timeout=20, **fields):
         """Launches a command task and waits for its last status."""
