@@ -18,13 +18,13 @@ typedef struct HttpFetchRequest {
         const char *stream_id;       /* Mesos-Stream-Id, or NULL */
         const void *body;            /* copied */
         size_t n_body;
-        usec_t timeout_usec; /* until the answer is complete, of a stream until connected; 0: none */
+        usec_t timeout_usec;         /* for the answer, of a stream for the connection; 0: none */
         size_t max_bytes;            /* of the answer, of a stream per record */
 } HttpFetchRequest;
 
 /* Everything is borrowed for the callback. */
 typedef struct HttpFetchAnswer {
-        int error; /* 0: there is an answer; else a negative errno and error_text */
+        int error;                   /* 0: there is an answer; else negative, and error_text */
         const char *error_text;
         unsigned status;
         const char *url;             /* where it came from in the end: redirects are followed */
