@@ -5,7 +5,8 @@
  *
  * One kind of growing byte buffer for sockets, printers and parsers. Each has a maximum given at
  * birth, because whatever fills it is somebody else's decision: at the maximum appending fails
- * with -ENOBUFS and changes nothing. Reading advances `begin`; the space before it is reused.
+ * with -ENOBUFS and changes nothing. Reading advances `begin`; the space before it is reused once it is
+ * as large as the rest.
  */
 
 #include <stdio.h>
@@ -31,7 +32,9 @@ int buffer_reserve(Buffer *b, size_t n, char **ret) {
         if (n > b->max_bytes || size > b->max_bytes - n)
                 return -ENOBUFS;
 
-        if (b->end + n > b->n_allocated && b->begin > 0) {
+        /* Only when at least as much was read as has to be moved: a queue that stays nearly full, read and
+         * written in small pieces, would otherwise be moved as a whole for each of them. */
+        if (b->end + n > b->n_allocated && b->begin > 0 && b->begin >= size) {
                 memmove(b->data, b->data + b->begin, size);
                 b->begin = 0;
                 b->end = size;
@@ -40,8 +43,10 @@ int buffer_reserve(Buffer *b, size_t n, char **ret) {
         if (b->end + n > b->n_allocated) {
                 char *p;
 
-                /* Doubling keeps appending linear; the maximum caps it. */
-                wanted = MAX(b->end + n, MIN(b->n_allocated * 2, b->max_bytes));
+                /* Doubling keeps appending linear; the maximum caps it. What was read and is still there
+                 * is less than what was not, so twice the maximum is enough for both. */
+                wanted = MIN(b->n_allocated * 2, b->begin > 0 ? b->max_bytes * 2 : b->max_bytes);
+                wanted = MAX(b->end + n, wanted);
                 wanted = MAX(wanted, (size_t) 64);
 
                 p = realloc(b->data, wanted);

@@ -47,7 +47,8 @@ static void test_the_space_of_what_was_read_is_used_again(_unused_ void **state)
                         buffer_consume(&b, 30);
         }
 
-        assert_true(b.n_allocated <= 64);
+        /* Twice the maximum, so that a queue that stays nearly full is not moved for every byte. */
+        assert_true(b.n_allocated <= 128);
 }
 
 static void test_reserved_bytes_count_only_when_committed(_unused_ void **state) {
