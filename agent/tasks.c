@@ -430,6 +430,18 @@ void tasks_kill(Agent *a, const char *framework_id, const char *task_id, const M
                 remember_kill(t, policy);
 }
 
+/* The executor's process; once that has ended, what the task's updates said before. */
+static pid_t pid_to_tell(const Executor *e, const Task *t) {
+        pid_t pid = e->container ? container_executor_pid(e->container) : 0;
+        const Mesos__V1__ContainerStatus *last;
+
+        if (pid > 0 || !t || t->n_statuses == 0)
+                return pid;
+
+        last = t->statuses[t->n_statuses - 1]->container_status;
+        return last && last->has_executor_pid ? (pid_t) last->executor_pid : 0;
+}
+
 /* Who and where the task is, for tools that want to reach it: our own address where no network isolation has another. */
 void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
         Mesos__V1__NetworkInfo__IPAddress address = MESOS__V1__NETWORK_INFO__IPADDRESS__INIT, *addresses = &address;
@@ -440,7 +452,7 @@ void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
         Mesos__V1__TaskStatus status = *given;
         Framework *f = e->framework;
         Task *t = executor_find_task(e, status.task_id->value);
-        pid_t pid = e->container ? container_executor_pid(e->container) : 0;
+        pid_t pid = pid_to_tell(e, t);
         int r;
 
         if (f->terminating) {
