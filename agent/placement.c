@@ -109,7 +109,8 @@ static int on_finish(sd_event_source *s _unused_, void *userdata) {
         /* Out of the list first: the callback may cancel by id, or free the placement. */
         DL_DELETE(j->placement->jobs, j);
         j->placement = NULL;
-        j->placed(j->container_id, j->error, j->message, j->error < 0 ? NULL : &result, j->userdata);
+        j->placed(j->container_id, j->error, j->message, j->error < 0 ? NULL : &result,
+                  j->userdata);
         return 0;
 }
 
@@ -136,8 +137,8 @@ void placement_job_finish(PlacementJob *job, int error, const char *format, ...)
         (void) sd_event_source_set_enabled(job->finish_source, SD_EVENT_ONESHOT);
 }
 
-int placement_place(Placement *p, const char *container_id, const char *description, pid_t launcher_pid,
-                    PlacementPlaced placed, void *userdata) {
+int placement_place(Placement *p, const char *container_id, const char *description,
+                    pid_t launcher_pid, PlacementPlaced placed, void *userdata) {
         _cleanup_(job_freep) PlacementJob *j = NULL;
         int r;
 
@@ -197,7 +198,8 @@ static int on_emptying(sd_event_source *s, uint64_t usec _unused_, void *userdat
         if (e->deadline_usec == 0)
                 e->deadline_usec = usec_add(now_usec, EMPTY_TIMEOUT_USEC);
 
-        /* Any error says that the cgroup is gone (ENODEV), for which everybody in it had to go first. */
+        /* Any error says that the cgroup is gone (ENODEV), for which everybody in it had to go
+         * first. */
         if (e->cgroup_fd >= 0) {
                 (void) cgroup_kill(e->cgroup_fd);
                 populated = cgroup_is_populated(e->cgroup_fd);

@@ -13,7 +13,7 @@ typedef struct Placement Placement;
 
 /* Where a container lives; what the agent stores to find it again. */
 typedef struct PlacementResult {
-        const char *cgroup;          /* below the cgroup2 mount: "/holdfast.slice/holdfast-….scope"; NULL: none */
+        const char *cgroup;          /* below the cgroup2 mount: "/…/holdfast-….scope", or NULL */
         const char *unit;            /* systemd's name for it; NULL: none */
         const char *invocation_id;   /* of that unit, 32 hex digits; NULL: none */
 } PlacementResult;
@@ -31,7 +31,8 @@ typedef void (*PlacementEmptied)(const char *container_id, int error, void *user
 /* No cgroups: --launcher=posix without systemd. */
 int placement_new_none(sd_event *event, Placement **ret);
 
-/* A directory per container below `root_name` of the cgroup2 hierarchy, wherever that is mounted. */
+/* A directory per container below `root_name` of the cgroup2 hierarchy, wherever that is
+ * mounted. */
 int placement_new_subtree(sd_event *event, const char *root_name, Placement **ret);
 
 typedef struct PlacementSystemdConfig {
@@ -40,7 +41,8 @@ typedef struct PlacementSystemdConfig {
         usec_t timeout_usec;         /* of a job; 0: a default */
 } PlacementSystemdConfig;
 
-/* A transient scope per container. Fails when the manager cannot be reached now; reconnects later. */
+/* A transient scope per container. Fails when the manager cannot be reached now; reconnects
+ * later. */
 int placement_new_systemd(sd_event *event, const PlacementSystemdConfig *config, Placement **ret);
 
 /* Callbacks that are still due are not called. */
@@ -54,18 +56,20 @@ const char *placement_kind(const Placement *p);
  * Finds a place for a launcher that has not started anything yet and is a child of the caller's.
  * `description` is for people, shown by systemctl.
  */
-int placement_place(Placement *p, const char *container_id, const char *description, pid_t launcher_pid,
-                    PlacementPlaced placed, void *userdata);
+int placement_place(Placement *p, const char *container_id, const char *description,
+                    pid_t launcher_pid, PlacementPlaced placed, void *userdata);
 
 /* No callback of this container that is still due will be called. What is under way is undone. */
 void placement_cancel(Placement *p, const char *container_id);
 
 /*
  * For containers whose launcher is gone or silent: kills all in the cgroup and removes what we made
- * there. A cgroup that doesn't exist is empty. `result` is what placement_place() gave; its cgroup may be NULL.
+ * there. A cgroup that doesn't exist is empty. `result` is what placement_place() gave; its cgroup
+ * may be NULL.
  */
 int placement_kill(Placement *p, const char *container_id, const PlacementResult *result,
                    PlacementEmptied emptied, void *userdata);
 
-/* Removes the empty place of a container whose launcher has ended. Idempotent; what is busy is left. */
+/* Removes the empty place of a container whose launcher has ended. Idempotent; what is busy is
+ * left. */
 void placement_remove(Placement *p, const char *container_id, const PlacementResult *result);

@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What the kinds of placement share and where they differ. For placement*.c only; see placement.c. */
+/* What the kinds of placement share and where they differ. For placement*.c only; see
+ * placement.c. */
 
 #include <systemd/sd-bus.h>
 
@@ -9,7 +10,7 @@
 
 typedef enum PlacementJobState {
         PLACEMENT_JOB_WAITING,       /* for a connection to the manager */
-        PLACEMENT_JOB_SUBMITTED,     /* StartTransientUnit is on its way, or its fate is being asked for */
+        PLACEMENT_JOB_SUBMITTED,     /* the call is on its way, or its fate is being asked for */
         PLACEMENT_JOB_STARTING,      /* the manager works on it */
         PLACEMENT_JOB_LEARNING,      /* it has been done; what became of it is asked for */
         PLACEMENT_JOB_FINISHED,      /* the callback is due in the next turn of the loop */
@@ -62,5 +63,6 @@ struct Placement {
 void placement_init(Placement *p, const PlacementOps *ops, sd_event *event);
 void placement_deinit(Placement *p);
 
-/* Ends a job: the callback is called in the next turn of the loop. `message` NULL when all is well. */
+/* Ends a job: the callback is called in the next turn of the loop. `message` NULL when all is
+ * well. */
 void placement_job_finish(PlacementJob *job, int error, const char *format, ...) _printf_(3, 4);

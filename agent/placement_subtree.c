@@ -6,7 +6,7 @@
  * Without systemd, or beside it, the agent keeps its containers below one directory of the cgroup2
  * hierarchy:
  *
- *     <cgroup2 mount>/<root>/<container id>/…     the inside is the launcher's, see isolator/cgroup.c
+ *     <cgroup2 mount>/<root>/<container id>/…     inside is the launcher's: isolator/cgroup.c
  *
  * The hierarchy is where the mount table says; on a hybrid host that is beside v1's. Nothing but a
  * directory is made here, so that a launcher isn't moved: it moves itself when told to go.
@@ -47,8 +47,8 @@ static int subtree_place(Placement *p, PlacementJob *job) {
         if (mkdirat(s->root_fd, job->container_id, 0755) < 0 && errno != EEXIST) {
                 int r = -errno;
 
-                placement_job_finish(job, r, "Failed to create cgroup '/%s/%s': %s", s->root_name, job->container_id,
-                                     strerror(-r));
+                placement_job_finish(job, r, "Failed to create cgroup '/%s/%s': %s", s->root_name,
+                                     job->container_id, strerror(-r));
                 return 0;
         }
 
@@ -69,7 +69,8 @@ static void subtree_undo(Placement *p, PlacementJob *job) {
         subtree_remove(p, job->container_id);
 }
 
-/* Makes and enters the directories of the root one by one; a controller must be enabled from level to level. */
+/* Makes and enters the directories of the root one by one; a controller must be enabled from
+ * level to level. */
 static int open_root(int mount_fd, const char *name) {
         _cleanup_free_ char *copy = NULL;
         _cleanup_fd_ int fd = -EBADF;
@@ -118,7 +119,8 @@ static char *trim_slashes(const char *name) {
         return strndup(name, n);
 }
 
-/* -ENOENT when no cgroup2 hierarchy is mounted, -EINVAL for a name that leads nowhere or out of it. */
+/* -ENOENT when no cgroup2 hierarchy is mounted, -EINVAL for a name that leads nowhere or out of
+ * it. */
 int placement_new_subtree(sd_event *event, const char *root_name, Placement **ret) {
         static const PlacementOps ops = {
                 .kind = "subtree",

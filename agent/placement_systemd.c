@@ -4,8 +4,8 @@
  * Placement by systemd
  *
  * Each container is a transient scope, "holdfast-<container id>.scope" in holdfast.slice, with the
- * launcher as its first process. A scope belongs to the manager and not to the agent's unit: nothing
- * that happens to the agent, nor its unit's KillMode=, reaches what is in it.
+ * launcher as its first process. A scope belongs to the manager and not to the agent's unit:
+ * nothing that happens to the agent, nor its unit's KillMode=, reaches what is in it.
  *
  *     StartTransientUnit ──reply: job──▶ JobRemoved ──▶ InvocationID ──▶ placed
  *            │ no reply                     │ lost
@@ -13,11 +13,11 @@
  *     is the launcher in the scope? does the unit exist?  then go on from there, else try again
  *
  * The manager may be re-executing itself at any moment: replies and signals get lost then, and so
- * does the connection. What counts is the fact: /proc/PID/cgroup says whether the launcher is in its
- * scope. It is looked at each second, and there is one deadline over everything.
+ * does the connection. What counts is the fact: /proc/PID/cgroup says whether the launcher is in
+ * its scope. It is looked at each second, and there is one deadline over everything.
  *
- * No Subscribe(): the manager tells whoever queued a job about its end anyway, and subscribing makes
- * it report every change of every unit on the bus. No daemon-reload, ever.
+ * No Subscribe(): the manager tells whoever queued a job about its end anyway, and subscribing
+ * makes it report every change of every unit on the bus. No daemon-reload, ever.
  */
 
 #include <fcntl.h>
@@ -43,7 +43,8 @@
 /* A call that is lost during a re-execution; one more in case of bad luck. */
 #define TRIES_MAX 3
 
-/* A launcher that is told to stop kills its container after its grace; then it has a record to write. */
+/* A launcher that is told to stop kills its container after its grace; then it has a record to
+ * write. */
 #define STOP_TIMEOUT_USEC (LAUNCHER_STOP_GRACE_USEC + 10 * USEC_PER_SEC)
 
 typedef struct SystemdPlacement {
@@ -63,7 +64,8 @@ static SystemdPlacement *systemd(Placement *p) {
 static void job_submit(PlacementJob *job);
 static void job_verify(PlacementJob *job);
 
-/* The cgroup2 line of /proc/PID/cgroup, if it is that of the job's unit: then the launcher is in place. */
+/* The cgroup2 line of /proc/PID/cgroup, if it is that of the job's unit: then the launcher is in
+ * place. */
 static bool job_is_placed(PlacementJob *job) {
         _cleanup_free_ char *text = NULL;
         char path[32], *saved = NULL;
@@ -73,14 +75,15 @@ static bool job_is_placed(PlacementJob *job) {
                 return false;
 
         for (char *line = strtok_r(text, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved)) {
-                const char *cgroup = startswith(line, "0::"), *name = cgroup ? strrchr(cgroup, '/') : NULL;
+                const char *cgroup = startswith(line, "0::"),
+                           *name = cgroup ? strrchr(cgroup, '/') : NULL;
 
                 if (!name || !streq(name + 1, job->unit))
                         continue;
 
                 free(job->cgroup);
                 job->cgroup = strdup(cgroup);
-                return job->cgroup;
+                return job->cgroup != NULL;
         }
 
         return false;
@@ -92,7 +95,8 @@ static int on_invocation_id(sd_bus_message *m, void *userdata, sd_bus_error *ret
         size_t n;
 
         /* It is for operators, who find the scope's log by it; a container runs without. */
-        if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_enter_container(m, 'v', "ay") >= 0 &&
+        if (!sd_bus_message_is_method_error(m, NULL) &&
+            sd_bus_message_enter_container(m, 'v', "ay") >= 0 &&
             sd_bus_message_read_array(m, 'y', (const void **) &id, &n) >= 0 && n == 16) {
                 job->invocation_id = calloc(1, 33);
                 for (size_t i = 0; job->invocation_id && i < n; i++)
@@ -114,8 +118,10 @@ static void job_learn(PlacementJob *job) {
 
         r = sd_bus_path_encode(MANAGER_PATH "/unit", job->unit, &path);
         if (r >= 0)
-                r = sd_bus_call_method_async(s->bus, &job->slot, MANAGER, path, "org.freedesktop.DBus.Properties",
-                                             "Get", on_invocation_id, job, "ss", MANAGER ".Unit", "InvocationID");
+                r = sd_bus_call_method_async(s->bus, &job->slot, MANAGER, path,
+                                             "org.freedesktop.DBus.Properties", "Get",
+                                             on_invocation_id, job, "ss", MANAGER ".Unit",
+                                             "InvocationID");
         if (r < 0)
                 placement_job_finish(job, 0, NULL);
 }
@@ -150,8 +156,9 @@ static void job_verify(PlacementJob *job) {
         }
 
         job->state = PLACEMENT_JOB_SUBMITTED;
-        if (!s->bus || sd_bus_call_method_async(s->bus, &job->slot, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "GetUnit",
-                                                on_unit_found, job, "s", job->unit) < 0)
+        if (!s->bus ||
+            sd_bus_call_method_async(s->bus, &job->slot, MANAGER, MANAGER_PATH, MANAGER_INTERFACE,
+                                     "GetUnit", on_unit_found, job, "s", job->unit) < 0)
                 job->state = PLACEMENT_JOB_WAITING;
 }
 
@@ -162,7 +169,7 @@ static bool is_lost(const sd_bus_message *m) {
                 SD_BUS_ERROR_DISCONNECTED,
                 SD_BUS_ERROR_SERVICE_UNKNOWN,
                 SD_BUS_ERROR_NAME_HAS_NO_OWNER,
-                "org.freedesktop.systemd1.UnitExists",   /* made by a call of ours whose reply was lost */
+                "org.freedesktop.systemd1.UnitExists",   /* by a call of ours, its reply lost */
         };
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
@@ -185,7 +192,8 @@ static int on_submitted(sd_bus_message *m, void *userdata, sd_bus_error *ret_err
         if (is_lost(m))
                 job->state = PLACEMENT_JOB_WAITING;    /* the next check finds out */
         else
-                placement_job_finish(job, -sd_bus_error_get_errno(error), "Failed to start scope '%s': %s", job->unit,
+                placement_job_finish(job, -sd_bus_error_get_errno(error),
+                                     "Failed to start scope '%s': %s", job->unit,
                                      error->message ? error->message : error->name);
         return 0;
 }
@@ -208,8 +216,9 @@ static int append_scope(SystemdPlacement *s, const PlacementJob *job, sd_bus_mes
         if (r < 0)
                 return r;
 
-        /* Delegate also stops the manager from ending the whole scope for one OOM kill. The limits are
-         * ours to set, below the scope; its default TasksMax would be one. A failed scope leaves nothing. */
+        /* Delegate also stops the manager from ending the whole scope for one OOM kill. The
+         * limits are ours to set, below the scope; its default TasksMax would be one. A failed
+         * scope leaves nothing. */
         r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)",
                                   "Delegate", "b", 1,
                                   "CollectMode", "s", "inactive-or-failed",
@@ -218,10 +227,11 @@ static int append_scope(SystemdPlacement *s, const PlacementJob *job, sd_bus_mes
         if (r < 0)
                 return r;
 
-        /* At shutdown containers end before what they work with is unmounted, and their records with them. */
+        /* At shutdown containers end before what they work with is unmounted, and their records
+         * with them. */
         if (!s->user) {
-                r = sd_bus_message_append(m, "(sv)", "After", "as", 3, "local-fs.target", "remote-fs.target",
-                                          "network.target");
+                r = sd_bus_message_append(m, "(sv)", "After", "as", 3, "local-fs.target",
+                                          "remote-fs.target", "network.target");
                 if (r < 0)
                         return r;
         }
@@ -239,12 +249,13 @@ static void job_submit(PlacementJob *job) {
         int r;
 
         if (++job->n_tries > TRIES_MAX) {
-                placement_job_finish(job, -EIO, "Failed to start scope '%s': no answer to %u calls", job->unit,
-                                     TRIES_MAX);
+                placement_job_finish(job, -EIO, "Failed to start scope '%s': no answer to %u calls",
+                                     job->unit, TRIES_MAX);
                 return;
         }
 
-        r = sd_bus_message_new_method_call(s->bus, &m, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "StartTransientUnit");
+        r = sd_bus_message_new_method_call(s->bus, &m, MANAGER, MANAGER_PATH, MANAGER_INTERFACE,
+                                           "StartTransientUnit");
         if (r >= 0)
                 r = append_scope(s, job, m);
         if (r >= 0)
@@ -254,7 +265,8 @@ static void job_submit(PlacementJob *job) {
         job->state = r < 0 ? PLACEMENT_JOB_WAITING : PLACEMENT_JOB_SUBMITTED;
 }
 
-/* Catches whatever no signal tells: lost replies, lost signals, a lost connection, the end of patience. */
+/* Catches whatever no signal tells: lost replies, lost signals, a lost connection, the end of
+ * patience. */
 static int on_check(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
         PlacementJob *job = userdata;
 
@@ -262,7 +274,8 @@ static int on_check(sd_event_source *source, uint64_t usec _unused_, void *userd
                 if (job->state == PLACEMENT_JOB_LEARNING)
                         placement_job_finish(job, 0, NULL);
 
-                placement_job_finish(job, -ETIMEDOUT, "Failed to start scope '%s': systemd did not do it in time",
+                placement_job_finish(job, -ETIMEDOUT,
+                                     "Failed to start scope '%s': systemd did not do it in time",
                                      job->unit);
                 return 0;
         }
@@ -304,11 +317,14 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
                 return 0;
 
         if (!streq(result, "done"))
-                placement_job_finish(job, -EIO, "Failed to start scope '%s': the job ended with '%s'", unit, result);
+                placement_job_finish(job, -EIO,
+                                     "Failed to start scope '%s': the job ended with '%s'", unit,
+                                     result);
         else if (job_is_placed(job))
                 job_learn(job);
         else
-                placement_job_finish(job, -ESRCH, "Failed to start scope '%s': the launcher is not in it", unit);
+                placement_job_finish(job, -ESRCH,
+                                     "Failed to start scope '%s': the launcher is not in it", unit);
 
         return 0;
 }
@@ -328,7 +344,8 @@ static int on_reconnect(sd_event_source *source, uint64_t usec _unused_, void *u
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_error *ret_error _unused_) {
+static int on_disconnected(sd_bus_message *m _unused_, void *userdata,
+                           sd_bus_error *ret_error _unused_) {
         SystemdPlacement *s = userdata;
         PlacementJob *job;
 
@@ -349,14 +366,15 @@ static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_er
 static int systemd_set_up(SystemdPlacement *s, sd_bus *bus) {
         int r;
 
-        r = sd_bus_match_signal_async(bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
-                                      "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, NULL, s);
+        r = sd_bus_match_signal_async(bus, NULL, "org.freedesktop.DBus.Local",
+                                      "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+                                      "Disconnected", on_disconnected, NULL, s);
         if (r < 0)
                 return r;
 
         /* On the wire before any call that starts a job. */
-        r = sd_bus_match_signal_async(bus, NULL, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "JobRemoved", on_job_removed,
-                                      NULL, s);
+        r = sd_bus_match_signal_async(bus, NULL, MANAGER, MANAGER_PATH, MANAGER_INTERFACE,
+                                      "JobRemoved", on_job_removed, NULL, s);
         if (r < 0)
                 return r;
 
@@ -384,8 +402,11 @@ static int systemd_connect(SystemdPlacement *s) {
 
 /* Ids are our own making; a name with other characters than these would need escaping. */
 static bool is_unit_name(const char *container_id) {
+        static const char good[] = "abcdefghijklmnopqrstuvwxyz"
+                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
         return container_id[0] && strlen(container_id) < 200 &&
-               container_id[strspn(container_id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] == '\0';
+               container_id[strspn(container_id, good)] == '\0';
 }
 
 static int systemd_place(Placement *p, PlacementJob *job) {
@@ -400,8 +421,8 @@ static int systemd_place(Placement *p, PlacementJob *job) {
                 return -ENOMEM;
         }
 
-        r = sd_event_add_time_relative(p->event, &job->check_source, CLOCK_MONOTONIC, CHECK_INTERVAL_USEC, 0, on_check,
-                                       job);
+        r = sd_event_add_time_relative(p->event, &job->check_source, CLOCK_MONOTONIC,
+                                       CHECK_INTERVAL_USEC, 0, on_check, job);
         if (r < 0)
                 return r;
 
@@ -443,7 +464,8 @@ static int systemd_init(SystemdPlacement *s, const PlacementSystemdConfig *confi
         if (s->base.mount_fd < 0)
                 return s->base.mount_fd;
 
-        r = sd_event_add_time(s->base.event, &s->reconnect_source, CLOCK_MONOTONIC, 0, 0, on_reconnect, s);
+        r = sd_event_add_time(s->base.event, &s->reconnect_source, CLOCK_MONOTONIC, 0, 0,
+                              on_reconnect, s);
         if (r < 0)
                 return r;
 
@@ -457,7 +479,11 @@ static int systemd_init(SystemdPlacement *s, const PlacementSystemdConfig *confi
 
 /* A scope goes when its last process does: there is nothing to remove, and nothing to undo. */
 int placement_new_systemd(sd_event *event, const PlacementSystemdConfig *config, Placement **ret) {
-        static const PlacementOps ops = { .kind = "systemd", .place = systemd_place, .free = systemd_free };
+        static const PlacementOps ops = {
+                .kind = "systemd",
+                .place = systemd_place,
+                .free = systemd_free,
+        };
         _cleanup_(placement_freep) Placement *p = NULL;
         SystemdPlacement *s;
         int r;

@@ -37,7 +37,8 @@
 /* Of cgroup.procs: some 7 bytes a process, and a host has 4 million pids at most. */
 #define PROCS_MAX_BYTES (32U << 20)
 
-/* The kernel's own limit of nesting is cgroup.max.depth, by default none; a container may add levels. */
+/* The kernel's own limit of nesting is cgroup.max.depth, by default none; a container may add
+ * levels. */
 #define DEPTH_MAX 64
 
 /* Undoes the \040 of the mount table in place. */
@@ -45,8 +46,8 @@ static void unescape_octal(char *text) {
         char *out = text;
 
         for (const char *p = text; *p; p++)
-                if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' && p[3] >= '0' &&
-                    p[3] <= '7') {
+                if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
+                    p[3] >= '0' && p[3] <= '7') {
                         *out++ = (char) ((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
                         p += 3;
                 } else
@@ -57,7 +58,8 @@ static void unescape_octal(char *text) {
 
 /*
  * One line of mountinfo: "36 35 98:0 / /sys/fs/cgroup rw,… [optional …] - cgroup2 cgroup2 rw". Cuts
- * it up; returns the mount point if it is one of cgroup2, and whether that shows the whole hierarchy.
+ * it up; returns the mount point if it is one of cgroup2, and whether that shows the whole
+ * hierarchy.
  */
 static char *parse_mount(char *line, bool *ret_whole) {
         char *separator, *root, *point, *saved = NULL;
@@ -67,7 +69,8 @@ static char *parse_mount(char *line, bool *ret_whole) {
                 return NULL;
 
         *separator = '\0';
-        if (!strtok_r(line, " ", &saved) || !strtok_r(NULL, " ", &saved) || !strtok_r(NULL, " ", &saved))
+        if (!strtok_r(line, " ", &saved) || !strtok_r(NULL, " ", &saved) ||
+            !strtok_r(NULL, " ", &saved))
                 return NULL;
 
         root = strtok_r(NULL, " ", &saved);
@@ -124,7 +127,8 @@ int cgroup_open(int mount_fd, const char *path) {
         const char *relative = path + strspn(path, "/");
         int fd;
 
-        fd = openat(mount_fd, *relative ? relative : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd = openat(mount_fd, *relative ? relative : ".",
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
 }
 
@@ -204,7 +208,8 @@ int cgroup_enable_controllers(int cgroup_fd) {
         if (r < 0)
                 return r;
 
-        for (char *name = strtok_r(text, " \n", &saved); name; name = strtok_r(NULL, " \n", &saved)) {
+        for (char *name = strtok_r(text, " \n", &saved); name;
+             name = strtok_r(NULL, " \n", &saved)) {
                 char word[64];
 
                 if ((size_t) snprintf(word, sizeof(word), "+%s", name) < sizeof(word))
@@ -338,7 +343,8 @@ int cgroup_is_populated(int cgroup_fd) {
         return populated != 0;
 }
 
-/* How often the kernel killed something in the cgroup for memory; -ENOENT without the memory controller. */
+/* How often the kernel killed something in the cgroup for memory; -ENOENT without the memory
+ * controller. */
 int cgroup_count_oom_kills(int cgroup_fd, uint64_t *ret) {
         return read_keyed(cgroup_fd, "memory.events", "oom_kill", ret);
 }
@@ -358,7 +364,8 @@ static int remove_child(int parent_fd, const char *name, unsigned depth, int arg
         return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* Removes a cgroup and those below it: -EBUSY when a process is in one. One that isn't there is success. */
+/* Removes a cgroup and those below it: -EBUSY when a process is in one. One that isn't there is
+ * success. */
 int cgroup_remove(int parent_fd, const char *name) {
         return remove_child(parent_fd, name, 0, 0);
 }

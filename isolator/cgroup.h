@@ -7,7 +7,8 @@
 
 #include "common/base/macro.h"
 
-/* Where cgroup2 is mounted, also beside v1 hierarchies; -ENOENT when it isn't. `proc_fd` is /proc. */
+/* Where cgroup2 is mounted, also beside v1 hierarchies; -ENOENT when it isn't. `proc_fd` is
+ * /proc. */
 int cgroup_find_mount(int proc_fd, char **ret);
 
 /* Opens a cgroup given as "/a/b" below the mount. */

@@ -5,9 +5,9 @@
  *
  * A copy of the launcher that is to become a stranger's program. Everything was decided before
  * (ChildContext); here it is only carried out, step by step. This is a hostile place: no malloc, no
- * stdio, no locks, no log; only system calls on memory that is already there. A step that fails ends
- * it: the step's number and the errno go up a close-on-exec pipe, so that the end of the pipe's file,
- * without a word, means that exec happened.
+ * stdio, no locks, no log; only system calls on memory that is already there. A step that fails
+ * ends it: the step's number and the errno go up a close-on-exec pipe, so that the end of the
+ * pipe's file, without a word, means that exec happened.
  *
  * Two kinds of things are undone here: what the launcher made for itself (blocked signals, its
  * session, its descriptors), and what the agent's unit may have set and children inherit (limits,
@@ -56,9 +56,13 @@ typedef struct ChildStep {
         int (*run)(const ChildContext *c);
 } ChildStep;
 
-/* Whether a right we don't have stood in the way. A reset that only root may do is nothing a rootless agent undid. */
+/* Whether a right we don't have stood in the way. A reset that only root may do is nothing a
+ * rootless agent undid. */
 static int unless_forbidden(int r) {
-        return r < 0 && errno != EPERM && errno != EACCES && errno != ENOSYS && errno != EINVAL ? -errno : 0;
+        if (r >= 0 || errno == EPERM || errno == EACCES || errno == ENOSYS || errno == EINVAL)
+                return 0;
+
+        return -errno;
 }
 
 static int child_reset_signals(const ChildContext *c) {
@@ -87,7 +91,8 @@ static int child_start_session(const ChildContext *c) {
         return setsid() < 0 ? -errno : 0;
 }
 
-/* Mounts made in a namespace of its own are not to appear on the host; those of the host still come in. */
+/* Mounts made in a namespace of its own are not to appear on the host; those of the host still
+ * come in. */
 static int child_separate_mounts(const ChildContext *c) {
         if (!(c->plan->unshare & LAUNCH_UNSHARE_MOUNT))
                 return 0;
@@ -98,7 +103,10 @@ static int child_separate_mounts(const ChildContext *c) {
         if (!(c->plan->unshare & LAUNCH_UNSHARE_PID))
                 return 0;
 
-        return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ? -errno : 0;
+        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+                return -errno;
+
+        return 0;
 }
 
 static int child_set_limits(const ChildContext *c) {
@@ -156,7 +164,8 @@ static int child_reset_oom_score(const ChildContext *c) {
 
         (void) c;
 
-        /* The launcher isn't dumpable, so that its /proc files are root's; we are the task's from here. */
+        /* The launcher isn't dumpable, so that its /proc files are root's; we are the task's
+         * from here. */
         if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
                 return -errno;
 
@@ -173,7 +182,8 @@ static int child_reset_personality(const ChildContext *c) {
         return personality(PER_LINUX) < 0 ? -errno : 0;
 }
 
-/* A new one: what the agent's session holds is not for tasks. At a full quota it is the old one that stays. */
+/* A new one: what the agent's session holds is not for tasks. At a full quota it is the old one
+ * that stays. */
 static int child_start_keyring(const ChildContext *c) {
         (void) c;
         if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) < 0 && errno != EDQUOT)
@@ -222,7 +232,8 @@ static int child_set_umask(const ChildContext *c) {
         return 0;
 }
 
-/* System calls directly: the libc's wrappers would first look for other threads to change with us. */
+/* System calls directly: the libc's wrappers would first look for other threads to change with
+ * us. */
 static int child_change_groups(const ChildContext *c) {
         if (!c->switch_user)
                 return 0;
@@ -239,7 +250,8 @@ static int child_change_user(const ChildContext *c) {
         return syscall(SYS_setresuid, c->plan->uid, c->plan->uid, c->plan->uid) < 0 ? -errno : 0;
 }
 
-/* Changing the user has cleared an earlier one. If the launcher died before we asked, nobody would tell us. */
+/* Changing the user has cleared an earlier one. If the launcher died before we asked, nobody
+ * would tell us. */
 static int child_die_with_launcher(const ChildContext *c) {
         struct pollfd p = { .fd = c->place.launcher_pid_fd, .events = POLLIN };
         int n;
@@ -264,7 +276,8 @@ static int child_close_descriptors(const ChildContext *c) {
         return syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
 }
 
-/* As execvp() does, but with everything allocated before. Returns only when nothing could be executed. */
+/* As execvp() does, but with everything allocated before. Returns only when nothing could be
+ * executed. */
 static int child_execute(const ChildContext *c) {
         static char *const empty[] = { NULL };
         char *const *environment = c->command->environment ? c->command->environment : empty;
@@ -303,14 +316,16 @@ static const ChildStep steps[] = {
         { "reset capabilities", child_reset_capabilities },
         { "open standard streams", child_open_streams },
         { "set the umask", child_set_umask },
-        /* The last to need those rights: a limit of few descriptors must not stop the steps above. */
+        /* The last to need those rights: a limit of few descriptors must not stop the steps
+         * above. */
         { "set limits", child_set_limits },
         /* Groups first: without root there is no changing them. */
         { "change groups", child_change_groups },
         { "change user", child_change_user },
         /* After the change of user, which clears it. */
         { "die with the launcher", child_die_with_launcher },
-        /* As the user, who may reach it where root may not (NFS), and must not where they may not. */
+        /* As the user, who may reach it where root may not (NFS), and must not where they may
+         * not. */
         { "enter the working directory", child_change_directory },
         { "close descriptors", child_close_descriptors },
         { "execute", child_execute },

@@ -6,7 +6,7 @@
  * The launcher is the only witness of how a container ended, and the agent may be away. So the
  * launcher writes down what it saw, durably, before it tells anyone:
  *
- *     <work_dir>/meta/exits/<container id>      written once; the agent removes it with the container
+ *     <work_dir>/meta/exits/<container id>      written once; removed with the container
  *
  * The file is an envelope around an ExitRecord of launcher.proto:
  *
@@ -182,7 +182,8 @@ int exit_record_read(int dir_fd, const char *path, ExitRecord *ret) {
         memcpy(&envelope, data, sizeof(envelope));
         message = (const uint8_t *) data + sizeof(envelope);
         n -= sizeof(envelope);
-        if (memcmp(envelope.magic, MAGIC, sizeof(envelope.magic)) != 0 || le64toh(envelope.n_message_le) != n ||
+        if (memcmp(envelope.magic, MAGIC, sizeof(envelope.magic)) != 0 ||
+            le64toh(envelope.n_message_le) != n ||
             le64toh(envelope.checksum_le) != checksum(message, n))
                 return EXIT_RECORD_E_CORRUPT;
 

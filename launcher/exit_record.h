@@ -20,8 +20,8 @@ typedef struct ExitRecord {
         char boot_id[37];
         ExitStatus status;       /* of the command; in FAILED, of the fetcher if that was it */
         char *step;              /* FAILED: "fetch", "change user", …; else NULL */
-        int error;               /* FAILED: a positive errno, 0 when the step's program ended badly */
-        char *message;           /* FAILED: for people, "Failed to fetch all URIs for container '…': exited with status 1" */
+        int error;               /* FAILED: a positive errno; 0: the step's program ended badly */
+        char *message;           /* FAILED: for people, "Failed to execute '…': No such file …" */
         bool oom_killed;         /* the kernel killed something in the container for memory */
         usec_t started_usec;     /* CLOCK_REALTIME; 0: not known */
         usec_t ended_usec;

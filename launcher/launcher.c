@@ -14,15 +14,15 @@
  *         └──────────────────────────────▶ ENDED ──record safe──▶ exit
  *
  * Rules it lives by:
- *   - Nothing is started before Go, and an agent that leaves before Go has never asked for anything.
- *   - The exit record is on disk before anyone is told. If the disk refuses, agents are told that it
- *     is not recorded, and the launcher stays and tries again, until it is or an agent says that it
- *     has the record safe (Release). It exits then, not before; nobody makes a status up.
+ *   - Nothing is started before Go; an agent that leaves before Go has never asked for anything.
+ *   - The exit record is on disk before anyone is told. If the disk refuses, agents are told that
+ *     it is not recorded, and the launcher stays and tries again, until it is or an agent says that
+ *     it has the record safe (Release). It exits then, not before; nobody makes a status up.
  *   - The record is written when the command ends, the killing of what it left behind comes after:
  *     whoever kills the launcher in between loses no status.
- *   - SIGTERM is no reason to go (a stopped scope sends it to all alike, and the command is entitled
- *     to end in its own time); but before systemd's patience ends the container is killed here, so
- *     that its end is still witnessed.
+ *   - SIGTERM is no reason to go (a stopped scope sends it to all alike, and the command is
+ *     entitled to end in its own time); but before systemd's patience ends the container is killed
+ *     here, so that its end is still witnessed.
  *   - It is a subreaper: whatever loses its parent in the container becomes its child.
  *
  * It is small on purpose, one process per container for months: poll(), no event library, and the
@@ -36,9 +36,6 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,14 +44,16 @@
 #include "common/base/log.h"
 #include "common/base/process.h"
 #include "common/base/usec.h"
-#include "isolator/cgroup.h"
-#include "common/base/process_tree.h"
+#include "launcher/control_socket.h"
 #include "launcher/exit_record.h"
 #include "launcher/launcher.h"
+#include "launcher/output.h"
+#include "launcher/payload.h"
 #include "launcher/spawn.h"
 #include "launcher/wire.h"
 
-/* What cannot be killed for this long hangs in the kernel; the agent is told that it was left behind. */
+/* What cannot be killed for this long hangs in the kernel; the agent is told that it was left
+ * behind. */
 #define KILL_TIMEOUT_USEC (30 * USEC_PER_SEC)
 
 /* How often a container that is being killed is looked at, besides when a child of ours ends. */
@@ -63,13 +62,9 @@
 /* Between attempts to write the exit record. */
 #define RECORD_RETRY_USEC (1 * USEC_PER_SEC)
 
-/* Agents connect one at a time; a restarted one may find its dead predecessor still queued. */
-#define LISTEN_BACKLOG 8
-
 struct Launcher {
         LaunchPlan *plan;              /* owned; NULL once the command runs */
-        char *container_id;            /* owned, as the two below */
-        char *runtime_directory;
+        char *container_id;            /* owned, as the next */
         char *exit_record_path;
         char *cgroup_path;             /* owned; as Go gave it, or NULL */
 
@@ -78,11 +73,10 @@ struct Launcher {
         int self_pid_fd;
         int proc_fd;
         int signal_fd;
-        int runtime_fd;                /* the directory of the socket */
-        int listen_fd;
+        ControlSocket control_socket;
         int control_fd;                /* the agent; negative while there is none */
         int stdout_fd, stderr_fd;      /* of the container */
-        CgroupTree cgroup;
+        Payload payload;
 
         LauncherState state;
         pid_t main_pid;                /* the fetcher, then the command; 0 when there is none */
@@ -108,16 +102,14 @@ Launcher *launcher_free(Launcher *l) {
 
         launch_plan_free(l->plan);
         free(l->container_id);
-        free(l->runtime_directory);
         free(l->exit_record_path);
         free(l->cgroup_path);
         exit_record_deinit(&l->record);
-        cgroup_tree_deinit(&l->cgroup);
+        payload_deinit(&l->payload);
+        control_socket_deinit(&l->control_socket);
         (void) fd_close(l->self_pid_fd);
         (void) fd_close(l->proc_fd);
         (void) fd_close(l->signal_fd);
-        (void) fd_close(l->runtime_fd);
-        (void) fd_close(l->listen_fd);
         (void) fd_close(l->control_fd);
         (void) fd_close(l->stdout_fd);
         (void) fd_close(l->stderr_fd);
@@ -163,45 +155,10 @@ static int open_signal_fd(void) {
         return fd < 0 ? -errno : fd;
 }
 
-/* By way of /proc/self/fd, since a socket's address holds 107 bytes and the directory's path may be longer. */
-static int open_listen_fd(int runtime_fd) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_fd_ int fd = -EBADF;
-
-        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-
-        /* Left by a launcher of this container that died; there are never two at a time. */
-        (void) unlinkat(runtime_fd, LAUNCHER_SOCKET_NAME, 0);
-
-        /* The umask is 077: the socket is nobody's but ours from its first moment. */
-        (void) snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%i/%s", runtime_fd,
-                        LAUNCHER_SOCKET_NAME);
-        if (bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
-                return -errno;
-        if (listen(fd, LISTEN_BACKLOG) < 0)
-                return -errno;
-
-        return TAKE_FD(fd);
-}
-
-static int open_runtime_directory(const char *path) {
-        int fd, r;
-
-        r = file_mkdirs_at(AT_FDCWD, path, 0755);
-        if (r < 0)
-                return r;
-
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
 static int launcher_copy_texts(Launcher *l) {
         l->container_id = strdup(l->plan->container_id);
-        l->runtime_directory = strdup(l->plan->runtime_directory);
         l->exit_record_path = strdup(l->plan->exit_record_path);
-        return l->container_id && l->runtime_directory && l->exit_record_path ? 0 : -ENOMEM;
+        return l->container_id && l->exit_record_path ? 0 : -ENOMEM;
 }
 
 static int launcher_open_files(Launcher *l) {
@@ -213,19 +170,16 @@ static int launcher_open_files(Launcher *l) {
         if (l->proc_fd < 0)
                 return -errno;
 
+        l->payload = PAYLOAD_INIT(l->proc_fd);
         l->signal_fd = open_signal_fd();
         if (l->signal_fd < 0)
                 return l->signal_fd;
 
-        l->runtime_fd = open_runtime_directory(l->runtime_directory);
-        if (l->runtime_fd < 0)
-                return l->runtime_fd;
-
-        l->listen_fd = open_listen_fd(l->runtime_fd);
-        return l->listen_fd < 0 ? l->listen_fd : 0;
+        return control_socket_init(&l->control_socket, l->plan->runtime_directory);
 }
 
-/* Takes the plan and control_fd in any case. The caller has a umask of 077 and three standard streams. */
+/* Takes the plan and control_fd in any case. The caller has a umask of 077 and three standard
+ * streams. */
 int launcher_new(LaunchPlan *plan, int control_fd, Launcher **ret) {
         _cleanup_(launcher_freep) Launcher *l = NULL;
         int r;
@@ -243,13 +197,12 @@ int launcher_new(LaunchPlan *plan, int control_fd, Launcher **ret) {
                 .self_pid_fd = -EBADF,
                 .proc_fd = -EBADF,
                 .signal_fd = -EBADF,
-                .runtime_fd = -EBADF,
-                .listen_fd = -EBADF,
                 .stdout_fd = -EBADF,
                 .stderr_fd = -EBADF,
                 .main_pid_fd = -EBADF,
                 .status_fd = -EBADF,
-                .cgroup = CGROUP_TREE_NULL,
+                .control_socket = CONTROL_SOCKET_NULL,
+                .payload = PAYLOAD_INIT(-EBADF),
                 .state = LAUNCHER_WAITING,
                 .stop_deadline_usec = USEC_INFINITY,
         };
@@ -278,7 +231,8 @@ int launcher_new(LaunchPlan *plan, int control_fd, Launcher **ret) {
         return 0;
 }
 
-/* Telling is best effort throughout: for an agent that cannot hear, the record and the next Hello say the same. */
+/* Telling is best effort throughout: for an agent that cannot hear, the record and the next
+ * Hello say the same. */
 static void launcher_tell(Launcher *l, const LauncherEvent *e) {
         _cleanup_free_ void *data = NULL;
         size_t n;
@@ -326,38 +280,6 @@ static void launcher_tell_ended(Launcher *l) {
         launcher_tell(l, &e);
 }
 
-static bool launcher_is_empty(const Launcher *l) {
-        if (process_has_children())
-                return false;
-
-        /* Somebody else's children in our cgroup (nsenter, say) count, too. Not to know is not to wait. */
-        return l->cgroup.payload_fd < 0 || cgroup_is_populated(l->cgroup.payload_fd) <= 0;
-}
-
-static int launcher_kill_all(Launcher *l) {
-        if (l->cgroup.payload_fd >= 0)
-                return cgroup_kill(l->cgroup.payload_fd);
-
-        return process_has_children() ? process_tree_kill(l->proc_fd, getpid()) : 0;
-}
-
-static int launcher_signal_all(Launcher *l, int signal_number) {
-        _cleanup_(process_tree_deinit) ProcessTree t = {};
-        int r;
-
-        if (signal_number == SIGKILL)
-                return launcher_kill_all(l);
-        if (l->cgroup.payload_fd >= 0)
-                return cgroup_signal(l->cgroup.payload_fd, signal_number);
-
-        r = process_tree_scan(l->proc_fd, getpid(), &t);
-        if (r < 0)
-                return r;
-
-        (void) process_tree_signal(&t, signal_number);
-        return 0;
-}
-
 static void launcher_try_record(Launcher *l) {
         int r;
 
@@ -368,27 +290,20 @@ static void launcher_try_record(Launcher *l) {
         }
 
         if (l->record_retry_usec == 0)
-                log_error_errno(r, "Failed to write the exit record '%s', trying again: %m", l->exit_record_path);
+                log_error_errno(r, "Failed to write the exit record '%s', trying again: %m",
+                                l->exit_record_path);
         l->record_retry_usec = usec_now(CLOCK_MONOTONIC) + RECORD_RETRY_USEC;
-}
-
-/* Again, and by descent too: a process of root's may have moved itself out of our cgroup. */
-static void launcher_kill_again(Launcher *l) {
-        if (l->cgroup.payload_fd >= 0)
-                (void) cgroup_kill(l->cgroup.payload_fd);
-        if (process_has_children())
-                (void) process_tree_kill(l->proc_fd, getpid());
 }
 
 static void launcher_check_empty(Launcher *l) {
         usec_t now_usec = usec_now(CLOCK_MONOTONIC);
 
-        if (!launcher_is_empty(l)) {
+        if (!payload_is_empty(&l->payload)) {
                 if (now_usec < l->next_kill_usec)
                         return;
 
                 if (now_usec < l->kill_deadline_usec) {
-                        launcher_kill_again(l);
+                        payload_kill_strays(&l->payload);
                         l->next_kill_usec = now_usec + KILL_POLL_USEC;
                         return;
                 }
@@ -402,14 +317,9 @@ static void launcher_check_empty(Launcher *l) {
 
 /* The record's other fields are the caller's. */
 static void launcher_end(Launcher *l) {
-        uint64_t n_oom_kills = 0;
-
-        if (l->cgroup.payload_fd >= 0)
-                (void) cgroup_count_oom_kills(l->cgroup.payload_fd, &n_oom_kills);
-
         strcpy(l->record.boot_id, l->boot_id);
         l->record.container_id = strdup(l->container_id);
-        l->record.oom_killed = n_oom_kills > 0;
+        l->record.oom_killed = payload_was_oom_killed(&l->payload);
         l->record.ended_usec = usec_now(CLOCK_REALTIME);
 
         l->main_pid = 0;
@@ -417,7 +327,7 @@ static void launcher_end(Launcher *l) {
 
         /* Recorded first: the status is known now, and killing may take long. */
         launcher_try_record(l);
-        (void) launcher_kill_all(l);
+        (void) payload_kill(&l->payload);
         l->kill_deadline_usec = usec_now(CLOCK_MONOTONIC) + KILL_TIMEOUT_USEC;
         l->next_kill_usec = usec_now(CLOCK_MONOTONIC) + KILL_POLL_USEC;
         launcher_check_empty(l);
@@ -429,7 +339,8 @@ static void launcher_end_unstarted(Launcher *l) {
 }
 
 /* `message` is taken; without memory for it the step and the error must do. */
-static void launcher_fail(Launcher *l, const char *step, int error, ExitStatus status, char *message) {
+static void launcher_fail(Launcher *l, const char *step, int error, ExitStatus status,
+                          char *message) {
         l->record.kind = EXIT_RECORD_FAILED;
         l->record.step = strdup(step);
         l->record.error = error;
@@ -452,66 +363,14 @@ static char *make_text(const char *format, ...) {
 }
 
 static void launcher_fail_step(Launcher *l, const char *step, int r) {
-        launcher_fail(l, step, -r, EXIT_STATUS_UNKNOWN, make_text("Failed to %s: %s", step, strerror(-r)));
-}
-
-/* Whatever is there by that name was put there by somebody: only a plain file with no second name will do. */
-static int open_output(int sandbox_fd, const char *name, uid_t uid, gid_t gid) {
-        _cleanup_fd_ int fd = -EBADF;
-        struct stat st;
-
-        fd = openat(sandbox_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-                    0644);
-        if (fd < 0)
-                return -errno;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
-                return -EMLINK;
-        if ((st.st_uid != uid || st.st_gid != gid) && fchown(fd, uid, gid) < 0)
-                return -errno;
-
-        /* Our umask would have made it ours alone. */
-        if (fchmod(fd, 0644) < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0)
-                return -errno;
-
-        return TAKE_FD(fd);
-}
-
-static int launcher_open_outputs(Launcher *l) {
-        _cleanup_fd_ int sandbox_fd = -EBADF;
-
-        sandbox_fd = open(l->plan->sandbox_directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (sandbox_fd < 0)
-                return -errno;
-
-        l->stdout_fd = open_output(sandbox_fd, "stdout", l->plan->uid, l->plan->gid);
-        if (l->stdout_fd < 0)
-                return l->stdout_fd;
-
-        l->stderr_fd = open_output(sandbox_fd, "stderr", l->plan->uid, l->plan->gid);
-        return l->stderr_fd < 0 ? l->stderr_fd : 0;
-}
-
-static int launcher_enter_cgroup(Launcher *l) {
-        _cleanup_fd_ int mount_fd = -EBADF;
-        int fd;
-
-        mount_fd = cgroup_open_mount(l->proc_fd);
-        if (mount_fd < 0)
-                return mount_fd;
-
-        fd = cgroup_open(mount_fd, l->cgroup_path);
-        if (fd < 0)
-                return fd;
-
-        return cgroup_tree_make(fd, &l->cgroup);
+        launcher_fail(l, step, -r, EXIT_STATUS_UNKNOWN,
+                      make_text("Failed to %s: %s", step, strerror(-r)));
 }
 
 static void launcher_start(Launcher *l, LauncherState state, const LaunchCommand *command) {
         const SpawnPlace place = {
                 .proc_fd = l->proc_fd,
-                .cgroup_fd = l->cgroup.main_fd,
+                .cgroup_fd = l->payload.cgroup.main_fd,
                 .stdout_fd = l->stdout_fd,
                 .stderr_fd = l->stderr_fd,
                 .launcher_pid_fd = l->self_pid_fd,
@@ -546,14 +405,15 @@ static void launcher_go(Launcher *l, const char *cgroup) {
 
         if (cgroup) {
                 l->cgroup_path = strdup(cgroup);
-                r = l->cgroup_path ? launcher_enter_cgroup(l) : -ENOMEM;
+                r = l->cgroup_path ? payload_enter_cgroup(&l->payload, cgroup) : -ENOMEM;
                 if (r < 0) {
                         launcher_fail_step(l, "prepare the cgroup", r);
                         return;
                 }
         }
 
-        r = launcher_open_outputs(l);
+        r = output_open(l->plan->sandbox_directory, l->plan->uid, l->plan->gid, &l->stdout_fd,
+                        &l->stderr_fd);
         if (r < 0) {
                 launcher_fail_step(l, "open stdout and stderr in the sandbox", r);
                 return;
@@ -575,12 +435,18 @@ static void launcher_shed(Launcher *l) {
 
 static void launcher_fail_child(Launcher *l) {
         const char *step = child_step_name(l->failure.step), *text = strerror(l->failure.error);
-        const LaunchCommand *c = l->state == LAUNCHER_FETCHING ? l->plan->fetcher : l->plan->command;
+        const LaunchCommand *c = l->plan->command;
         char *message;
 
+        if (l->state == LAUNCHER_FETCHING)
+                c = l->plan->fetcher;
+
         /* A name longer than any path can be is cut, so that a record always fits in its bounds. */
-        message = streq(step, "execute") ? make_text("Failed to execute '%.4096s': %s", c->file, text)
-                                         : make_text("Failed to %s: %s", step, text);
+        if (streq(step, "execute"))
+                message = make_text("Failed to execute '%.4096s': %s", c->file, text);
+        else
+                message = make_text("Failed to %s: %s", step, text);
+
         launcher_fail(l, step, l->failure.error, EXIT_STATUS_UNKNOWN, message);
 }
 
@@ -628,7 +494,7 @@ static void launcher_on_main_exit(Launcher *l, ExitStatus status) {
                 launcher_end(l);
         } else if (exit_status_is_success(status)) {
                 /* Nothing that a fetcher left behind runs beside the command. */
-                (void) launcher_kill_all(l);
+                (void) payload_kill(&l->payload);
                 launcher_start_command(l);
         } else
                 launcher_fail_fetch(l, status);
@@ -646,7 +512,7 @@ static void launcher_reap(Launcher *l) {
                         return;
 
                 if (pid == l->main_pid)
-                        launcher_on_main_exit(l, (ExitStatus) { .known = true, .wait_status = wait_status });
+                        launcher_on_main_exit(l, (ExitStatus) { true, wait_status });
         }
 }
 
@@ -677,8 +543,10 @@ static int launcher_on_kill(Launcher *l, const LauncherRequest *request) {
                 return -ESRCH;
         case LAUNCHER_FETCHING:
         case LAUNCHER_RUNNING:
-                return request->main_only ? process_pidfd_signal(l->main_pid_fd, request->signal_number)
-                                          : launcher_signal_all(l, request->signal_number);
+                if (request->main_only)
+                        return process_pidfd_signal(l->main_pid_fd, request->signal_number);
+
+                return payload_signal(&l->payload, request->signal_number);
         case LAUNCHER_ENDING:
         case LAUNCHER_ENDED:
                 return 0;
@@ -729,7 +597,7 @@ static void launcher_on_agent_left(Launcher *l) {
 }
 
 static void launcher_on_control(Launcher *l) {
-        _cleanup_(launcher_request_deinit) LauncherRequest request = { .kind = LAUNCHER_REQUEST_UNKNOWN };
+        _cleanup_(launcher_request_deinit) LauncherRequest request = {};
         char data[4096];
         ssize_t n;
 
@@ -748,21 +616,17 @@ static void launcher_on_control(Launcher *l) {
 
 /* The newest connection wins: its agent is alive, the one before may be a dead one's. */
 static void launcher_on_connection(Launcher *l) {
-        _cleanup_fd_ int fd = -EBADF;
-        struct ucred peer;
+        int fd;
 
-        fd = accept4(l->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0)
-                return;
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t) { sizeof(peer) }) < 0 ||
-            (peer.uid != 0 && peer.uid != geteuid())) {
-                log_warning("Refusing a connection that is not the agent's");
+        fd = control_socket_accept(&l->control_socket);
+        if (fd < 0) {
+                if (fd != -EAGAIN)
+                        (void) log_warning_errno(fd, "Refusing a connection: %m");
                 return;
         }
 
         (void) fd_close(l->control_fd);
-        l->control_fd = TAKE_FD(fd);
+        l->control_fd = fd;
         launcher_tell_hello(l);
 }
 
@@ -780,10 +644,10 @@ static void launcher_on_time(Launcher *l) {
                 launcher_check_empty(l);
 
         if (l->state < LAUNCHER_ENDING && now_usec >= l->stop_deadline_usec) {
-                log_info("Asked to stop %s ago, killing the container", usec_format(LAUNCHER_STOP_GRACE_USEC,
-                                                                                    (char[USEC_TEXT_MAX]) {}));
+                log_info("Asked to stop %s ago, killing the container",
+                         usec_format(LAUNCHER_STOP_GRACE_USEC, (char[USEC_TEXT_MAX]) {}));
                 l->stop_deadline_usec = usec_add(now_usec, LAUNCHER_STOP_GRACE_USEC);
-                (void) launcher_kill_all(l);
+                (void) payload_kill(&l->payload);
         }
 
         if (l->state == LAUNCHER_ENDED && !l->told) {
@@ -809,14 +673,8 @@ static int launcher_timeout_msec(const Launcher *l) {
         return (int) MIN(usec_sub(due_usec, now_usec) / USEC_PER_MSEC + 1, (usec_t) INT32_MAX);
 }
 
-/* What somebody who connected this moment would have lost is that Hello: the record says the same. */
-static void launcher_tidy(Launcher *l) {
-        cgroup_tree_remove(&l->cgroup);
-        (void) unlinkat(l->runtime_fd, LAUNCHER_SOCKET_NAME, 0);
-        (void) rmdir(l->runtime_directory);
-}
-
-/* Returns 0 when the container has come to its end and that is safe; a negative errno only when poll() fails. */
+/* Returns 0 when the container has come to its end and that is safe; a negative errno only when
+ * poll() fails. */
 int launcher_run(Launcher *l) {
         launcher_tell_hello(l);
 
@@ -825,13 +683,14 @@ int launcher_run(Launcher *l) {
                         { .fd = l->status_fd, .events = POLLIN },
                         { .fd = l->signal_fd, .events = POLLIN },
                         { .fd = l->control_fd, .events = POLLIN },
-                        { .fd = l->listen_fd, .events = POLLIN },
+                        { .fd = l->control_socket.listen_fd, .events = POLLIN },
                 };
 
                 if (poll(p, ELEMENTSOF(p), launcher_timeout_msec(l)) < 0 && errno != EINTR)
                         return -errno;
 
-                /* Each handler may close what another was woken for, and then that one finds nothing. */
+                /* Each handler may close what another was woken for, and then that one finds
+                 * nothing. */
                 if (p[0].revents && l->status_fd >= 0)
                         launcher_on_status(l);
                 if (p[1].revents)
@@ -844,6 +703,7 @@ int launcher_run(Launcher *l) {
                 launcher_on_time(l);
         }
 
-        launcher_tidy(l);
+        payload_remove(&l->payload);
+        control_socket_remove(&l->control_socket);
         return 0;
 }

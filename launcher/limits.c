@@ -4,9 +4,9 @@
  * Limits
  *
  * What the agent's unit sets (LimitNOFILE= and its kin) is meant for the agent, and tasks would
- * inherit it. They get what the plan says, and for the rest what a process of this host starts with:
- * the limits of PID 1, except for the two that systemd raises for itself at boot and does not give
- * to services. Without a readable PID 1 (hidepid=) the kernel's own defaults stand in.
+ * inherit it. They get what the plan says, and for the rest what a process of this host starts
+ * with: the limits of PID 1, except for the two that systemd raises for itself at boot and does not
+ * give to services. Without a readable PID 1 (hidepid=) the kernel's own defaults stand in.
  */
 
 #include <stdio.h>
@@ -20,7 +20,7 @@
 static const struct {
         const char *name;            /* in /proc/PID/limits */
         bool from_pid1;
-        bool has_default;            /* of the kernel, or of systemd for those not taken from PID 1 */
+        bool has_default;            /* the kernel's; systemd's for those not from PID 1 */
         struct rlimit by_default;
 } table[RLIM_NLIMITS] = {
         [RLIMIT_CPU] = { "Max cpu time", true, true, { RLIM_INFINITY, RLIM_INFINITY } },
@@ -73,7 +73,8 @@ static void read_line(char *line, Limits *l) {
                 if (!table[i].from_pid1 || strncmp(line, table[i].name, n) != 0 || line[n] != ' ')
                         continue;
 
-                if (parse_limit(&saved, &limit.rlim_cur) >= 0 && parse_limit(&saved, &limit.rlim_max) >= 0)
+                if (parse_limit(&saved, &limit.rlim_cur) >= 0 &&
+                    parse_limit(&saved, &limit.rlim_max) >= 0)
                         l->limits[i] = (Limit) { .rlimit = limit, .known = true };
                 return;
         }
@@ -95,13 +96,15 @@ void limits_resolve(int proc_fd, const LaunchPlan *plan, Limits *ret) {
         Limits l = {};
 
         for (size_t i = 0; i < RLIM_NLIMITS; i++)
-                l.limits[i] = (Limit) { .rlimit = table[i].by_default, .known = table[i].has_default };
+                l.limits[i] = (Limit) { .rlimit = table[i].by_default,
+                                        .known = table[i].has_default };
 
         read_pid1(proc_fd, &l);
 
         for (size_t i = 0; i < plan->n_rlimits; i++)
                 l.limits[plan->rlimits[i].resource] = (Limit) {
-                        .rlimit = { .rlim_cur = plan->rlimits[i].soft, .rlim_max = plan->rlimits[i].hard },
+                        .rlimit = { .rlim_cur = plan->rlimits[i].soft,
+                                    .rlim_max = plan->rlimits[i].hard },
                         .known = true,
                         .planned = true,
                 };

@@ -5,16 +5,16 @@
  *
  * The agent's end of one launcher. A new launcher is a child of the agent, born with one end of a
  * socket pair; one of an earlier life of the agent is somebody else's child by now and is found by
- * the socket it listens on. From there on both are the same: a connection that says what happens, and
- * a pidfd that says when the process is gone.
+ * the socket it listens on. From there on both are the same: a connection that says what happens,
+ * and a pidfd that says when the process is gone.
  *
  * The end comes in this order: the launcher's last words on the connection, the end of the
  * connection, the pidfd. To keep it, the pidfd's source has a lower priority than the connection's:
  * what was said before the end is always heard before gone() is called.
  *
  * The agent may have much memory, so a launcher is made by posix_spawn(), which shares the address
- * space until exec instead of copying its page tables. It inherits nothing: empty environment, three
- * times /dev/null, its plan and its connection, a session of its own.
+ * space until exec instead of copying its page tables. It inherits nothing: empty environment,
+ * three times /dev/null, its plan and its connection, a session of its own.
  */
 
 #include <fcntl.h>
@@ -32,7 +32,8 @@
 /* Answers come at once, except while the launcher waits for a slow disk to take its exit record. */
 #define REPLY_TIMEOUT_USEC (60 * USEC_PER_SEC)
 
-/* From the end of the connection to the end of the process there is nothing left to do but to exit. */
+/* From the end of the connection to the end of the process there is nothing left to do but to
+ * exit. */
 #define EXIT_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
 /* Where a launcher finds what it is born with. */
@@ -58,7 +59,8 @@ struct LauncherLink {
         sd_event_source *deadline_source;
 };
 
-static int on_orphan_exit(sd_event_source *s, int fd, uint32_t revents _unused_, void *userdata _unused_) {
+static int on_orphan_exit(sd_event_source *s, int fd, uint32_t revents _unused_,
+                          void *userdata _unused_) {
         ExitStatus status;
 
         (void) process_pidfd_reap(fd, &status);
@@ -123,10 +125,11 @@ static int link_set_deadline(LauncherLink *l, usec_t delay_usec) {
                 if (r >= 0)
                         r = sd_event_source_set_enabled(l->deadline_source, SD_EVENT_ONESHOT);
         } else {
-                r = sd_event_add_time_relative(l->event, &l->deadline_source, CLOCK_MONOTONIC, delay_usec, 0, on_deadline,
-                                               l);
+                r = sd_event_add_time_relative(l->event, &l->deadline_source, CLOCK_MONOTONIC,
+                                               delay_usec, 0, on_deadline, l);
                 if (r >= 0)
-                        (void) sd_event_source_set_description(l->deadline_source, "launcher-deadline");
+                        (void) sd_event_source_set_description(l->deadline_source,
+                                                               "launcher-deadline");
         }
 
         return r < 0 ? r : 0;
@@ -179,7 +182,8 @@ static int link_dispatch(LauncherLink *l, const LauncherEvent *e) {
                         ops->exited(l, &e->exit, e->recorded, e->left_behind, l->userdata);
                 break;
         case LAUNCHER_EVENT_REPLY:
-                /* A refusal needs no handling: what was asked for did not happen, and nothing is said of it. */
+                /* A refusal needs no handling: what was asked for did not happen, and nothing is
+                 * said of it. */
                 if (l->n_unanswered > 0 && --l->n_unanswered == 0 && l->deadline_source)
                         return sd_event_source_set_enabled(l->deadline_source, SD_EVENT_OFF);
                 break;
@@ -190,7 +194,8 @@ static int link_dispatch(LauncherLink *l, const LauncherEvent *e) {
         return 0;
 }
 
-static int on_socket(sd_event_source *s _unused_, int fd, uint32_t revents _unused_, void *userdata) {
+static int on_socket(sd_event_source *s _unused_, int fd, uint32_t revents _unused_,
+                     void *userdata) {
         _cleanup_(launcher_event_deinit) LauncherEvent e = { .kind = LAUNCHER_EVENT_UNKNOWN };
         _cleanup_free_ char *data = NULL;
         LauncherLink *l = userdata;
@@ -215,7 +220,8 @@ static int on_socket(sd_event_source *s _unused_, int fd, uint32_t revents _unus
         return link_dispatch(l, &e);
 }
 
-static int on_exit_of_launcher(sd_event_source *s _unused_, int fd, uint32_t revents _unused_, void *userdata) {
+static int on_exit_of_launcher(sd_event_source *s _unused_, int fd, uint32_t revents _unused_,
+                               void *userdata) {
         LauncherLink *l = userdata;
         ExitStatus status;
 
@@ -229,7 +235,8 @@ static int on_exit_of_launcher(sd_event_source *s _unused_, int fd, uint32_t rev
 }
 
 /* Takes socket_fd in any case. */
-static int link_new(sd_event *event, int socket_fd, const LauncherLinkOps *ops, void *userdata, LauncherLink **ret) {
+static int link_new(sd_event *event, int socket_fd, const LauncherLinkOps *ops, void *userdata,
+                    LauncherLink **ret) {
         _cleanup_(launcher_link_freep) LauncherLink *l = NULL;
         int r;
 
@@ -305,7 +312,8 @@ static int spawn_attributes(posix_spawnattr_t *a) {
 
         (void) sigfillset(&all);
         (void) sigemptyset(&none);
-        r = posix_spawnattr_setflags(a, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+        r = posix_spawnattr_setflags(a, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF |
+                                                        POSIX_SPAWN_SETSIGMASK);
         if (r == 0)
                 r = posix_spawnattr_setsigdefault(a, &all);
         if (r == 0)
@@ -314,7 +322,8 @@ static int spawn_attributes(posix_spawnattr_t *a) {
         return -r;
 }
 
-static int spawn(const char *launcher_path, const char *container_id, int plan_fd, int control_fd, pid_t *ret) {
+static int spawn(const char *launcher_path, const char *container_id, int plan_fd, int control_fd,
+                 pid_t *ret) {
         /* The id is for those who read ps. */
         char *argv[] = { (char *) "holdfast-launcher", (char *) container_id, NULL };
         char *environment[] = { NULL };
@@ -364,8 +373,8 @@ static int fd_move_up(int fd) {
 }
 
 /*
- * Returns 0, and the launcher is running: hello() follows. A negative errno leaves no process behind
- * that has started anything: what was spawned sees its connection close and ends.
+ * Returns 0, and the launcher is running: hello() follows. A negative errno leaves no process
+ * behind that has started anything: what was spawned sees its connection close and ends.
  */
 int launcher_link_spawn(sd_event *event, const char *launcher_path, const LaunchPlan *plan,
                         const LauncherLinkOps *ops, void *userdata, LauncherLink **ret) {
@@ -405,7 +414,8 @@ int launcher_link_spawn(sd_event *event, const char *launcher_path, const Launch
         return 0;
 }
 
-/* By way of the directory's descriptor, since a socket's address holds 107 bytes and a path may be longer. */
+/* By way of the directory's descriptor, since a socket's address holds 107 bytes and a path may
+ * be longer. */
 static int connect_in(const char *directory) {
         _cleanup_fd_ int dir_fd = -EBADF, fd = -EBADF;
         struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -482,8 +492,9 @@ int launcher_link_go(LauncherLink *l, const char *cgroup) {
 }
 
 int launcher_link_kill(LauncherLink *l, int signal_number, bool main_only) {
-        return link_request(l, (LauncherRequest) {
-                .kind = LAUNCHER_REQUEST_KILL, .signal_number = signal_number, .main_only = main_only });
+        return link_request(l, (LauncherRequest) { .kind = LAUNCHER_REQUEST_KILL,
+                                                   .signal_number = signal_number,
+                                                   .main_only = main_only });
 }
 
 int launcher_link_check(LauncherLink *l) {

@@ -16,15 +16,16 @@ typedef struct LauncherLink LauncherLink;
  * What a launcher tells. Everything is borrowed for the call. Callbacks come from the loop, never
  * from within a call of ours; any may free the link as its last act. In order:
  *
- *   hello    once connected, and in answer to launcher_link_check(). A new launcher is WAITING: place
- *            its process (launcher_link_pid()), then launcher_link_go(). One that was found again may
- *            be in any state, with its record when the command has ended.
+ *   hello    once connected, and in answer to launcher_link_check(). A new launcher is WAITING:
+ *            place its process (launcher_link_pid()), then launcher_link_go(). One that was found
+ *            again may be in any state, with its record when the command has ended.
  *   started  the command has been executed.
  *   failed   it never will be: record->step, error and message say why.
  *   exited   it has ended, and nothing of it is left (left_behind: except what resists SIGKILL).
  *   gone     last: the launcher process has ended, or was killed because it did not answer
  *            (-ETIMEDOUT). Without failed or exited before it, the exit record file says how the
- *            container ended; if there is none, that is unknown and the cgroup may still be populated.
+ *            container ended; if there is none, that is unknown and the cgroup may still be
+ *            populated.
  *
  * `recorded` false: the launcher could not write its record and stays until it can, or until
  * launcher_link_release() says that the agent has it safe. Any may be NULL.
@@ -33,7 +34,8 @@ typedef struct LauncherLinkOps {
         void (*hello)(LauncherLink *l, const LauncherHello *hello, void *userdata);
         void (*started)(LauncherLink *l, pid_t pid, uint64_t start_time_ticks, void *userdata);
         void (*failed)(LauncherLink *l, const ExitRecord *record, bool recorded, void *userdata);
-        void (*exited)(LauncherLink *l, const ExitRecord *record, bool recorded, bool left_behind, void *userdata);
+        void (*exited)(LauncherLink *l, const ExitRecord *record, bool recorded, bool left_behind,
+                       void *userdata);
         void (*gone)(LauncherLink *l, int error, void *userdata);
 } LauncherLinkOps;
 
@@ -59,7 +61,8 @@ DEFINE_CLEANUP(LauncherLink *, launcher_link_free)
 pid_t launcher_link_pid(const LauncherLink *l);
 uint64_t launcher_link_start_time_ticks(const LauncherLink *l);
 
-/* Start. `cgroup` is below the cgroup2 mount, delegated, empty but for the launcher; NULL: none. Repeating is harmless. */
+/* Start. `cgroup` is below the cgroup2 mount, delegated, empty but for the launcher; NULL: none.
+ * Repeating is harmless. */
 int launcher_link_go(LauncherLink *l, const char *cgroup);
 
 /* Signals all processes of the container, or only the main one. */
@@ -68,5 +71,6 @@ int launcher_link_kill(LauncherLink *l, int signal_number, bool main_only);
 /* Asks for a hello; a launcher that doesn't answer in time is killed, and gone() follows. */
 int launcher_link_check(LauncherLink *l);
 
-/* Before go: start nothing. After the end: the agent has the record safe, don't wait for the disk. */
+/* Before go: start nothing. After the end: the agent has the record safe, don't wait for the
+ * disk. */
 int launcher_link_release(LauncherLink *l);

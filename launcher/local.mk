@@ -11,8 +11,11 @@ launcher_liblaunch_a_SOURCES = \
 noinst_LIBRARIES += launcher/liblauncher.a
 launcher_liblauncher_a_SOURCES = \
         launcher/child.c \
+        launcher/control_socket.c launcher/control_socket.h \
         launcher/launcher.c launcher/launcher.h \
         launcher/limits.c launcher/limits.h \
+        launcher/output.c launcher/output.h \
+        launcher/payload.c launcher/payload.h \
         launcher/spawn.c launcher/spawn.h
 
 pkglibexec_PROGRAMS += holdfast-launcher

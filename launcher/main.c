@@ -3,9 +3,9 @@
 /*
  * holdfast-launcher
  *
- * Started by the agent, never by hand: its plan is a sealed memfd at descriptor 3, the agent's end of
- * the wire is at descriptor 4, the container's id is its argument for those who read ps. By hand it
- * shows a stored plan as text (--dry-run).
+ * Started by the agent, never by hand: its plan is a sealed memfd at descriptor 3, the agent's end
+ * of the wire is at descriptor 4, the container's id is its argument for those who read ps. By hand
+ * it shows a stored plan as text (--dry-run).
  */
 
 #include <fcntl.h>
@@ -107,7 +107,8 @@ static void open_log(const char *path) {
         log_open("holdfast-launcher");
 }
 
-/* The agent finds this instead of a launcher. That it cannot be written goes with the launcher not working. */
+/* The agent finds this instead of a launcher. That it cannot be written goes with the launcher
+ * not working. */
 static void record_failure(const char *container_id, const char *path, int error) {
         ExitRecord record = {
                 .kind = EXIT_RECORD_FAILED,
@@ -129,7 +130,8 @@ static void record_failure(const char *container_id, const char *path, int error
 }
 
 static int supervise(LaunchPlan *plan) {
-        _cleanup_free_ char *container_id = strdup(plan->container_id), *path = strdup(plan->exit_record_path);
+        _cleanup_free_ char *container_id = strdup(plan->container_id),
+                            *path = strdup(plan->exit_record_path);
         _cleanup_(launcher_freep) Launcher *l = NULL;
         int r;
 
@@ -141,11 +143,13 @@ static int supervise(LaunchPlan *plan) {
         r = launcher_new(plan, CONTROL_FD, &l);
         if (r < 0) {
                 record_failure(container_id, path, r);
-                return log_error_errno(r, "Failed to set up the launcher of container '%s': %m", container_id);
+                return log_error_errno(r, "Failed to set up the launcher of container '%s': %m",
+                                       container_id);
         }
 
         r = launcher_run(l);
-        return r < 0 ? log_error_errno(r, "Failed to supervise container '%s': %m", container_id) : 0;
+        return r < 0 ? log_error_errno(r, "Failed to supervise container '%s': %m", container_id)
+                     : 0;
 }
 
 /* The agent made us with these; by hand they are not there. */

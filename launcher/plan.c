@@ -49,7 +49,8 @@ static void command_to_message(const LaunchCommand *c, Holdfast__Launcher__Comma
         ret->n_environment = strings_count(c->environment);
         if (c->input) {
                 ret->has_input = true;
-                ret->input = (ProtobufCBinaryData) { .data = (uint8_t *) c->input, .len = c->n_input };
+                ret->input = (ProtobufCBinaryData) { .data = (uint8_t *) c->input,
+                                                     .len = c->n_input };
         }
 }
 
@@ -81,7 +82,8 @@ static int rlimits_to_messages(const LaunchRlimit *limits, size_t n, RlimitMessa
         return 0;
 }
 
-static size_t namespaces_to_message(unsigned unshare, Holdfast__Launcher__LaunchPlan__Namespace *ret) {
+static size_t namespaces_to_message(unsigned unshare,
+                                    Holdfast__Launcher__LaunchPlan__Namespace *ret) {
         size_t n = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(namespaces); i++)
@@ -91,7 +93,8 @@ static size_t namespaces_to_message(unsigned unshare, Holdfast__Launcher__Launch
         return n;
 }
 
-/* Returns 0 and the malloc'ed bytes, -E2BIG when there are more than any launcher takes, -ENOMEM. */
+/* Returns 0 and the malloc'ed bytes, -E2BIG when there are more than any launcher takes,
+ * -ENOMEM. */
 int launch_plan_encode(const LaunchPlan *p, void **ret, size_t *ret_n) {
         _cleanup_(rlimit_messages_deinit) RlimitMessages rlimits = {};
         Holdfast__Launcher__LaunchPlan m = HOLDFAST__LAUNCHER__LAUNCH_PLAN__INIT;
@@ -239,10 +242,14 @@ static int decode_rlimits(DecodedPlan *d, char **reterr_message) {
                 const Holdfast__Launcher__Rlimit *m = d->message->rlimits[i];
 
                 if (m->resource >= RLIM_NLIMITS || m->soft > m->hard)
-                        return invalid(reterr_message, "Limit %" PRIu32 " of %" PRIu64 ":%" PRIu64 " is not possible",
+                        return invalid(reterr_message,
+                                       "Limit %" PRIu32 " of %" PRIu64 ":%" PRIu64
+                                       " is not possible",
                                        m->resource, m->soft, m->hard);
 
-                d->rlimits[i] = (LaunchRlimit) { .resource = (int) m->resource, .soft = m->soft, .hard = m->hard };
+                d->rlimits[i] = (LaunchRlimit) { .resource = (int) m->resource,
+                                                 .soft = m->soft,
+                                                 .hard = m->hard };
         }
 
         d->plan.rlimits = d->rlimits;
@@ -250,7 +257,8 @@ static int decode_rlimits(DecodedPlan *d, char **reterr_message) {
         return LAUNCH_PLAN_OK;
 }
 
-static int decode_namespaces(const Holdfast__Launcher__LaunchPlan *m, unsigned *ret, char **reterr_message) {
+static int decode_namespaces(const Holdfast__Launcher__LaunchPlan *m, unsigned *ret,
+                             char **reterr_message) {
         unsigned unshare = 0;
 
         for (size_t i = 0; i < m->n_unshare; i++) {
@@ -259,7 +267,8 @@ static int decode_namespaces(const Holdfast__Launcher__LaunchPlan *m, unsigned *
                 while (j < ELEMENTSOF(namespaces) && namespaces[j].value != m->unshare[i])
                         j++;
                 if (j == ELEMENTSOF(namespaces))
-                        return invalid(reterr_message, "Unknown namespace %u", (unsigned) m->unshare[i]);
+                        return invalid(reterr_message, "Unknown namespace %u",
+                                       (unsigned) m->unshare[i]);
 
                 unshare |= namespaces[j].flag;
         }
@@ -282,8 +291,8 @@ static int check_paths(const LaunchPlan *p, char **reterr_message) {
 
         for (size_t i = 0; i < ELEMENTSOF(paths); i++)
                 if (paths[i].path[0] != '/')
-                        return invalid(reterr_message, "The path of the %s, '%s', is not absolute", paths[i].what,
-                                       paths[i].path);
+                        return invalid(reterr_message, "The path of the %s, '%s', is not absolute",
+                                       paths[i].what, paths[i].path);
 
         return LAUNCH_PLAN_OK;
 }
@@ -301,7 +310,8 @@ static int decode_message(DecodedPlan *d, char **reterr_message) {
                 .exit_record_path = m->exit_record_path,
                 .log_path = m->log_path,
                 .sandbox_directory = m->sandbox_directory,
-                .working_directory = m->working_directory ? m->working_directory : m->sandbox_directory,
+                .working_directory =
+                                m->working_directory ? m->working_directory : m->sandbox_directory,
                 .uid = m->uid,
                 .gid = m->gid,
                 .groups = m->groups,
@@ -346,7 +356,9 @@ int launch_plan_decode(const void *data, size_t n, LaunchPlan **ret, char **rete
         d->plan.storage = d;
         p = &d->plan;
 
-        d->message = n > LAUNCH_PLAN_MAX_BYTES ? NULL : holdfast__launcher__launch_plan__unpack(NULL, n, data);
+        d->message = n > LAUNCH_PLAN_MAX_BYTES
+                                     ? NULL
+                                     : holdfast__launcher__launch_plan__unpack(NULL, n, data);
         if (!d->message)
                 return invalid(reterr_message, "These %zu bytes are not a launch plan", n);
 
@@ -429,8 +441,8 @@ static int print_rlimits(const LaunchPlan *p, Buffer *b) {
         for (size_t i = 0; i < p->n_rlimits; i++) {
                 int r;
 
-                r = buffer_printf(b, "%-16s%i %" PRIu64 ":%" PRIu64 "\n", "limit", p->rlimits[i].resource,
-                                  p->rlimits[i].soft, p->rlimits[i].hard);
+                r = buffer_printf(b, "%-16s%i %" PRIu64 ":%" PRIu64 "\n", "limit",
+                                  p->rlimits[i].resource, p->rlimits[i].soft, p->rlimits[i].hard);
                 if (r < 0)
                         return r;
         }

@@ -10,7 +10,8 @@
 
 #define LAUNCH_PLAN_VERSION 1
 
-/* Larger ones are refused on both sides; a command line and an environment are at most 2 MiB each on Linux. */
+/* Larger ones are refused on both sides; a command line and an environment are at most 2 MiB
+ * each on Linux. */
 #define LAUNCH_PLAN_MAX_BYTES (16U << 20)
 
 /* Namespaces of its own for the container. */
@@ -23,9 +24,9 @@ enum {
 
 /* A program to run. */
 typedef struct LaunchCommand {
-        const char *file;            /* looked up in the environment's PATH unless it has a '/'; NULL: argv[0] */
+        const char *file;            /* NULL: argv[0]. Without a '/' looked up in its own PATH */
         char *const *argv;           /* NULL-terminated, at least one */
-        char *const *environment;    /* NULL-terminated "NAME=value"; complete, nothing is inherited. NULL: empty */
+        char *const *environment;    /* NULL-terminated "NAME=value", complete; NULL: empty */
         const void *input;           /* its standard input; NULL: /dev/null */
         size_t n_input;
 } LaunchCommand;
@@ -43,9 +44,9 @@ typedef struct LaunchRlimit {
 typedef struct LaunchPlan {
         const char *container_id;
 
-        const char *runtime_directory;   /* <runtime_dir>/containers/<container id>: the launcher makes and removes it */
-        const char *exit_record_path;    /* <work_dir>/meta/exits/<container id>; its directory exists */
-        const char *log_path;            /* the launcher's own messages; NULL: the journal if there is one */
+        const char *runtime_directory;   /* <runtime_dir>/containers/<id>: made and removed by it */
+        const char *exit_record_path;    /* <work_dir>/meta/exits/<id>; the directory exists */
+        const char *log_path;            /* its own messages; NULL: the journal if there is one */
 
         const char *sandbox_directory;   /* exists; stdout and stderr are made in it */
         const char *working_directory;   /* NULL: the sandbox */
@@ -55,11 +56,11 @@ typedef struct LaunchPlan {
         const gid_t *groups;             /* supplementary */
         size_t n_groups;
         mode_t umask;                    /* usually 022 */
-        const LaunchRlimit *rlimits;     /* those not named are the system's defaults, not the agent's */
+        const LaunchRlimit *rlimits;     /* the others are the system's defaults, not the agent's */
         size_t n_rlimits;
         unsigned unshare;                /* LAUNCH_UNSHARE_* */
 
-        const LaunchCommand *fetcher;    /* runs to its end before the command, as its user; or NULL */
+        const LaunchCommand *fetcher;    /* runs to its end before the command; or NULL */
         const LaunchCommand *command;
 
         void *storage;                   /* what a decoded plan points into */

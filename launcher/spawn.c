@@ -8,7 +8,8 @@
  *
  * clone3() is called without CLONE_VM. Sharing memory until exec would save some 80 µs of copied
  * page tables, but the child changes its user on the way, and from then on a stranger's process
- * could be in the same memory as a launcher that is root. The launcher is small, so the copy is, too.
+ * could be in the same memory as a launcher that is root. The launcher is small, so the copy is,
+ * too.
  */
 
 #include <fcntl.h>
@@ -199,8 +200,10 @@ static int decide_user(const LaunchPlan *p, bool *ret_switch) {
         return 0;
 }
 
-/* Starts a program of the plan. On success the child is on its way to exec; on failure there is none. */
-int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace *place, SpawnedChild *ret) {
+/* Starts a program of the plan. On success the child is on its way to exec; on failure there is
+ * none. */
+int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace *place,
+          SpawnedChild *ret) {
         _cleanup_(context_deinit) ChildContext c = {
                 .plan = plan,
                 .command = command,

@@ -25,7 +25,7 @@ typedef struct ChildContext {
         SpawnPlace place;
         Limits limits;
         char **files;            /* NULL-terminated: what to try to execute, in this order; owned */
-        char **script_argv;      /* for /bin/sh, should the file be a script without "#!"; the file goes to [1]; owned */
+        char **script_argv;      /* for a script without "#!", the file goes to [1]; owned */
         int stdin_fd;            /* owned */
         int status_fd;           /* where to report; owned */
         bool join_cgroup;        /* it was not born in its cgroup and has to move */
@@ -41,10 +41,11 @@ typedef struct ChildFailure {
 typedef struct SpawnedChild {
         pid_t pid;
         int pid_fd;              /* owned by the caller */
-        int status_fd;           /* owned by the caller: a ChildFailure, or the end of the file: executed */
+        int status_fd;           /* owned by the caller: a ChildFailure, or at once the end */
 } SpawnedChild;
 
-int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace *place, SpawnedChild *ret);
+int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace *place,
+          SpawnedChild *ret);
 
 /* Runs in the child. */
 _noreturn_ void child_run(ChildContext *c);

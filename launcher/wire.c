@@ -15,7 +15,8 @@
  *       │ ◀────────────────────── Ended ─│   after its record is on disk and nothing is left
  *
  * A new connection takes the place of the one before: a restarted agent must win against its dead
- * predecessor. Both sides pass over what they do not know, so that each may be older than the other.
+ * predecessor. Both sides pass over what they do not know, so that each may be older than the
+ * other.
  */
 
 #include "launcher/wire.h"
@@ -84,11 +85,16 @@ int launcher_request_encode(const LauncherRequest *r, void **ret, size_t *ret_n)
 int launcher_request_decode(const void *data, size_t n, LauncherRequest *ret) {
         Holdfast__Launcher__Request *m;
 
-        m = n > LAUNCHER_MESSAGE_MAX_BYTES ? NULL : holdfast__launcher__request__unpack(NULL, n, data);
+        m = n > LAUNCHER_MESSAGE_MAX_BYTES ? NULL
+                                           : holdfast__launcher__request__unpack(NULL, n, data);
         if (!m)
                 return -EBADMSG;
 
-        *ret = (LauncherRequest) { .serial = m->serial, .kind = LAUNCHER_REQUEST_UNKNOWN, .storage = m };
+        *ret = (LauncherRequest) {
+                .serial = m->serial,
+                .kind = LAUNCHER_REQUEST_UNKNOWN,
+                .storage = m,
+        };
         if (m->go) {
                 ret->kind = LAUNCHER_REQUEST_GO;
                 ret->cgroup = m->go->cgroup;
@@ -184,7 +190,8 @@ static int decode_hello(const Holdfast__Launcher__Event__Hello *m, LauncherEvent
         /* A state of a later launcher cannot be acted on. */
         while (state < ELEMENTSOF(states) && states[state] != m->state)
                 state++;
-        if (state == ELEMENTSOF(states) || strlen(m->boot_id) != sizeof(ret->hello.boot_id) - 1 || m->pid <= 0)
+        if (state == ELEMENTSOF(states) || strlen(m->boot_id) != sizeof(ret->hello.boot_id) - 1 ||
+            m->pid <= 0)
                 return -EBADMSG;
 
         if (m->exit) {
@@ -237,7 +244,8 @@ int launcher_event_decode(const void *data, size_t n, LauncherEvent *ret) {
         Holdfast__Launcher__Event *m;
         int r;
 
-        m = n > LAUNCHER_MESSAGE_MAX_BYTES ? NULL : holdfast__launcher__event__unpack(NULL, n, data);
+        m = n > LAUNCHER_MESSAGE_MAX_BYTES ? NULL
+                                           : holdfast__launcher__event__unpack(NULL, n, data);
         if (!m)
                 return -EBADMSG;
 

@@ -17,8 +17,8 @@
 #define LAUNCHER_MESSAGE_MAX_BYTES (64U << 10)
 
 /*
- * SIGTERM to a launcher means that its scope is being stopped. So long its container may take to end
- * by itself; then it is killed, and whoever stops the scope must wait a little longer still.
+ * SIGTERM to a launcher means that its scope is being stopped. So long its container may take to
+ * end by itself; then it is killed, and whoever stops the scope must wait a little longer still.
  */
 #define LAUNCHER_STOP_GRACE_USEC (20 * USEC_PER_SEC)
 
@@ -77,14 +77,15 @@ typedef struct LauncherEvent {
         pid_t pid;                       /* STARTED */
         uint64_t start_time_ticks;
         ExitRecord exit;                 /* ENDED, and what hello.exit points at */
-        bool recorded;                   /* ENDED: safe on disk; false: the launcher keeps it and tries again */
+        bool recorded;                   /* ENDED: safe on disk; else kept, and tried again */
         bool left_behind;                /* ENDED: something could not be killed in time */
         uint32_t serial;                 /* REPLY */
         int error;                       /* REPLY: positive errno, 0: accepted */
         void *storage;
 } LauncherEvent;
 
-/* Encoders give a malloc'ed message. Decoders return -EBADMSG for what is none; deinit what they filled. */
+/* Encoders give a malloc'ed message. Decoders return -EBADMSG for what is none; deinit what they
+ * filled. */
 int launcher_request_encode(const LauncherRequest *r, void **ret, size_t *ret_n);
 int launcher_request_decode(const void *data, size_t n, LauncherRequest *ret);
 void launcher_request_deinit(LauncherRequest *r);

@@ -26,7 +26,8 @@ int fd_close(int fd) {
         if (fd >= 0) {
                 int saved_errno = errno;
 
-                /* Linux has released the descriptor whatever close() says, so there is nothing to retry. */
+                /* Linux has released the descriptor whatever close() says, so there is nothing
+                 * to retry. */
                 (void) close(fd);
                 errno = saved_errno;
         }
@@ -203,7 +204,8 @@ int fd_send(int socket_fd, const void *data, size_t n, const int *fds, size_t n_
         return (size_t) k == n ? 0 : -EIO;
 }
 
-/* Takes the descriptors out of a received message; closes those beyond max_fds. Returns whether all fitted. */
+/* Takes the descriptors out of a received message; closes those beyond max_fds. Returns whether
+ * all fitted. */
 static bool fd_take_rights(struct msghdr *m, int *ret_fds, size_t max_fds, size_t *ret_n_fds) {
         size_t n_fds = 0;
         bool fitted = true;
@@ -230,11 +232,12 @@ static bool fd_take_rights(struct msghdr *m, int *ret_fds, size_t max_fds, size_
 }
 
 /*
- * Receives one message and up to max_fds descriptors (ret_fds and ret_n_fds may be NULL when that is
- * 0), which become the caller's. Returns the number of bytes, 0 at the end; -EMSGSIZE when bytes or
- * descriptors didn't fit, and then none of them are kept; -EAGAIN as recv().
+ * Receives one message and up to max_fds descriptors (ret_fds and ret_n_fds may be NULL when that
+ * is 0), which become the caller's. Returns the number of bytes, 0 at the end; -EMSGSIZE when bytes
+ * or descriptors didn't fit, and then none of them are kept; -EAGAIN as recv().
  */
-ssize_t fd_recv(int socket_fd, void *data, size_t n, int *ret_fds, size_t max_fds, size_t *ret_n_fds) {
+ssize_t fd_recv(int socket_fd, void *data, size_t n, int *ret_fds, size_t max_fds,
+                size_t *ret_n_fds) {
         union {
                 struct cmsghdr header;
                 char space[CMSG_SPACE(sizeof(int) * FDS_PER_MESSAGE_MAX)];

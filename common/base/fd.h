@@ -25,4 +25,5 @@ int fd_memfd_sealed(const char *name, const void *data, size_t n);
 int fd_memfd_read(int fd, size_t max_bytes, void **ret, size_t *ret_n);
 
 int fd_send(int socket_fd, const void *data, size_t n, const int *fds, size_t n_fds);
-ssize_t fd_recv(int socket_fd, void *data, size_t n, int *ret_fds, size_t max_fds, size_t *ret_n_fds);
+ssize_t fd_recv(int socket_fd, void *data, size_t n, int *ret_fds, size_t max_fds,
+                size_t *ret_n_fds);

@@ -17,7 +17,8 @@
 #include "common/base/fd.h"
 #include "common/base/file.h"
 
-/* Below this many levels a directory is moved up before it is emptied, so that no tree takes all descriptors. */
+/* Below this many levels a directory is moved up before it is emptied, so that no tree takes all
+ * descriptors. */
 #define REMOVE_DEPTH_MAX 32
 
 static int nofollow(int dir_fd) {
@@ -26,7 +27,8 @@ static int nofollow(int dir_fd) {
 
 /*
  * Reads a whole file, of the kernel or of ours, with a NUL after the last byte that *ret_n doesn't
- * count (ret_n may be NULL). Returns 0; -EFBIG when there are more than max_bytes; a negative errno.
+ * count (ret_n may be NULL). Returns 0; -EFBIG when there are more than max_bytes; a negative
+ * errno.
  */
 int file_read_at(int dir_fd, const char *path, size_t max_bytes, char **ret, size_t *ret_n) {
         _cleanup_free_ char *data = NULL;
@@ -84,7 +86,8 @@ int file_write_at(int dir_fd, const char *path, const char *text) {
         return (size_t) k == n ? 0 : -EIO;
 }
 
-/* Opens the directory that holds the last component of `path`, and points *ret_name at that component. */
+/* Opens the directory that holds the last component of `path`, and points *ret_name at that
+ * component. */
 static int file_open_parent(int dir_fd, const char *path, const char **ret_name) {
         _cleanup_free_ char *parent = NULL;
         const char *slash = strrchr(path, '/');
@@ -104,7 +107,8 @@ static int file_open_parent(int dir_fd, const char *path, const char **ret_name)
         return fd;
 }
 
-static int file_write_synced(int dir_fd, const char *name, const void *data, size_t n, mode_t mode) {
+static int file_write_synced(int dir_fd, const char *name, const void *data, size_t n,
+                             mode_t mode) {
         _cleanup_fd_ int fd = -EBADF;
         int r;
 
@@ -138,7 +142,8 @@ int file_replace_at(int dir_fd, const char *path, const void *data, size_t n, mo
         if (parent_fd < 0)
                 return parent_fd;
 
-        /* There is one writer to each such file, so what has this name is left over from a crash of ours. */
+        /* There is one writer to each such file, so what has this name is left over from a crash
+         * of ours. */
         k = snprintf(temporary, sizeof(temporary), ".%.200s.new", name);
         assert(k > 0 && (size_t) k < sizeof(temporary));
         (void) unlinkat(parent_fd, temporary, 0);
@@ -279,7 +284,8 @@ static int remove_dir(TreeRemoval *t, int dir_fd, const char *name, unsigned dep
         if (depth == 0)
                 t->top_fd = fd;
 
-        /* Again until a pass finds nothing: directories from far below arrive in the top one meanwhile. */
+        /* Again until a pass finds nothing: directories from far below arrive in the top one
+         * meanwhile. */
         do {
                 rewinddir(d);
                 r = remove_entries(t, d, depth, &any);
@@ -293,9 +299,9 @@ static int remove_dir(TreeRemoval *t, int dir_fd, const char *name, unsigned dep
 }
 
 /*
- * Removes a file, or a directory with all that is in it. Symbolic links are removed, never followed;
- * mount points stop it with -EBUSY; any depth is fine. Something that isn't there is success. It
- * goes through strangers' trees at their size: not for the loop of a daemon.
+ * Removes a file, or a directory with all that is in it. Symbolic links are removed, never
+ * followed; mount points stop it with -EBUSY; any depth is fine. Something that isn't there is
+ * success. It goes through strangers' trees at their size: not for the loop of a daemon.
  */
 int file_remove_tree_at(int dir_fd, const char *name) {
         TreeRemoval t = { .top_fd = -EBADF };

@@ -73,8 +73,8 @@ static int exit_status_from_siginfo(const siginfo_t *si) {
 }
 
 /*
- * Collects a child that has ended, without waiting. Returns 0 and its status; -EAGAIN while it runs;
- * -ECHILD when it is not a child of ours, or somebody has collected it before.
+ * Collects a child that has ended, without waiting. Returns 0 and its status; -EAGAIN while it
+ * runs; -ECHILD when it is not a child of ours, or somebody has collected it before.
  */
 int process_pidfd_reap(int pid_fd, ExitStatus *ret) {
         siginfo_t si = {};
@@ -88,13 +88,15 @@ int process_pidfd_reap(int pid_fd, ExitStatus *ret) {
         return 0;
 }
 
+/* Zombies count until they are reaped. */
 bool process_has_children(void) {
         siginfo_t si;
 
         return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) >= 0 || errno != ECHILD;
 }
 
-/* When a process started, in clock ticks since boot: with the boot id and the pid it names one process for ever. */
+/* When a process started, in clock ticks since boot: with the boot id and the pid it names one
+ * process for ever. */
 int process_start_time(pid_t pid, uint64_t *ret_ticks) {
         _cleanup_free_ char *text = NULL;
         char path[64];
@@ -106,13 +108,16 @@ int process_start_time(pid_t pid, uint64_t *ret_ticks) {
         if (r < 0)
                 return r == -ENOENT ? -ESRCH : r;
 
-        /* The name stands in parentheses and may hold any character, these too: the last one ends it. */
+        /* The name stands in parentheses and may hold any character, these too: the last one
+         * ends it. */
         p = strrchr(text, ')');
         if (!p)
                 return -EBADMSG;
 
         /* The 22nd field; the name was the second. */
-        if (sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+        if (sscanf(p + 1,
+                   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+                   "%" SCNu64,
                    ret_ticks) != 1)
                 return -EBADMSG;
 
@@ -138,11 +143,13 @@ int process_boot_id(char ret[static 37]) {
 
 /*
  * Gives every signal its default disposition and unblocks all. Makes system calls only, so that it
- * may run between clone and exec; and makes them directly, because the libc refuses to touch the two
- * signals it keeps for itself, which a stranger above us may have ignored or blocked all the same.
+ * may run between clone and exec; and makes them directly, because the libc refuses to touch the
+ * two signals it keeps for itself, which a stranger above us may have ignored or blocked all the
+ * same.
  */
 int process_reset_signals(void) {
-        /* Larger than any architecture's struct sigaction; zeros say SIG_DFL, no flags, empty mask. */
+        /* Larger than any architecture's struct sigaction; zeros say SIG_DFL, no flags, empty
+         * mask. */
         static const uint64_t zeros[8];
 
         for (int i = 1; i <= 64; i++)

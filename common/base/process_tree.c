@@ -4,8 +4,8 @@
  * Process trees
  *
  * Where a container has no cgroup, what belongs to it is what descends from its launcher. The
- * launcher is a subreaper: a process whose parent dies becomes the launcher's child, so that nothing
- * leaves the tree by forking twice or by starting a session.
+ * launcher is a subreaper: a process whose parent dies becomes the launcher's child, so that
+ * nothing leaves the tree by forking twice or by starting a session.
  *
  * /proc is not a snapshot. A process may fork while we look, so killing stops everything first,
  * looks again until nobody new appears, and only then kills: what is stopped cannot fork. And a pid
@@ -46,10 +46,12 @@ static int read_process(int proc_fd, pid_t pid, ProcessInfo *ret) {
         if (r < 0)
                 return r == -ENOENT ? -ESRCH : r;
 
-        /* After the name, which may itself hold parentheses: state, parent, … and start time as the 22nd field. */
+        /* After the name, which may itself hold parentheses: state, parent, … and start time as
+         * the 22nd field. */
         rest = strrchr(text, ')');
         if (!rest || sscanf(rest + 1,
-                            " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+                            " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+                            "%*d %*d %" SCNu64,
                             &state, &p.parent_pid, &p.start_time_ticks) != 3)
                 return -EBADMSG;
 
@@ -120,7 +122,8 @@ static const ProcessInfo *find(const ProcessTree *t, pid_t pid) {
         return bsearch(&key, t->processes, t->n_processes, sizeof(key), compare_pids);
 }
 
-/* Marks what descends from the root, pass by pass: most children have a higher pid than their parent. */
+/* Marks what descends from the root, pass by pass: most children have a higher pid than their
+ * parent. */
 static void mark_members(ProcessTree *t, pid_t root_pid) {
         bool again = true;
 
@@ -188,7 +191,8 @@ size_t process_tree_signal(const ProcessTree *t, int signal_number) {
         size_t n = 0;
 
         for (size_t i = 0; i < t->n_processes; i++)
-                if (!t->processes[i].is_zombie && signal_process(&t->processes[i], signal_number) >= 0)
+                if (!t->processes[i].is_zombie &&
+                    signal_process(&t->processes[i], signal_number) >= 0)
                         n++;
 
         return n;

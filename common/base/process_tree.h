@@ -12,7 +12,7 @@ typedef struct ProcessInfo {
         pid_t parent_pid;
         uint64_t start_time_ticks;
         bool is_zombie;
-        bool is_member;        /* a descendant of the root; the others are dropped before anyone sees them */
+        bool is_member;        /* a descendant of the root; the others are dropped in the end */
 } ProcessInfo;
 
 typedef struct ProcessTree {

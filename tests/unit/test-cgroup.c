@@ -67,7 +67,8 @@ static void test_the_hierarchy_is_found_wherever_it_is_mounted(void **state) {
         const Dir *d = *state;
 
         assert_int_equal(mkdirat(d->fd, "self", 0755), 0);
-        assert_mount(d, "22 1 0:20 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw\n", "/sys/fs/cgroup");
+        assert_mount(d, "22 1 0:20 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw\n",
+                     "/sys/fs/cgroup");
         assert_mount(d,
                      "22 1 0:20 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
                      "23 22 0:21 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
@@ -161,7 +162,8 @@ static void test_removing_takes_children_first_and_stops_at_what_is_busy(void **
 static void test_signals_do_not_go_to_odd_pids(void **state) {
         const Dir *d = *state;
 
-        /* 0 is somebody outside of our pid namespace, 1 nobody we may kill; the rest is no number. */
+        /* 0 is somebody outside of our pid namespace, 1 nobody we may kill; the rest is no
+         * number. */
         assert_int_equal(mkdirat(d->fd, "child", 0755), 0);
         put(d, "cgroup.procs", "0\n1\n-1\nx\n99999999999\n");
         put(d, "child/cgroup.procs", "0\n");

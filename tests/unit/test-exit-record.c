@@ -137,7 +137,9 @@ static void test_a_missing_record_is_missing(void **state) {
         ExitRecord read;
 
         assert_int_equal(exit_record_read(d->fd, "c1", &read), -ENOENT);
-        assert_int_equal(exit_record_write(d->fd, "no/c1", &(ExitRecord) { .container_id = (char *) "c1", .boot_id = BOOT_ID }),
+        assert_int_equal(exit_record_write(d->fd, "no/c1",
+                                           &(ExitRecord) { .container_id = (char *) "c1",
+                                                           .boot_id = BOOT_ID }),
                          -ENOENT);
 }
 

@@ -72,7 +72,8 @@ static void test_without_pid_1_they_are_the_kernels(void **state) {
 }
 
 static void test_the_plan_wins(void **state) {
-        static const LaunchRlimit rlimits[] = { { RLIMIT_NPROC, 10, 20 }, { RLIMIT_NOFILE, 30, 40 } };
+        static const LaunchRlimit rlimits[] = { { RLIMIT_NPROC, 10, 20 },
+                                                { RLIMIT_NOFILE, 30, 40 } };
         char path[] = "/tmp/test-limits-XXXXXX";
         _cleanup_fd_ int fd = open_proc(path, pid1_limits);
         Limits l;

@@ -54,12 +54,14 @@ static void on_hello(LauncherLink *l, const LauncherHello *hello, void *userdata
         hear(f, 'h');
 }
 
-static void on_started(LauncherLink *l _unused_, pid_t pid, uint64_t start_time_ticks, void *userdata) {
+static void on_started(LauncherLink *l _unused_, pid_t pid, uint64_t start_time_ticks,
+                       void *userdata) {
         assert_true(pid > 0 && start_time_ticks > 0);
         hear(userdata, 's');
 }
 
-static void on_failed(LauncherLink *l _unused_, const ExitRecord *record, bool recorded, void *userdata) {
+static void on_failed(LauncherLink *l _unused_, const ExitRecord *record, bool recorded,
+                      void *userdata) {
         Fixture *f = userdata;
 
         snprintf(f->message, sizeof(f->message), "%s", record->message ? record->message : "");
@@ -67,7 +69,8 @@ static void on_failed(LauncherLink *l _unused_, const ExitRecord *record, bool r
         hear(f, 'f');
 }
 
-static void on_exited(LauncherLink *l _unused_, const ExitRecord *record, bool recorded, bool left_behind, void *userdata) {
+static void on_exited(LauncherLink *l _unused_, const ExitRecord *record, bool recorded,
+                      bool left_behind, void *userdata) {
         Fixture *f = userdata;
 
         assert_true(record->status.known);
@@ -113,7 +116,8 @@ static int setup(void **state) {
         if (!mkdtemp(f->path) || sd_event_new(&f->event) < 0)
                 return -1;
 
-        snprintf(f->launcher, sizeof(f->launcher), "%s/holdfast-launcher", builddir ? builddir : ".");
+        snprintf(f->launcher, sizeof(f->launcher), "%s/holdfast-launcher",
+                 builddir ? builddir : ".");
         snprintf(f->runtime, sizeof(f->runtime), "%s/run/c1", f->path);
         snprintf(f->record, sizeof(f->record), "%s/record", f->path);
         snprintf(f->sandbox, sizeof(f->sandbox), "%s/sandbox", f->path);
@@ -158,7 +162,8 @@ static void spawn(Fixture *f) {
         if (access(f->launcher, X_OK) < 0)
                 skip();
 
-        assert_int_equal(launcher_link_spawn(f->event, f->launcher, &f->plan, &ops, f, &f->link), 0);
+        assert_int_equal(launcher_link_spawn(f->event, f->launcher, &f->plan, &ops, f, &f->link),
+                         0);
         run_until(f, "h");
         assert_int_equal(f->state, LAUNCHER_WAITING);
 }
@@ -201,7 +206,8 @@ static void test_a_failure_is_heard_with_its_reason(void **state) {
         spawn(f);
         go(f);
         run_until(f, "hfg");
-        assert_string_equal(f->message, "Failed to execute '/no/such/program': No such file or directory");
+        assert_string_equal(f->message,
+                            "Failed to execute '/no/such/program': No such file or directory");
 }
 
 static void test_a_link_that_is_freed_before_go_leaves_nothing(void **state) {
@@ -255,7 +261,8 @@ static void test_a_dead_launchers_socket_refuses(void **state) {
         run_until(f, "hsg");
         assert_int_equal(launcher_link_go(f->link, NULL), -ENOTCONN);
         f->link = launcher_link_free(f->link);
-        assert_int_equal(launcher_link_connect(f->event, f->runtime, &ops, f, &f->link), -ECONNREFUSED);
+        assert_int_equal(launcher_link_connect(f->event, f->runtime, &ops, f, &f->link),
+                         -ECONNREFUSED);
         assert_int_equal(access(f->record, F_OK), -1);
 }
 
@@ -274,7 +281,9 @@ static void test_an_unrecorded_end_is_let_go_by_the_agent(void **state) {
 static void test_a_missing_launcher_is_an_error_at_once(void **state) {
         Fixture *f = *state;
 
-        assert_int_equal(launcher_link_spawn(f->event, "/no/such/launcher", &f->plan, &ops, f, &f->link), -ENOENT);
+        assert_int_equal(launcher_link_spawn(f->event, "/no/such/launcher", &f->plan, &ops, f,
+                                             &f->link),
+                         -ENOENT);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -30,8 +30,8 @@ static void copy(char *to, size_t n, const char *text) {
         snprintf(to, n, "%s", text ? text : "");
 }
 
-static void on_placed(const char *container_id, int error, const char *message, const PlacementResult *result,
-                      void *userdata) {
+static void on_placed(const char *container_id, int error, const char *message,
+                      const PlacementResult *result, void *userdata) {
         Result *r = userdata;
 
         assert_non_null(container_id);
@@ -104,7 +104,8 @@ static Placement *make_subtree(sd_event *event, char name[static 64]) {
 }
 
 static void remove_root(const char *name) {
-        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), mount_fd = -EBADF;
+        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                         mount_fd = -EBADF;
         char trimmed[64];
 
         mount_fd = cgroup_open_mount(proc_fd);
@@ -114,7 +115,8 @@ static void remove_root(const char *name) {
 }
 
 static bool exists(const char *cgroup) {
-        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), mount_fd = -EBADF, fd = -EBADF;
+        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                         mount_fd = -EBADF, fd = -EBADF;
 
         mount_fd = cgroup_open_mount(proc_fd);
         assert_true(mount_fd >= 0);
@@ -176,7 +178,8 @@ static void test_a_subtree_gives_each_container_a_directory_and_takes_it_back(vo
 static void test_killing_empties_a_container_and_removes_it(void **state) {
         _cleanup_(placement_freep) Placement *p = NULL;
         char name[64], path[1024], pid_text[16];
-        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), mount_fd = -EBADF;
+        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                         mount_fd = -EBADF;
         pid_t pid;
         Result r = {};
 
@@ -192,14 +195,18 @@ static void test_killing_empties_a_container_and_removes_it(void **state) {
         snprintf(pid_text, sizeof(pid_text), "%i", pid);
         assert_int_equal(file_write_at(mount_fd, path, pid_text), 0);
 
-        assert_int_equal(placement_kill(p, "c1", &(PlacementResult) { .cgroup = r.cgroup }, on_emptied, &r), 0);
+        assert_int_equal(placement_kill(p, "c1", &(PlacementResult) { .cgroup = r.cgroup },
+                                        on_emptied, &r),
+                         0);
         wait_for(*state, &r, 2);
         assert_int_equal(r.error, 0);
         assert_false(exists(r.cgroup));
         end_sleeper(pid);
 
         /* What is not there is empty. */
-        assert_int_equal(placement_kill(p, "c1", &(PlacementResult) { .cgroup = r.cgroup }, on_emptied, &r), 0);
+        assert_int_equal(placement_kill(p, "c1", &(PlacementResult) { .cgroup = r.cgroup },
+                                        on_emptied, &r),
+                         0);
         wait_for(*state, &r, 3);
         assert_int_equal(r.error, 0);
         remove_root(name);
@@ -218,7 +225,8 @@ static Placement *make_systemd(sd_event *event) {
         const PlacementSystemdConfig config = {};
         Placement *p;
 
-        if (access("/run/systemd/system", F_OK) < 0 || placement_new_systemd(event, &config, &p) < 0)
+        if (access("/run/systemd/system", F_OK) < 0 ||
+            placement_new_systemd(event, &config, &p) < 0)
                 skip();
 
         return p;
@@ -231,7 +239,8 @@ static void test_systemd_gives_each_container_a_scope(void **state) {
 
         p = make_systemd(*state);
         pid = start_sleeper();
-        assert_int_equal(placement_place(p, "c1-a", "a task of a framework", pid, on_placed, &r), 0);
+        assert_int_equal(placement_place(p, "c1-a", "a task of a framework", pid, on_placed, &r),
+                         0);
         wait_for(*state, &r, 1);
         if (r.error < 0)
                 print_message("%s\n", r.message);
@@ -241,7 +250,9 @@ static void test_systemd_gives_each_container_a_scope(void **state) {
         assert_int_equal(strlen(r.invocation_id), 32);
         assert_true(exists(r.cgroup));
 
-        assert_int_equal(placement_kill(p, "c1-a", &(PlacementResult) { .cgroup = r.cgroup }, on_emptied, &r), 0);
+        assert_int_equal(placement_kill(p, "c1-a", &(PlacementResult) { .cgroup = r.cgroup },
+                                        on_emptied, &r),
+                         0);
         wait_for(*state, &r, 2);
         assert_int_equal(r.error, 0);
         end_sleeper(pid);

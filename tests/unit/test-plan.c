@@ -13,8 +13,11 @@
 static char *const argv[] = { (char *) "sh", (char *) "-c", (char *) "exit 7", NULL };
 static char *const environment[] = { (char *) "A=1", (char *) "EMPTY=", NULL };
 static const gid_t groups[] = { 4, 24 };
-static const LaunchRlimit rlimits[] = { { RLIMIT_CORE, 0, RLIM_INFINITY }, { RLIMIT_NOFILE, 10, 20 } };
-static const LaunchCommand command = { .file = "/bin/sh", .argv = argv, .environment = environment };
+static const LaunchRlimit rlimits[] = { { RLIMIT_CORE, 0, RLIM_INFINITY },
+                                        { RLIMIT_NOFILE, 10, 20 } };
+static const LaunchCommand command = { .file = "/bin/sh",
+                                       .argv = argv,
+                                       .environment = environment };
 static const LaunchCommand fetcher = { .argv = argv, .input = "a\0b", .n_input = 3 };
 
 static LaunchPlan make_plan(void) {
@@ -104,7 +107,9 @@ static void test_what_cannot_be_done_is_refused_with_a_reason(void **state) {
         assert_invalid(&p, "no arguments");
 
         p = make_plan();
-        p.command = &(LaunchCommand) { .file = "/bin/sh", .argv = argv, .environment = bad_environment };
+        p.command = &(LaunchCommand) { .file = "/bin/sh",
+                                       .argv = argv,
+                                       .environment = bad_environment };
         assert_invalid(&p, "NOVALUE");
 
         p = make_plan();
@@ -156,7 +161,9 @@ static void test_no_truncated_plan_is_taken_for_a_plan(void **state) {
 }
 
 static void test_a_plan_larger_than_any_command_line_is_refused(void **state) {
-        const LaunchCommand large = { .argv = argv, .input = calloc(1, LAUNCH_PLAN_MAX_BYTES), .n_input = LAUNCH_PLAN_MAX_BYTES };
+        const LaunchCommand large = { .argv = argv,
+                                      .input = calloc(1, LAUNCH_PLAN_MAX_BYTES),
+                                      .n_input = LAUNCH_PLAN_MAX_BYTES };
         LaunchPlan p = make_plan();
         void *data;
         size_t n;

@@ -24,7 +24,8 @@ static void put_stat(int proc_fd, int pid, const char *name, char state, int par
         snprintf(path, sizeof(path), "%i", pid);
         assert_int_equal(mkdirat(proc_fd, path, 0755), 0);
         snprintf(path, sizeof(path), "%i/stat", pid);
-        n = snprintf(text, sizeof(text), "%i (%s) %c %i 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %i 1000 20 1\n", pid,
+        n = snprintf(text, sizeof(text),
+                     "%i (%s) %c %i 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %i 1000 20 1\n", pid,
                      name, state, parent, pid * 100);
         assert_int_equal(file_replace_at(proc_fd, path, text, (size_t) n, 0644), 0);
 }
@@ -42,7 +43,7 @@ static void test_descendants_are_found_whatever_their_names_and_order(void **sta
         put_stat(fd, 50, "root", 'S', 1);
         put_stat(fd, 60, ") Z 1 (", 'S', 50);
         put_stat(fd, 70, "stranger", 'S', 1);
-        put_stat(fd, 40, "grandchild", 'S', 60);     /* a lower pid than its parent: the numbers wrapped */
+        put_stat(fd, 40, "grandchild", 'S', 60);     /* lower than its parent's: pids wrap */
         put_stat(fd, 30, "great grandchild", 'Z', 40);
         put_stat(fd, 80, "orphan", 'S', 999);
         assert_int_equal(mkdirat(fd, "90", 0755), 0);    /* ended while we looked */
@@ -58,7 +59,8 @@ static void test_descendants_are_found_whatever_their_names_and_order(void **sta
         assert_int_equal(file_remove_tree_at(AT_FDCWD, path), 0);
 }
 
-/* Eight processes in four generations, half of them in sessions of their own, all deaf to SIGTERM. */
+/* Eight processes in four generations, half of them in sessions of their own, all deaf to
+ * SIGTERM. */
 static void make_family(void) {
         pid_t pid = fork();
 

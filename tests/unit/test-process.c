@@ -26,7 +26,8 @@ static void test_statuses_are_described_as_frameworks_know_them(void **state) {
         assert_description(0, "exited with status 0");
         assert_description(127 << 8, "exited with status 127");
         assert_description(SIGKILL, "terminated with signal Killed");
-        assert_description(SIGSEGV | 0x80, "terminated with signal Segmentation fault (core dumped)");
+        assert_description(SIGSEGV | 0x80,
+                           "terminated with signal Segmentation fault (core dumped)");
         assert_description(40, "terminated with signal 40");
         assert_string_equal(unknown, "ended with unknown status");
 }
@@ -75,7 +76,11 @@ static void wait_readable(int fd) {
 static void test_a_pidfd_reaps_the_same_status_as_wait(void **state) {
         static const struct {
                 int exit_code, own_signal, wait_status;
-        } cases[] = { { 0, 0, 0 }, { 7, 0, 7 << 8 }, { 255, 0, 255 << 8 }, { 0, SIGTERM, SIGTERM }, { 0, SIGKILL, SIGKILL } };
+        } cases[] = { { 0, 0, 0 },
+                      { 7, 0, 7 << 8 },
+                      { 255, 0, 255 << 8 },
+                      { 0, SIGTERM, SIGTERM },
+                      { 0, SIGKILL, SIGKILL } };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -83,7 +88,8 @@ static void test_a_pidfd_reaps_the_same_status_as_wait(void **state) {
                 ExitStatus s = EXIT_STATUS_UNKNOWN;
                 int hold_fd;
 
-                pid_fd = process_pidfd_open(make_child(&hold_fd, cases[i].exit_code, cases[i].own_signal));
+                pid_fd = process_pidfd_open(
+                                make_child(&hold_fd, cases[i].exit_code, cases[i].own_signal));
                 assert_true(pid_fd >= 0);
                 assert_int_equal(process_pidfd_reap(pid_fd, &s), -EAGAIN);
                 hold_fd = fd_close(hold_fd);

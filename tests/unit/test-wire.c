@@ -33,7 +33,10 @@ static void test_requests_come_across(void **state) {
         LauncherRequest r;
 
         (void) state;
-        request_round_trip(&(LauncherRequest) { .serial = 1, .kind = LAUNCHER_REQUEST_GO, .cgroup = "/a/b" }, &r);
+        request_round_trip(&(LauncherRequest) { .serial = 1,
+                                                .kind = LAUNCHER_REQUEST_GO,
+                                                .cgroup = "/a/b" },
+                           &r);
         assert_string_equal(r.cgroup, "/a/b");
         launcher_request_deinit(&r);
 
@@ -41,17 +44,22 @@ static void test_requests_come_across(void **state) {
         assert_null(r.cgroup);
         launcher_request_deinit(&r);
 
-        request_round_trip(&(LauncherRequest) { .serial = 3, .kind = LAUNCHER_REQUEST_KILL, .signal_number = 15,
-                                                .main_only = true }, &r);
+        request_round_trip(&(LauncherRequest) { .serial = 3,
+                                                .kind = LAUNCHER_REQUEST_KILL,
+                                                .signal_number = 15,
+                                                .main_only = true },
+                           &r);
         assert_int_equal(r.signal_number, 15);
         assert_true(r.main_only);
         launcher_request_deinit(&r);
 
         request_round_trip(&(LauncherRequest) { .serial = 4, .kind = LAUNCHER_REQUEST_STATUS }, &r);
         launcher_request_deinit(&r);
-        request_round_trip(&(LauncherRequest) { .serial = 5, .kind = LAUNCHER_REQUEST_RELEASE }, &r);
+        request_round_trip(&(LauncherRequest) { .serial = 5, .kind = LAUNCHER_REQUEST_RELEASE },
+                           &r);
         launcher_request_deinit(&r);
-        request_round_trip(&(LauncherRequest) { .serial = 6, .kind = LAUNCHER_REQUEST_UNKNOWN }, &r);
+        request_round_trip(&(LauncherRequest) { .serial = 6, .kind = LAUNCHER_REQUEST_UNKNOWN },
+                           &r);
         launcher_request_deinit(&r);
 }
 
@@ -64,8 +72,15 @@ static void test_events_come_across(void **state) {
         };
         LauncherEvent e, hello = {
                 .kind = LAUNCHER_EVENT_HELLO,
-                .hello = { .version = 1, .container_id = "c1", .boot_id = BOOT_ID, .pid = 77, .start_time_ticks = 88,
-                           .state = LAUNCHER_ENDED, .main_pid = 99, .cgroup = "/a", .exit = &record,
+                .hello = { .version = 1,
+                           .container_id = "c1",
+                           .boot_id = BOOT_ID,
+                           .pid = 77,
+                           .start_time_ticks = 88,
+                           .state = LAUNCHER_ENDED,
+                           .main_pid = 99,
+                           .cgroup = "/a",
+                           .exit = &record,
                            .exit_recorded = true },
         };
 
@@ -80,24 +95,34 @@ static void test_events_come_across(void **state) {
         assert_int_equal(e.hello.exit->status.wait_status, 9);
         launcher_event_deinit(&e);
 
-        hello.hello = (LauncherHello) { .version = 1, .container_id = "c1", .boot_id = BOOT_ID, .pid = 77 };
+        hello.hello = (LauncherHello) {
+                .version = 1, .container_id = "c1", .boot_id = BOOT_ID, .pid = 77
+        };
         event_round_trip(&hello, &e);
         assert_int_equal(e.hello.state, LAUNCHER_WAITING);
         assert_int_equal(e.hello.main_pid, 0);
         assert_null(e.hello.exit);
         launcher_event_deinit(&e);
 
-        event_round_trip(&(LauncherEvent) { .kind = LAUNCHER_EVENT_STARTED, .pid = 5, .start_time_ticks = 6 }, &e);
+        event_round_trip(&(LauncherEvent) { .kind = LAUNCHER_EVENT_STARTED,
+                                            .pid = 5,
+                                            .start_time_ticks = 6 },
+                         &e);
         assert_int_equal(e.pid, 5);
         launcher_event_deinit(&e);
 
-        event_round_trip(&(LauncherEvent) { .kind = LAUNCHER_EVENT_ENDED, .exit = record, .left_behind = true }, &e);
+        event_round_trip(&(LauncherEvent) { .kind = LAUNCHER_EVENT_ENDED,
+                                            .exit = record,
+                                            .left_behind = true },
+                         &e);
         assert_string_equal(e.exit.container_id, "c1");
         assert_false(e.recorded);
         assert_true(e.left_behind);
         launcher_event_deinit(&e);
 
-        event_round_trip(&(LauncherEvent) { .kind = LAUNCHER_EVENT_REPLY, .serial = 3, .error = 22 }, &e);
+        event_round_trip(
+                        &(LauncherEvent) { .kind = LAUNCHER_EVENT_REPLY, .serial = 3, .error = 22 },
+                        &e);
         assert_int_equal(e.serial, 3);
         assert_int_equal(e.error, 22);
         launcher_event_deinit(&e);
@@ -105,7 +130,8 @@ static void test_events_come_across(void **state) {
 
 static void test_a_later_version_is_passed_over(void **state) {
         /* Field 99, a varint; and a request of that kind. */
-        static const uint8_t event[] = { 0x98, 0x06, 0x01 }, request[] = { 0x08, 0x07, 0x98, 0x06, 0x01 };
+        static const uint8_t event[] = { 0x98, 0x06, 0x01 },
+                             request[] = { 0x08, 0x07, 0x98, 0x06, 0x01 };
         LauncherRequest r;
         LauncherEvent e;
 
@@ -121,9 +147,11 @@ static void test_a_later_version_is_passed_over(void **state) {
 
 static void test_what_is_no_message_is_refused(void **state) {
         /* A hello in a state that isn't known here cannot be acted on. */
-        static const uint8_t odd_state[] = { 0x0a, 0x30, 0x08, 0x01, 0x12, 0x01, 'c', 0x1a, 36, '0', '1', '2', '3', '4', '5',
-                                             '6', '7', '-', '0', '1', '2', '3', '-', '0', '1', '2', '3', '-', '0', '1',
-                                             '2', '3', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b',
+        static const uint8_t odd_state[] = { 0x0a, 0x30, 0x08, 0x01, 0x12, 0x01, 'c', 0x1a, 36,
+                                             '0',  '1',  '2',  '3',  '4',  '5',  '6', '7',  '-',
+                                             '0',  '1',  '2',  '3',  '-',  '0',  '1', '2',  '3',
+                                             '-',  '0',  '1',  '2',  '3',  '-',  '0', '1',  '2',
+                                             '3',  '4',  '5',  '6',  '7',  '8',  '9', 'a',  'b',
                                              0x20, 0x01, 0x28, 0x01, 0x30, 0x63 };
         LauncherRequest r;
         LauncherEvent e;
