@@ -104,8 +104,9 @@ def test_stopping_a_scope_ends_its_task_and_is_told():
     with Host() as host, Scheduler(host.master_addr) as s:
         scope, _ = start_task(host, s)
         systemctl("stop", scope)
+        # Killed or failed: the executor may get its word in before it is killed too.
         status = s.wait_terminal("steady")
-        equal(status["state"], "TASK_FAILED", "state")
+        check(status["state"] in ("TASK_FAILED", "TASK_KILLED"), "state is %s" % status["state"])
         host.check_no_containers()
 
 
