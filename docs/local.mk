@@ -10,7 +10,7 @@ EXTRA_DIST += \
         docs/decisions/006-systemd-tests-in-namespaces.md \
         docs/layers.txt
 
-dist_man_MANS += docs/man/holdfast-agent.8 docs/man/holdfast-executor.8 docs/man/holdfast-fetcher.8 docs/man/holdfast-launcher.8 docs/man/holdfast.1
+dist_man_MANS += docs/man/holdfast-master.8 docs/man/holdfast-agent.8 docs/man/holdfast-executor.8 docs/man/holdfast-fetcher.8 docs/man/holdfast-launcher.8 docs/man/holdfast.1
 
 EXTRA_DIST += build-aux/check-options.py build-aux/check-catalog.sh
 TESTS += build-aux/check-options.py build-aux/check-catalog.sh
