@@ -320,6 +320,29 @@ void agent_tidy_framework(Agent *a, Framework *f) {
                 leave_soon(a);
 }
 
+void agent_revive_framework(Agent *a, Framework *f) {
+        CompletedFramework *old;
+        CompletedExecutor *c;
+
+        assert(!f->completed);
+
+        DL_FOREACH (a->completed, old)
+                if (streq(old->framework->id, f->id))
+                        break;
+        if (!old)
+                return;
+
+        DL_FOREACH (old->framework->completed, c)
+                c->executor->framework = f;
+        f->completed = TAKE_PTR(old->framework->completed);
+        f->n_completed = old->framework->n_completed;
+
+        DL_DELETE(a->completed, old);
+        a->n_completed--;
+        framework_free(old->framework);
+        free(old);
+}
+
 void agent_terminate(Agent *a, AgentEnd how, const char *why) {
         Framework *f, *tmp;
 

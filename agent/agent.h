@@ -90,3 +90,6 @@ void agent_terminate(Agent *a, AgentEnd how, const char *why);
 
 /* Frees a framework that has nothing left to do. */
 void agent_tidy_framework(Agent *a, Framework *f);
+
+/* A framework that comes back after that has its completed executors again. */
+void agent_revive_framework(Agent *a, Framework *f);

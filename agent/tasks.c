@@ -199,6 +199,7 @@ static int get_framework(Agent *a, const Mesos__Internal__RunTaskMessage *m, Fra
                 (void) checkpoint_framework(a->checkpoint, f);
 
         HASH_ADD_KEYPTR(hh, a->frameworks, f->id, strlen(f->id), f);
+        agent_revive_framework(a, f);
         *ret = TAKE_PTR(f);
         return 0;
 }

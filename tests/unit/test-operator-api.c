@@ -291,6 +291,39 @@ static void test_state_has_what_the_agent_knows(void **state) {
                 assert_contains(get(w, "/state"), parts[i]);
 }
 
+static void test_framework_that_comes_back_has_its_history(void **state) {
+        static const char again[] = "{\"id\":{\"value\":\"G\"},\"name\":\"g\",\"user\":\"u\"}";
+        World *w = *state;
+        CompletedFramework *over = calloc(1, sizeof(*over));
+        CompletedExecutor *old = calloc(1, sizeof(*old));
+        Framework *f;
+
+        over->framework = add_framework(again);
+        old->executor = add_executor(w, over->framework, "{\"executor_id\":{\"value\":\"e\"}}",
+                                     false, "c-old");
+        DL_PREPEND(over->framework->completed, old);
+        over->framework->n_completed = 1;
+        DL_PREPEND(w->agent.completed, over);
+        w->agent.n_completed = 1;
+        assert_contains(get(w, "/state"), "\"completed_frameworks\":[{\"id\":\"G\"");
+
+        f = add_framework(again);
+        HASH_ADD_KEYPTR(hh, w->agent.frameworks, f->id, strlen(f->id), f);
+        agent_revive_framework(&w->agent, f);
+        assert_null(w->agent.completed);
+        assert_int_equal(w->agent.n_completed, 0);
+        assert_int_equal(f->n_completed, 1);
+        assert_ptr_equal(old->executor->framework, f);
+        assert_contains(get(w, "/state"), "\"completed_frameworks\":[]}");
+        assert_contains(get(w, "/state"), "\"container\":\"c-old\"");
+
+        /* One without a past has none to take. */
+        f = add_framework("{\"id\":{\"value\":\"H\"},\"name\":\"h\",\"user\":\"u\"}");
+        HASH_ADD_KEYPTR(hh, w->agent.frameworks, f->id, strlen(f->id), f);
+        agent_revive_framework(&w->agent, f);
+        assert_null(f->completed);
+}
+
 static void test_jsonp_makes_a_script(void **state) {
         char *answer = get(*state, "/containerizer/debug?jsonp=cb");
 
@@ -670,6 +703,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_state_has_what_the_agent_knows, setup,
                                                 teardown),
+                cmocka_unit_test_setup_teardown(test_framework_that_comes_back_has_its_history,
+                                                setup, teardown),
                 cmocka_unit_test_setup_teardown(test_jsonp_makes_a_script, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_plain_endpoints_answer, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_metrics_are_counted_from_the_objects, setup,
