@@ -702,6 +702,8 @@ int executor_new(sd_event *event, const ExecutorConfig *config, Executor **ret) 
         if (r < 0)
                 return r;
 
+        /* The agent may have gone since it started us. */
+        arm(e->recovery_source, config->recovery_timeout_usec);
         *ret = TAKE_PTR(e);
         return 0;
 }

@@ -261,12 +261,13 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         return 0;
 }
 
-/* Peers that vanish without a word are found by keep-alive, unsent data by its timeout. */
+/* Peers that vanish without a word are found by keep-alive. Half a minute is enough to connect in. */
 static void set_socket_options(int fd) {
         static const struct {
                 int level, name, value;
         } options[] = {
                 { IPPROTO_TCP, TCP_NODELAY, 1 },
+                { IPPROTO_TCP, TCP_SYNCNT, 4 },
                 { SOL_SOCKET, SO_KEEPALIVE, 1 },
                 { IPPROTO_TCP, TCP_KEEPIDLE, 60 },
                 { IPPROTO_TCP, TCP_KEEPINTVL, 15 },

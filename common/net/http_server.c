@@ -45,8 +45,9 @@
 #define REQUEST_TIMEOUT_DEFAULT (60 * USEC_PER_SEC)
 /* An answer or a closing stream that makes no progress for this long is given up. */
 #define ANSWER_STALL_SECS 60U
-/* Head of a request and its answer's head live here; a longer one gets 431. One per connection. */
-#define POOL_BYTES ((size_t) 16 << 10)
+/* The head of a request and that of its answer live here; a longer one gets 431. libmicrohttpd clears all of it
+ * for each request, so every idle connection costs this much, and a master has ten thousand of them. */
+#define POOL_BYTES ((size_t) 6 << 10)
 /* Left for everybody else in the process: at least this many descriptors, or an eighth. */
 #define RESERVED_FDS 32U
 #define CONNECTIONS_MAX 65536U

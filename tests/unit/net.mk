@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# tests/unit/test-*.c of net
+# tests/unit/test-*.c of net and executor
 unit_tests += \
+        tests/unit/test-health \
         tests/unit/test-http-client \
         tests/unit/test-http-parser \
         tests/unit/test-http-server \
         tests/unit/test-peer \
-        tests/unit/test-recordio
+        tests/unit/test-recordio \
+        tests/unit/test-update-queue
 
 net_unit_libs = common/libnet.a common/libbase.a $(SYSTEMD_LIBS) $(MICROHTTPD_LIBS) -lm $(CMOCKA_LIBS)
 
@@ -33,3 +35,12 @@ unit_tests += tests/unit/test-media
 tests_unit_test_media_SOURCES = tests/unit/test-media.c
 tests_unit_test_media_CFLAGS = $(unit_cflags)
 tests_unit_test_media_LDADD = $(unit_libs)
+
+tests_unit_test_health_SOURCES = tests/unit/test-health.c
+tests_unit_test_health_CFLAGS = $(unit_cflags)
+tests_unit_test_health_LDADD = executor/libexecutor.a common/libbase.a -lm $(CMOCKA_LIBS)
+
+tests_unit_test_update_queue_SOURCES = tests/unit/test-update-queue.c
+tests_unit_test_update_queue_CFLAGS = $(unit_cflags)
+tests_unit_test_update_queue_LDADD = executor/libexecutor.a common/libnet.a proto/libproto.a common/libbase.a \
+        $(PROTOBUF_C_LIBS) -lm $(CMOCKA_LIBS)
