@@ -17,7 +17,7 @@
  *   - Nothing is started before Go; an agent that leaves before Go has never asked for anything.
  *   - The exit record is on disk before anyone is told. If the disk refuses, agents are told that
  *     it is not recorded, and the launcher stays and tries again, until it is or an agent says that
- *     it has the record safe (Release). It exits then, not before; nobody makes a status up.
+ *     it has the record safe (Release), or somebody stops it. Nobody makes a status up.
  *   - The record is written when the command ends, the killing of what it left behind comes after:
  *     whoever kills the launcher in between loses no status.
  *   - SIGTERM is no reason to go (a stopped scope sends it to all alike, and the command is
@@ -59,8 +59,9 @@
 /* How often a container that is being killed is looked at, besides when a child of ours ends. */
 #define KILL_POLL_USEC (50 * USEC_PER_MSEC)
 
-/* Between attempts to write the exit record. */
-#define RECORD_RETRY_USEC (1 * USEC_PER_SEC)
+/* Between attempts to write the exit record: doubled each time, up to the maximum. */
+#define RECORD_RETRY_MIN_USEC (1 * USEC_PER_SEC)
+#define RECORD_RETRY_MAX_USEC USEC_PER_MINUTE
 
 struct Launcher {
         LaunchPlan *plan;              /* owned; NULL once the command runs */
@@ -93,7 +94,8 @@ struct Launcher {
         usec_t stop_deadline_usec;     /* SIGTERM: when to kill the container ourselves */
         usec_t kill_deadline_usec;
         usec_t next_kill_usec;
-        usec_t record_retry_usec;
+        usec_t record_retry_usec;      /* when to try again */
+        unsigned n_record_failures;
 };
 
 Launcher *launcher_free(Launcher *l) {
@@ -289,10 +291,13 @@ static void launcher_try_record(Launcher *l) {
                 return;
         }
 
-        if (l->record_retry_usec == 0)
+        if (l->n_record_failures == 0)
                 log_error_errno(r, "Failed to write the exit record '%s', trying again: %m",
                                 l->exit_record_path);
-        l->record_retry_usec = usec_now(CLOCK_MONOTONIC) + RECORD_RETRY_USEC;
+
+        l->record_retry_usec = usec_now(CLOCK_MONOTONIC) +
+                               usec_backoff(RECORD_RETRY_MIN_USEC, RECORD_RETRY_MAX_USEC,
+                                            l->n_record_failures++);
 }
 
 static void launcher_check_empty(Launcher *l) {
@@ -519,6 +524,9 @@ static void launcher_reap(Launcher *l) {
 static void launcher_on_stop(Launcher *l) {
         if (l->state == LAUNCHER_WAITING)
                 launcher_end_unstarted(l);
+        else if (l->state == LAUNCHER_ENDED)
+                /* Its record could not be written, and SIGKILL would be next. */
+                l->released = true;
         else if (l->stop_deadline_usec == USEC_INFINITY)
                 l->stop_deadline_usec = usec_now(CLOCK_MONOTONIC) + LAUNCHER_STOP_GRACE_USEC;
 }
@@ -630,8 +638,10 @@ static void launcher_on_connection(Launcher *l) {
         launcher_tell_hello(l);
 }
 
+/* That nothing was started is all that a missing record would hide: not worth staying for. */
 static bool launcher_is_done(const Launcher *l) {
-        return l->state == LAUNCHER_ENDED && l->told && (l->recorded || l->released);
+        return l->state == LAUNCHER_ENDED && l->told &&
+               (l->recorded || l->released || l->record.kind == EXIT_RECORD_NEVER_STARTED);
 }
 
 static void launcher_on_time(Launcher *l) {

@@ -599,6 +599,22 @@ def test_an_agent_that_has_the_record_safe_lets_the_launcher_go():
         equal(launcher.wait(), 0, "exit status of the launcher")
 
 
+def test_a_stopped_scope_ends_the_wait_for_a_disk():
+    with Directory() as d:
+        launcher = launch_and_go(d, sh("exit 7"), record_path=d.path + "/never/c1")
+        equal(launcher.ended()["recorded"], 0, "recorded")
+        os.kill(launcher.pid, signal.SIGTERM)
+        equal(launcher.wait(), 0, "exit status of the launcher")
+
+
+def test_nothing_that_never_started_waits_for_a_disk():
+    with Directory() as d:
+        launcher = d.launch(sh("touch started"), record_path=d.path + "/never/c1")
+        launcher.hello()
+        launcher.close()
+        equal(launcher.wait(), 0, "exit status of the launcher")
+
+
 # In a cgroup
 
 def test_the_container_and_its_launcher_have_their_own_cgroups():
