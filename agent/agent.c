@@ -357,8 +357,6 @@ void agent_terminate(Agent *a, AgentEnd how, const char *why) {
         HASH_ITER (hh, a->frameworks, f, tmp)
                 executors_shutdown_framework(a, f);
 
-        if (how != AGENT_END_CLEANUP)
-                (void) checkpoint_forget_agent(a->checkpoint);
         if (!a->frameworks)
                 leave_soon(a);
 }

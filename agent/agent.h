@@ -80,11 +80,12 @@ int agent_start(Agent *a);
 /* Our id, as a master gave it. */
 int agent_set_id(Agent *a, const char *id);
 
-/* Kills everything and leaves the loop when that is done. */
+/* Kills everything and leaves the loop when that is done. The agent keeps its id, as Mesos's does: what it
+ * was removed for is the operator's to know. */
 typedef enum AgentEnd {
-        AGENT_END_UNREGISTER,     /* SIGUSR1: the master is told, and the next start is a new agent */
-        AGENT_END_REMOVED,        /* the master says that we are no more */
-        AGENT_END_CLEANUP,        /* --recover=cleanup: the agent stays who it is */
+        AGENT_END_UNREGISTER,     /* SIGUSR1: the master is told */
+        AGENT_END_REMOVED,        /* the master says so */
+        AGENT_END_CLEANUP,        /* --recover=cleanup */
 } AgentEnd;
 void agent_terminate(Agent *a, AgentEnd how, const char *why);
 

@@ -53,6 +53,7 @@ struct Container {
 
         ContainerState state;
         bool destroying;
+        bool emptied;                  /* the launcher said that nothing is left */
         bool emptying;                 /* the launcher is gone: we see to it that nothing is left */
         ContainerIdentity identity;
         pid_t executor_pid;
@@ -248,9 +249,10 @@ static void on_started(LauncherLink *l, pid_t pid, uint64_t start_time_ticks, vo
         c->ops->started(c, c->userdata);
 }
 
-static void end_known(Container *c, const ExitRecord *record, bool recorded) {
+static void end_known(Container *c, const ExitRecord *record, bool recorded, bool left_behind) {
         take_record(c, record);
         c->executor_pid = 0;
+        c->emptied = !left_behind;
         c->state = CONTAINER_ENDING;
 
         /* Its disk refuses: we have it now, and record it ourselves when we report it. */
@@ -260,7 +262,7 @@ static void end_known(Container *c, const ExitRecord *record, bool recorded) {
 
 static void on_failed(LauncherLink *l, const ExitRecord *record, bool recorded, void *userdata) {
         (void) l;
-        end_known(userdata, record, recorded);
+        end_known(userdata, record, recorded, false);
 }
 
 static void on_exited(LauncherLink *l, const ExitRecord *record, bool recorded, bool left_behind, void *userdata) {
@@ -270,7 +272,7 @@ static void on_exited(LauncherLink *l, const ExitRecord *record, bool recorded, 
         if (left_behind)
                 log_warning("Container '%s' left processes behind that did not die in time.",
                             c->executor->container_id);
-        end_known(c, record, recorded);
+        end_known(c, record, recorded, left_behind);
 }
 
 static void on_gone(LauncherLink *l, int error, void *userdata) {
@@ -286,6 +288,13 @@ static void on_gone(LauncherLink *l, int error, void *userdata) {
 
         c->link = launcher_link_free(c->link);
         placement_cancel(c->agent->placement, c->executor->container_id);
+
+        /* Its last word was that nothing is left. */
+        if (c->emptied) {
+                tell_end(c);
+                return;
+        }
+
         read_record(c);
         empty_place(c);
 }

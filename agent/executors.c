@@ -279,7 +279,7 @@ static int arm_timeout(Agent *a, Executor *e, usec_t usec, sd_event_time_handler
 
         *t = (Timeout) { a, e };
         e->timeout_source = sd_event_source_disable_unref(e->timeout_source);
-        r = sd_event_add_time_relative(a->event, &e->timeout_source, CLOCK_MONOTONIC, usec, 0, handler, t);
+        r = sd_event_add_time_relative(a->event, &e->timeout_source, CLOCK_MONOTONIC, usec, USEC_EXACT, handler, t);
         if (r < 0) {
                 free(t);
                 return r;

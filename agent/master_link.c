@@ -62,7 +62,7 @@ int master_link_new(Agent *a, MasterLink **ret) {
         l->agent = a;
         l->ping_timeout_usec = PING_TIMEOUT_DEFAULT_USEC;
 
-        r = sd_event_add_time(a->event, &l->register_source, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_register, l);
+        r = sd_event_add_time(a->event, &l->register_source, CLOCK_MONOTONIC, USEC_INFINITY, USEC_EXACT, on_register, l);
         if (r >= 0)
                 r = sd_event_add_time(a->event, &l->ping_source, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_no_ping, l);
         if (r < 0)

@@ -249,7 +249,7 @@ int placement_kill(Placement *p, const char *container_id, const PlacementResult
                         return e->cgroup_fd;
         }
 
-        r = sd_event_add_time_relative(p->event, &e->source, CLOCK_MONOTONIC, 0, 0, on_emptying, e);
+        r = sd_event_add_time_relative(p->event, &e->source, CLOCK_MONOTONIC, 0, USEC_EXACT, on_emptying, e);
         if (r < 0)
                 return r;
 

@@ -486,7 +486,7 @@ int recovery_start(Agent *a) {
         end_strangers(rec);
 
         r = sd_event_add_time_relative(a->event, &rec->timeout_source, CLOCK_MONOTONIC,
-                                       a->config->executor_reregistration_timeout_usec + REREGISTRATION_ALLOWANCE_USEC, 0,
+                                       a->config->executor_reregistration_timeout_usec + REREGISTRATION_ALLOWANCE_USEC, USEC_EXACT,
                                        on_timeout, rec);
         if (r < 0)
                 return r;

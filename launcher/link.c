@@ -126,7 +126,7 @@ static int link_set_deadline(LauncherLink *l, usec_t delay_usec) {
                         r = sd_event_source_set_enabled(l->deadline_source, SD_EVENT_ONESHOT);
         } else {
                 r = sd_event_add_time_relative(l->event, &l->deadline_source, CLOCK_MONOTONIC,
-                                               delay_usec, 0, on_deadline, l);
+                                               delay_usec, USEC_EXACT, on_deadline, l);
                 if (r >= 0)
                         (void) sd_event_source_set_description(l->deadline_source,
                                                                "launcher-deadline");

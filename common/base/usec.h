@@ -18,6 +18,9 @@ typedef uint64_t usec_t;
 #define USEC_PER_DAY (24 * USEC_PER_HOUR)
 #define USEC_PER_WEEK (7 * USEC_PER_DAY)
 
+/* Accuracy of a timer that should fire when it is due: sd-event takes 0 as "a quarter of a second will do". */
+#define USEC_EXACT UINT64_C(1)
+
 /* Room for every text usec_format() makes. */
 #define USEC_TEXT_MAX 32
 
