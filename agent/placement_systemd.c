@@ -421,13 +421,8 @@ static int systemd_place(Placement *p, PlacementJob *job) {
                 return -ENOMEM;
         }
 
-<<<<<<< HEAD
         r = sd_event_add_time_relative(p->event, &job->check_source, CLOCK_MONOTONIC,
-                                       CHECK_INTERVAL_USEC, 0, on_check, job);
-=======
-        r = sd_event_add_time_relative(p->event, &job->check_source, CLOCK_MONOTONIC, CHECK_INTERVAL_USEC, USEC_EXACT, on_check,
-                                       job);
->>>>>>> c535d53 (agent, launcher: timers fire when they are due, and a container known to be empty is not emptied again)
+                                       CHECK_INTERVAL_USEC, USEC_EXACT, on_check, job);
         if (r < 0)
                 return r;
 
@@ -469,12 +464,8 @@ static int systemd_init(SystemdPlacement *s, const PlacementSystemdConfig *confi
         if (s->base.mount_fd < 0)
                 return s->base.mount_fd;
 
-<<<<<<< HEAD
         r = sd_event_add_time(s->base.event, &s->reconnect_source, CLOCK_MONOTONIC, 0, 0,
                               on_reconnect, s);
-=======
-        r = sd_event_add_time(s->base.event, &s->reconnect_source, CLOCK_MONOTONIC, 0, USEC_EXACT, on_reconnect, s);
->>>>>>> c535d53 (agent, launcher: timers fire when they are due, and a container known to be empty is not emptied again)
         if (r < 0)
                 return r;
 
