@@ -44,6 +44,8 @@
 #define SHUTDOWN_MARGIN (2 * USEC_PER_SEC)
 /* For the acknowledgement of the last update, while the agent is there. */
 #define LINGER (60 * USEC_PER_SEC)
+/* The same after a shutdown: the agent of a framework that is torn down acknowledges nothing any more. */
+#define LINGER_AFTER_SHUTDOWN (500 * USEC_PER_MSEC)
 /* Results of checks are dropped while so many updates wait for an agent. */
 #define WAITING_MAX 1000U
 
@@ -58,6 +60,7 @@ struct Executor {
         bool has_killing_state;          /* the framework knows TASK_KILLING */
         bool task_acknowledged;          /* the agent has acknowledged an update of the task */
         bool subscribed;
+        bool shutting_down;              /* the agent wants us to end */
         bool given_up;                   /* no agent is waited for any more */
         bool killed;                     /* by request, or because it is unhealthy */
         bool overran;                    /* killed because of max_completion_time */
@@ -206,6 +209,10 @@ static void stop_checks(Executor *e) {
         e->health_check = checker_free(e->health_check);
 }
 
+static void linger(Executor *e) {
+        arm(e->linger_source, e->shutting_down ? LINGER_AFTER_SHUTDOWN : LINGER);
+}
+
 /* Nothing is left to do but to see the last update acknowledged. */
 static void finish(Executor *e) {
         e->terminated = true;
@@ -214,7 +221,7 @@ static void finish(Executor *e) {
         if (e->given_up)
                 executor_end(e, EXIT_FAILURE);
         else if (e->subscribed)
-                arm(e->linger_source, LINGER);
+                linger(e);
 }
 
 static void report_failure(Executor *e, const char *task_id, const char *message) {
@@ -449,7 +456,7 @@ static void subscribed(Executor *e, const Mesos__V1__Executor__Event__Subscribed
         e->subscribed = true;
         disarm(e->recovery_source);
         if (e->terminated)
-                arm(e->linger_source, LINGER);
+                linger(e);
         send_updates(e);
 }
 
@@ -483,6 +490,9 @@ static void on_event(const Mesos__V1__Executor__Event *event, void *userdata) {
                         acknowledged(e, event->acknowledged);
                 break;
         case MESOS__V1__EXECUTOR__EVENT__TYPE__SHUTDOWN:
+                e->shutting_down = true;
+                if (e->terminated)
+                        linger(e);
                 shut_down(e);
                 break;
         case MESOS__V1__EXECUTOR__EVENT__TYPE__ERROR:

@@ -161,6 +161,24 @@ def test_shutdown_kills_the_task_or_just_ends():
         equal(executor.wait(10), 0, "exit code of the executor")
 
 
+def test_after_a_shutdown_it_does_not_wait_long_for_an_acknowledgement():
+    with FakeAgent() as agent:
+        executor = agent.start_executor()
+        agent.launch("task-1", "sleep 1000")
+        agent.wait_for("TASK_RUNNING")
+        agent.acknowledge = False
+        agent.shutdown()
+        agent.wait_for("TASK_KILLED")
+        equal(executor.wait(10), 1, "exit code of the executor")
+    with FakeAgent() as agent:
+        executor = agent.start_executor()
+        agent.acknowledge = False
+        agent.launch("task-1", "true")
+        agent.wait_for("TASK_FINISHED")
+        agent.shutdown()
+        equal(executor.wait(10), 1, "exit code of the executor")
+
+
 def test_a_second_task_and_a_group_are_refused():
     with FakeAgent() as agent:
         agent.start_executor()
