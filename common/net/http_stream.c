@@ -7,6 +7,9 @@
  * connection is suspended, with something queued it is resumed: once per turn of the loop, however
  * much was written in that turn. What a slow reader leaves unread waits here, up to a bound.
  *
+ * What was written at once goes out as one chunk, or as several where it is large, but never together
+ * with other writes: some clients expect an event in every chunk.
+ *
  * A stream ends in one of two ways. Its owner closes it: what is queued still goes out. Or the peer
  * leaves, even if it only shuts down its writing side, and the owner is told once.
  */
@@ -24,6 +27,7 @@
 struct HttpStream {
         HttpRequest *request;
         Buffer queue;
+        Buffer lengths;          /* of the writes that make up the queue, a size_t each */
         HttpStreamClosed closed;
         void *userdata;
         bool ended;              /* by the owner, who must not hear of it any more */
@@ -40,14 +44,29 @@ HttpStream *http_stream_free(HttpStream *s) {
                 s->closed(s, s->userdata);
 
         buffer_deinit(&s->queue);
+        buffer_deinit(&s->lengths);
         free(s);
         return NULL;
 }
 
-/* libmicrohttpd asks for at most n bytes of body. */
+/* Takes up to n bytes from the first write that is in the queue. */
+static size_t take_from_write(HttpStream *s, size_t n) {
+        size_t length;
+
+        memcpy(&length, buffer_data(&s->lengths), sizeof(length));
+        if (length <= n) {
+                buffer_consume(&s->lengths, sizeof(length));
+                return length;
+        }
+
+        length -= n;
+        memcpy(buffer_data(&s->lengths), &length, sizeof(length));
+        return n;
+}
+
+/* libmicrohttpd asks for at most n bytes of body, and makes one chunk of them. */
 static ssize_t read_queue(void *userdata, uint64_t position, char *data, size_t n) {
         HttpStream *s = userdata;
-        size_t available = buffer_size(&s->queue);
 
         (void) position;
 
@@ -56,16 +75,18 @@ static ssize_t read_queue(void *userdata, uint64_t position, char *data, size_t 
         if (s->request->dead)
                 return MHD_CONTENT_READER_END_OF_STREAM;
 
-        if (available == 0) {
+        if (buffer_size(&s->queue) == 0) {
                 if (s->ended)
                         return MHD_CONTENT_READER_END_OF_STREAM;
                 if (s->queue.n_allocated > QUEUE_KEPT_BYTES)
                         buffer_deinit(&s->queue);
+                if (s->lengths.n_allocated > QUEUE_KEPT_BYTES)
+                        buffer_deinit(&s->lengths);
                 http_request_suspend(s->request);
                 return 0;
         }
 
-        n = MIN(n, available);
+        n = take_from_write(s, n);
         memcpy(data, buffer_data(&s->queue), n);
         buffer_consume(&s->queue, n);
         return (ssize_t) n;
@@ -86,6 +107,7 @@ int http_request_stream(HttpRequest *r, const char *content_type, size_t max_buf
         *s = (HttpStream) {
                 .request = r,
                 .queue = BUFFER_INIT(max_buffered_bytes),
+                .lengths = BUFFER_INIT(max_buffered_bytes),
                 .closed = closed,
                 .userdata = userdata,
         };
@@ -105,6 +127,7 @@ int http_request_stream(HttpRequest *r, const char *content_type, size_t max_buf
 }
 
 int http_stream_write(HttpStream *s, const void *data, size_t n) {
+        char *length;
         int r;
 
         assert(!s->ended);
@@ -113,10 +136,19 @@ int http_stream_write(HttpStream *s, const void *data, size_t n) {
         if (s->request->dead)
                 return 0;
 
+        if (n == 0)
+                return 0;
+
+        r = buffer_reserve(&s->lengths, sizeof(n), &length);
+        if (r < 0)
+                return r;
+
         r = buffer_append(&s->queue, data, n);
         if (r < 0)
                 return r;
 
+        memcpy(length, &n, sizeof(n));
+        buffer_commit(&s->lengths, sizeof(n));
         http_request_resume(s->request);
         return 0;
 }

@@ -35,16 +35,17 @@ def install_package():
     return directory
 
 
-def run_client(argv, **env):
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+def run_client(argv, cwd=None, **env):
+    return subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, timeout=60 * TIMEOUT_SCALE, env={**os.environ, **env}, check=False)
 
 
 def test_command_scheduler_of_npm_mesos_framework_runs_a_task():
     directory = install_package()
     with Cluster() as cluster:
-        result = run_client(["node", os.path.join(HERE, "mesos-framework.js"), "%s" % cluster.master_addr[0],
-                             "%d" % cluster.master_addr[1]], NODE_PATH=os.path.join(directory, "node_modules"))
+        os.mkdir(cluster.work_path("logs"))    # the package wants to write into ./logs
+        result = run_client(["node", os.path.join(HERE, "mesos-framework.js"), *map(str, cluster.master_addr)],
+                            cwd=cluster.directory, NODE_PATH=os.path.join(directory, "node_modules"))
         print(result.stdout, end="")
         equal(result.returncode, 0, "exit status of the client")
         check("TASK_FINISHED" in result.stdout, "no TASK_FINISHED")

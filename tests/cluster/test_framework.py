@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a framework sees of the whole: offers, filters, reconciliation, coming and going."""
 
+import json
 import os
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -127,6 +129,23 @@ def test_newer_subscription_takes_over():
             equal(answer.status, 400, "status of a call on the older stream")
             newer.run("under-new-management", "true")
         s.disconnect()
+
+
+def test_every_event_is_a_chunk_of_its_own():
+    # Clients exist that take a chunk for an event.
+    with Cluster() as cluster:
+        call = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": {"user": "root", "name": "raw"}}})
+        with socket.create_connection(cluster.master_addr, timeout=20) as peer, peer.makefile("rb") as answer:
+            peer.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                         % (PATH.encode(), len(call), call.encode()))
+            while answer.readline().strip():
+                pass
+            for kind in ("SUBSCRIBED", "HEARTBEAT", "OFFERS"):
+                chunk = answer.read(int(answer.readline(), 16))
+                answer.readline()
+                length, record = chunk.split(b"\n", 1)
+                equal(len(record), int(length), "bytes beside the length in a chunk")
+                equal(json.loads(record)["type"], kind, "type of event")
 
 
 def test_agent_that_is_stopped_for_good_is_not_offered():
