@@ -86,7 +86,6 @@ static void tell_verdict(Framework *f, const Mesos__V1__TaskInfo *task, TaskStat
         status_router_tell(f, &(MasterStatus) {
                 .task_id = task->task_id->value,
                 .agent_id = task->agent_id->value,
-                .executor_id = task->executor ? task->executor->executor_id->value : NULL,
                 .state = told,
                 .reason = reason,
                 .message = message,

@@ -103,12 +103,29 @@ static int round_add(Round *round, const char *framework_id, const char *role, c
         return start_offer_timeout(m, o);
 }
 
+static bool is_scalar(const ResourceView *v, void *userdata _unused_) {
+        return v->scalar;
+}
+
+static bool is_not_scalar(const ResourceView *v, void *userdata _unused_) {
+        return !v->scalar;
+}
+
+/* Ports and the like first, as Mesos lists an offer, and names what is left of it in its messages. */
+static Resources *in_offer_order(const Resources *r) {
+        _cleanup_(resources_freep) Resources *ordered = resources_filter(r, is_not_scalar, NULL);
+        _cleanup_(resources_freep) Resources *scalars = resources_filter(r, is_scalar, NULL);
+
+        return ordered && scalars && resources_add(ordered, scalars) >= 0 ? TAKE_PTR(ordered) : NULL;
+}
+
 static void on_offer(const char *framework_id, const char *role, const char *agent_id, Resources *offered,
                      void *userdata) {
-        _cleanup_(resources_freep) Resources *owned = offered;
+        _cleanup_(resources_freep) Resources *decided = offered;
+        _cleanup_(resources_freep) Resources *owned = in_offer_order(decided);
         int r;
 
-        r = round_add(userdata, framework_id, role, agent_id, &owned);
+        r = owned ? round_add(userdata, framework_id, role, agent_id, &owned) : -ENOMEM;
         if (r < 0)
                 log_error_errno(r, "Cannot offer agent '%s' to framework '%s', ignoring: %m", agent_id, framework_id);
 }

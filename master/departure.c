@@ -11,7 +11,7 @@
  *
  *                    partition aware                   not aware     kept as
  *     unreachable    UNREACHABLE                       LOST          unreachable: they may come back
- *     gone           GONE_BY_OPERATOR                  LOST          completed
+ *     gone           GONE_BY_OPERATOR                  LOST          completed; LOST as unreachable
  *     removed        LOST                              LOST          completed
  */
 
@@ -244,7 +244,8 @@ static void remove_node_task(Task *t, Fate fate, const char *message, usec_t sin
         if (!ended)
                 status_router_transition(t, &s, false);
 
-        if (ended || fate != FATE_UNREACHABLE) {
+        /* A task that an unaware framework was told is LOST may yet be told otherwise. */
+        if (ended || fate == FATE_REMOVED || s.state == MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR) {
                 status_router_retire(t);
                 return;
         }

@@ -162,7 +162,7 @@ static void on_metrics(HttpRequest *r, void *userdata) {
 
         /* Nothing here takes long enough to time out, but a bad duration is still told. */
         if (timeout && parse_duration(timeout, &timeout_usec) < 0) {
-                http_request_answer_text(r, 400, "Invalid timeout '%s': Failed to convert '' to number.", timeout);
+                http_request_answer_text(r, 400, "Invalid timeout '%s': Failed to convert '' to number.\n", timeout);
                 return;
         }
 
@@ -291,6 +291,35 @@ static char *form_field(HttpRequest *r, const char *name) {
         return NULL;
 }
 
+/* Operations on an agent's resources: what is wrong with the request is told even though we lack them. */
+static void answer_operation(HttpRequest *r, Master *m, const char *list_name) {
+        _cleanup_free_ char *agent_id = NULL, *list = NULL;
+
+        if (!streq(http_request_method(r), "POST")) {
+                media_answer_not_post(r);
+                return;
+        }
+
+        agent_id = form_field(r, "slaveId");
+        list = form_field(r, list_name);
+        if (!agent_id)
+                http_request_answer_text(r, 400, "Missing 'slaveId' query parameter in the request body");
+        else if (!list)
+                http_request_answer_text(r, 400, "Missing '%s' query parameter in the request body", list_name);
+        else if (!node_find(&m->nodes, agent_id))
+                http_request_answer_text(r, 400, "No agent found with specified ID");
+        else
+                answer_not_here(r);
+}
+
+static void on_reservation(HttpRequest *r, void *userdata) {
+        answer_operation(r, userdata, "resources");
+}
+
+static void on_volume(HttpRequest *r, void *userdata) {
+        answer_operation(r, userdata, "volumes");
+}
+
 static void on_teardown(HttpRequest *r, void *userdata) {
         _cleanup_free_ char *id = NULL;
         Master *m = userdata;
@@ -313,41 +342,71 @@ static void on_teardown(HttpRequest *r, void *userdata) {
         }
 }
 
-/* In the shape Mesos keeps it in, which some tools read. */
+/* A copy in the shape Mesos stores: with the old resource format. */
+static int registry_info(const Mesos__V1__AgentInfo *info, Mesos__V1__AgentInfo **ret) {
+        _cleanup_(resources_freep) Resources *resources = NULL;
+        _cleanup_free_ char *error = NULL;
+        Mesos__V1__AgentInfo shown = *info;
+        int r;
+
+        r = resources_from_pb(info->resources, info->n_resources, &resources, &error);
+        if (r != RESOURCES_OK)
+                return r < 0 ? r : -EBADMSG;
+
+        r = resources_to_pb(resources, RESOURCE_FORMAT_OLD, &shown.resources, &shown.n_resources);
+        if (r < 0)
+                return r;
+
+        *ret = (Mesos__V1__AgentInfo *) pb_copy(&shown.base);
+        resources_free_pb(shown.resources, shown.n_resources);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int registry_add(Mesos__Internal__Registry__Slaves *slaves, const Mesos__V1__AgentInfo *info) {
+        Mesos__Internal__Registry__Slave *slave;
+
+        slave = malloc(sizeof(*slave));
+        if (!slave)
+                return -ENOMEM;
+
+        mesos__internal__registry__slave__init(slave);
+        slave->has_deactivated = true;
+        slaves->slaves[slaves->n_slaves++] = slave;
+        return registry_info(info, &slave->info);
+}
+
+/* Some tools read the registry as Mesos keeps it. */
 static void on_registry(HttpRequest *r, void *userdata) {
         Master *m = userdata;
         Mesos__Internal__Registry registry = MESOS__INTERNAL__REGISTRY__INIT;
         Mesos__Internal__Registry__Master master = MESOS__INTERNAL__REGISTRY__MASTER__INIT;
         Mesos__Internal__Registry__Slaves slaves = MESOS__INTERNAL__REGISTRY__SLAVES__INIT;
-        size_t n = node_count(&m->nodes) + m->n_recovered;
-        _cleanup_free_ Mesos__Internal__Registry__Slave *items = calloc(n + 1, sizeof(*items));
         Buffer b = BUFFER_INIT(ANSWER_MAX_BYTES);
         JsonWriter w = JSON_WRITER(&b);
 
-        slaves.slaves = calloc(n + 1, sizeof(*slaves.slaves));
-        if (!items || !slaves.slaves)
+        slaves.slaves = calloc(node_count(&m->nodes) + m->n_recovered + 1, sizeof(*slaves.slaves));
+        if (!slaves.slaves)
                 w.error = -ENOMEM;
 
         for (size_t i = 0; w.error == 0 && i < m->n_recovered; i++)
-                items[slaves.n_slaves++].info = m->recovered[i];
+                w.error = registry_add(&slaves, m->recovered[i]);
         for (Node *node = m->nodes.by_id; w.error == 0 && node; node = node->hh.next)
-                items[slaves.n_slaves++].info = node->info;
-
-        for (size_t i = 0; i < slaves.n_slaves; i++) {
-                Mesos__V1__AgentInfo *info = items[i].info;
-
-                mesos__internal__registry__slave__init(&items[i]);
-                items[i].info = info;
-                items[i].has_deactivated = true;
-                slaves.slaves[i] = &items[i];
-        }
+                w.error = registry_add(&slaves, node->info);
 
         master.info = m->info;
         registry.master = &master;
         registry.slaves = slaves.n_slaves > 0 ? &slaves : NULL;
-        json_put_message(&w, NULL, &registry.base);
+        if (w.error == 0)
+                json_put_message(&w, NULL, &registry.base);
         answer_json(r, &w, &b);
+
+        for (size_t i = 0; i < slaves.n_slaves; i++)
+                pb_free(&slaves.slaves[i]->base);
         free(slaves.slaves);
+}
+
+static void on_unknown(HttpRequest *r, void *userdata _unused_) {
+        http_request_answer_text(r, 404, "404 Not Found.");
 }
 
 int endpoints_add_routes(Master *m) {
@@ -372,10 +431,11 @@ int endpoints_add_routes(Master *m) {
                 BOTH("/maintenance/status", on_empty_object),
                 BOTH("/machine/down", on_not_here),
                 BOTH("/machine/up", on_not_here),
-                BOTH("/reserve", on_not_here),
-                BOTH("/unreserve", on_not_here),
-                BOTH("/create-volumes", on_not_here),
-                BOTH("/destroy-volumes", on_not_here),
+                BOTH("/reserve", on_reservation),
+                BOTH("/unreserve", on_reservation),
+                BOTH("/create-volumes", on_volume),
+                BOTH("/destroy-volumes", on_volume),
+                { "/", on_unknown },
                 { "/version", on_version },
                 { "/metrics/snapshot", on_metrics },
                 { "/system/stats.json", on_system_stats },

@@ -24,6 +24,7 @@
 #include "master/metrics.h"
 #include "master/node.h"
 #include "master/offer.h"
+#include "master/role_view.h"
 #include "master/task.h"
 #include "proto/scheduler.pb-c.h"
 
@@ -487,7 +488,18 @@ static void add_frameworks(Snapshot *s, Master *m) {
                 add_framework(s, f);
 }
 
+static void add_role(const char *role, const char *what, double value, void *userdata) {
+        const char *below = startswith(what, "resources/") ? "quota/roles" : "roles";
+
+        add(userdata, value, "allocator/mesos/%s/%s/%s", below, role, what);
+}
+
 static void add_allocator(Snapshot *s, Master *m) {
+        int r;
+
+        r = role_view_metrics(m, add_role, s);
+        if (r < 0)
+                s->error = r;
         add(s, (double) m->metrics.allocation_run.n_total, "allocator/mesos/allocation_runs");
         add(s, 0, "allocator/event_queue_dispatches");
         add(s, 0, "allocator/mesos/event_queue_dispatches");

@@ -379,10 +379,10 @@ static void on_readmitted(int error, void *userdata) {
         if (r < 0)
                 master_fail(m, r, "Cannot start a timer");
         agent_message_reregistered(n, NULL, 0);
-        operator_stream_node_added(n);
         learn(m, n, message, x->was_recovered   ? NULL
                            : x->was_unreachable ? "Unreachable agent re-reregistered"
                                                 : "Unknown agent reregistered");
+        operator_stream_node_added(n);
         settle_frameworks(m, n, message);
 }
 

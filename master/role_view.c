@@ -380,3 +380,65 @@ int role_view_api(Master *m, Mesos__V1__Master__Response__GetRoles **ret) {
         *ret = list;
         return 0;
 }
+
+static const char *const shared_names[] = { "cpus", "disk", "gpus", "mem" };
+
+/* The largest part of any one resource of the cluster that the role uses or is offered. */
+static double dominant_share(const RoleRow *row, const int64_t *cluster_milli) {
+        double share = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(shared_names); i++) {
+                int64_t milli = resources_scalar_milli(row->allocated, shared_names[i]) +
+                                resources_scalar_milli(row->offered, shared_names[i]);
+
+                if (cluster_milli[i] > 0)
+                        share = MAX(share, (double) milli / (double) cluster_milli[i]);
+        }
+
+        return share;
+}
+
+/* What a role has taken for itself: what it uses, and what is reserved to it. */
+static void visit_consumed(const char *role, const int64_t *milli, RoleMetricVisitor visit, void *userdata) {
+        char what[64];
+
+        for (size_t i = 0; i < ELEMENTSOF(shared_names); i++) {
+                if (milli[i] == 0)
+                        continue;
+
+                snprintf(what, sizeof(what), "resources/%s/consumed", shared_names[i]);
+                visit(role, what, (double) milli[i] / 1000, userdata);
+        }
+}
+
+int role_view_metrics(Master *m, RoleMetricVisitor visit, void *userdata) {
+        int64_t cluster_milli[ELEMENTSOF(shared_names)] = {}, all_milli[ELEMENTSOF(shared_names)] = {};
+        RoleTable t;
+        int r;
+
+        r = table_init(&t, m);
+
+        for (const Node *n = m->nodes.by_id; n; n = n->hh.next)
+                for (size_t i = 0; i < ELEMENTSOF(shared_names); i++)
+                        cluster_milli[i] += resources_scalar_milli(n->total, shared_names[i]);
+
+        for (const RoleRow *row = t.rows; r >= 0 && row; row = row->hh.next) {
+                int64_t milli[ELEMENTSOF(shared_names)];
+
+                for (size_t i = 0; i < ELEMENTSOF(shared_names); i++) {
+                        milli[i] = resources_scalar_milli(row->allocated, shared_names[i]) +
+                                   resources_scalar_milli(row->reserved, shared_names[i]);
+                        all_milli[i] += milli[i];
+                }
+
+                visit_consumed(row->name, milli, visit, userdata);
+                if (row->n_frameworks > 0)
+                        visit(row->name, "shares/dominant", dominant_share(row, cluster_milli), userdata);
+        }
+
+        /* The root of the tree has no name. */
+        visit_consumed("", all_milli, visit, userdata);
+
+        table_deinit(&t);
+        return r;
+}

@@ -11,5 +11,9 @@ typedef struct Master Master;
 
 void role_view_classic(JsonWriter *w, Master *m);
 
+/* What the metrics show of each role. */
+typedef void (*RoleMetricVisitor)(const char *role, const char *what, double value, void *userdata);
+int role_view_metrics(Master *m, RoleMetricVisitor visit, void *userdata);
+
 /* A message of its own; free with pb_free(). */
 int role_view_api(Master *m, Mesos__V1__Master__Response__GetRoles **ret);

@@ -246,13 +246,15 @@ static int start_heartbeat(Framework *f) {
         return 0;
 }
 
-static int connect_framework(Framework *f, const Mesos__V1__Scheduler__Call__Subscribe *s, HttpStream *stream,
-                             MediaType type, const char *stream_id) {
+static int connect_framework(Framework *f, bool is_new, const Mesos__V1__Scheduler__Call__Subscribe *s,
+                             HttpStream *stream, MediaType type, const char *stream_id) {
         Mesos__V1__FrameworkInfo info = *s->framework_info;
         int r;
 
         if (f->state == FRAMEWORK_CONNECTED)
                 fail_over(f);
+        if (!is_new)
+                f->reregistered_usec = master_wall_clock(f->master);
 
         /* A known framework keeps these two, whatever it says now. */
         if (f->state != FRAMEWORK_RECOVERED) {
@@ -267,7 +269,6 @@ static int connect_framework(Framework *f, const Mesos__V1__Scheduler__Call__Sub
         strcpy(f->stream_id, stream_id);
         f->state = FRAMEWORK_CONNECTED;
         f->active = true;
-        f->reregistered_usec = master_wall_clock(f->master);
 
         r = take_description(f, &info, s->suppressed_roles, s->n_suppressed_roles, s->offer_constraints);
         if (r >= 0)
@@ -333,7 +334,7 @@ static void subscribe_accepted(Master *m, HttpRequest *r, const Mesos__V1__Sched
                 return;
         }
 
-        k = connect_framework(f, s, stream, type, stream_id);
+        k = connect_framework(f, !known, s, stream, type, stream_id);
         if (k < 0) {
                 master_fail(m, k, "Cannot subscribe a framework");
                 return;

@@ -51,6 +51,10 @@ void state_view_flags(JsonWriter *w, const char *key, Master *m) {
                         json_put_string_n(w, t->flags[i].name, buffer_data(&b), buffer_size(&b));
                 buffer_deinit(&b);
         }
+
+        /* Flags like any other in Mesos, and so in its list. Who is told of them is running. */
+        json_put_string(w, "help", "false");
+        json_put_string(w, "version", "false");
         json_object_end(w);
 }
 

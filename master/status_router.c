@@ -157,10 +157,6 @@ void status_router_transition(Task *t, const MasterStatus *s, bool silent) {
         StatusMessage m;
 
         status_message_init(&m, s, master_wall_clock(t->framework->master));
-        t->update_state = s->state;
-        t->has_update = true;
-        t->has_update_uuid = false;
-
         task_step(t, &m.status, s->state);
 
         if (!silent)

@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "common/model/id.h"
+#include "common/net/pbjson.h"
 #include "common/net/pbwire.h"
 #include "master/check.h"
 #include "master/reject.h"
@@ -272,6 +273,27 @@ static int validate_executor_parts(const Mesos__V1__ExecutorInfo *e, const Resou
         return ACCEPTED;
 }
 
+/* Both descriptions, so that somebody can find the difference. */
+static int reject_incompatible(const Mesos__V1__ExecutorInfo *existing, const Mesos__V1__ExecutorInfo *e,
+                               char **reterr_message) {
+        static const char ruler[] = "------------------------------------------------------------";
+        Buffer was = BUFFER_INIT(1U << 20), now = BUFFER_INIT(1U << 20);
+        int r;
+
+        r = pbjson_print(&existing->base, &was);
+        if (r >= 0)
+                r = pbjson_print(&e->base, &now);
+        if (r >= 0)
+                r = reject(reterr_message, "ExecutorInfo is not compatible with existing ExecutorInfo with same "
+                                           "ExecutorID.\n%s\nExisting ExecutorInfo:\n%.*s\n%s\nExecutorInfo:\n%.*s\n%s\n",
+                           ruler, (int) buffer_size(&was), buffer_data(&was),
+                           ruler, (int) buffer_size(&now), buffer_data(&now), ruler);
+
+        buffer_deinit(&was);
+        buffer_deinit(&now);
+        return r;
+}
+
 static int validate_executor(const Mesos__V1__ExecutorInfo *e, const Resources *resources,
                              const LaunchContext *context, char **reterr_message) {
         int r;
@@ -283,8 +305,7 @@ static int validate_executor(const Mesos__V1__ExecutorInfo *e, const Resources *
                 return r;
 
         if (context->running_executor && !pb_equal(&context->running_executor->base, &e->base))
-                return reject(reterr_message, "ExecutorInfo is not compatible with existing ExecutorInfo with same "
-                                              "ExecutorID '%s'", e->executor_id->value);
+                return reject_incompatible(context->running_executor, e, reterr_message);
 
         if (!e->framework_id)
                 return reject(reterr_message, "'ExecutorInfo.framework_id' must be set");
