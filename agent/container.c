@@ -28,6 +28,7 @@
 #include "agent/launch.h"
 #include "agent/placement.h"
 #include "agent/sandbox.h"
+#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "launcher/link.h"
 
@@ -88,7 +89,9 @@ static void tell_end(Container *c) {
         ContainerEnd end = { .status = EXIT_STATUS_UNKNOWN, .launched = c->state >= CONTAINER_STARTING };
         PlacementResult place = place_of(c);
 
+        CRASH_POINT("container-end");
         placement_remove(c->agent->placement, c->executor->container_id, &place);
+        CRASH_POINT("place-removed");
 
         if (c->has_record) {
                 end.launched = c->record.kind == EXIT_RECORD_EXITED;
@@ -140,6 +143,7 @@ static void read_record(Container *c) {
         if (!path || c->has_record)
                 return;
 
+        CRASH_POINT("exit-record-read");
         r = exit_record_read(AT_FDCWD, path, &c->record);
         c->has_record = r == EXIT_RECORD_OK;
         if (r == EXIT_RECORD_E_CORRUPT)
@@ -185,6 +189,7 @@ static void on_placed(const char *container_id, int error, const char *message, 
         if (c->destroying)
                 return;
 
+        CRASH_POINT("placed");
         c->state = CONTAINER_PLACED;
         c->ops->placed(c, &c->identity, c->userdata);
 }
@@ -230,6 +235,7 @@ static void on_hello(LauncherLink *l, const LauncherHello *hello, void *userdata
         if (c->state != CONTAINER_SPAWNED || c->destroying)
                 return;
 
+        CRASH_POINT("place");
         c->state = CONTAINER_PLACING;
         description = make_description(c);
         r = description ? placement_place(c->agent->placement, c->executor->container_id, description,
@@ -350,7 +356,9 @@ static void on_identity(const Identity *identity, const char *error_text, void *
                 return;
         }
 
+        CRASH_POINT("sandbox-make");
         r = sandbox_make(e->directory, identity->uid, identity->gid);
+        CRASH_POINT("sandbox-made");
         if (r < 0) {
                 refuse(c, strerror(-r));
                 return;

@@ -21,6 +21,7 @@
 #include "agent/executors.h"
 #include "agent/master_link.h"
 #include "agent/tasks.h"
+#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/model/id.h"
 #include "common/net/media.h"
@@ -98,8 +99,10 @@ void executor_stream_send(Executor *e, const Mesos__V1__Executor__Event *event) 
         r = media_encode(s->type, &event->base, &body);
         if (r == 0)
                 r = recordio_append(&record, buffer_data(&body), buffer_size(&body));
+        CRASH_POINT("executor-event");
         if (r == 0)
                 r = http_stream_write(s->http, buffer_data(&record), buffer_size(&record));
+        CRASH_POINT("executor-event-queued");
         if (r < 0) {
                 (void) log_warning_errno(r, "Cutting off executor '%s', it does not read its events: %m", e->id);
                 executor_stream_close(e);
@@ -213,6 +216,7 @@ static void handle_subscribe(ExecutorApi *api, HttpRequest *r, Executor *e, cons
         /* SUBSCRIBED goes out before any acknowledgement does. */
         drop_unknown_tasks(a, e, subscribe);
         executors_subscribed(a, e);
+        CRASH_POINT("executor-subscribed");
 
         for (size_t i = 0; i < subscribe->n_unacknowledged_updates; i++)
                 tasks_update(a, e, subscribe->unacknowledged_updates[i]->status);
@@ -422,6 +426,8 @@ void executor_api_handle(HttpRequest *request, void *userdata) {
         }
 
         call = (ProtobufCMessage *) decode_call(request);
+        CRASH_POINT("executor-call");
         if (call)
                 handle_call(userdata, request, (Call *) call);
+        CRASH_POINT("executor-call-handled");
 }

@@ -27,6 +27,7 @@
 #include "agent/recover.h"
 #include "agent/sandbox.h"
 #include "agent/tasks.h"
+#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/model/id.h"
 #include "common/net/pbwire.h"
@@ -61,6 +62,7 @@ static LogContext context_of(const Executor *e) {
 static void remove_exit_record(const Agent *a, const Executor *e) {
         _cleanup_free_ char *path = launch_exit_record_path(a->config, e->container_id);
 
+        CRASH_POINT("exit-record-remove");
         if (path && unlink(path) < 0 && errno != ENOENT)
                 log_warning("Cannot remove the exit record '%s': %s", path, strerror(errno));
 }
@@ -76,6 +78,7 @@ bool executors_tidy(Agent *a, Executor *e) {
          * without tasks whose container is gone, and forgets it then. */
         (void) checkpoint_forget_executor(a->checkpoint, e);
         remove_exit_record(a, e);
+        CRASH_POINT("exit-record-removed");
         executor_stream_close(e);
         HASH_DEL(f->executors, e);
 
@@ -111,6 +114,7 @@ static void terminated(Agent *a, Executor *e, TaskState state, int reason, const
         if (a->operator_api)
                 operator_api_container_ended(a->operator_api, e->container_id, e->exit_status);
 
+        CRASH_POINT("executor-terminated");
         tasks_end_all(a, e, state, reason, message);
 
         /* Nobody acknowledges for a framework that is being shut down. */

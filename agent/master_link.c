@@ -23,6 +23,7 @@
 #include "agent/master_link.h"
 #include "agent/operator_api.h"
 #include "agent/tasks.h"
+#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/model/version.h"
 #include "common/net/pbwire.h"
@@ -107,6 +108,7 @@ void master_link_send(MasterLink *l, const char *name, const ProtobufCMessage *m
         }
 
         protobuf_c_message_pack(m, bytes);
+        CRASH_POINT("master-send");
         r = peer_pool_send(l->agent->peers, &l->agent->config->master, name, bytes, n);
         if (r < 0)
                 (void) log_warning_errno(r, "Cannot send %s to the master: %m", name);
@@ -302,6 +304,7 @@ static int on_register(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void) source;
         (void) usec;
+        CRASH_POINT("register");
         (void) peer_pool_link(a->peers, &a->config->master);
         if (a->id)
                 send_reregister(l);
@@ -382,7 +385,9 @@ static void registered(MasterLink *l, const Mesos__Internal__MasterSlaveConnecti
 
         log_info("Registered with master %s as agent %s.", a->config->master.text, a->id);
         send_update_slave(l);
+        CRASH_POINT("registration-durable");
         status_manager_resume(a->statuses);
+        CRASH_POINT("updates-resumed");
 }
 
 /* A first registration counts once its id is durable: the master may then rely on seeing it again. */
@@ -405,6 +410,7 @@ static void on_slave_registered(MasterLink *l, const Mesos__Internal__SlaveRegis
                 return;
         }
 
+        CRASH_POINT("registered");
         if (agent_set_id(a, m->slave_id->value) < 0) {
                 (void) log_oom();
                 return;
@@ -664,9 +670,11 @@ static void handle_message(MasterLink *l, const PeerMessage *message) {
                 }
 
                 if (pb_unpack(message_kinds[i].descriptor, message->body, message->n, PB_LIMITS_DEFAULT, &m, &why) ==
-                    PB_OK)
+                    PB_OK) {
+                        CRASH_POINT("master-message");
                         dispatch(l, &message->from, (MessageKind) i, m);
-                else
+                        CRASH_POINT("master-message-handled");
+                } else
                         log_warning("Ignoring %s from %s: %s", message->name, message->from.text,
                                     why ?: "out of memory");
                 return;

@@ -29,6 +29,7 @@
 #include "agent/master_link.h"
 #include "agent/recover.h"
 #include "agent/tasks.h"
+#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/model/convert.h"
 #include "common/net/pbwire.h"
@@ -129,6 +130,7 @@ static int load_executor(const StoredExecutor *stored, void *userdata) {
                 return r;
 
         HASH_ADD_KEYPTR(hh, f->executors, e->id, strlen(e->id), e);
+        CRASH_POINT("adopt");
         return executors_adopt(a, e, &stored->identity);
 }
 
@@ -303,6 +305,7 @@ static void complete(Recovery *rec) {
         rec->timeout_source = sd_event_source_disable_unref(rec->timeout_source);
         a->counters.recovery_time_usec = usec_sub(usec_now(CLOCK_MONOTONIC), rec->started_usec);
 
+        CRASH_POINT("recovered");
         (void) checkpoint_boot_id(a->checkpoint, a->boot_id);
         log_info("Recovery is complete after %.3f s.", usec_to_secs(a->counters.recovery_time_usec));
 
@@ -482,8 +485,10 @@ int recovery_start(Agent *a) {
         if (r < 0)
                 return log_error_errno(r, "Cannot recover the agent's state: %m");
 
+        CRASH_POINT("state-loaded");
         complete_acknowledged(a);
         end_strangers(rec);
+        CRASH_POINT("strangers-ended");
 
         r = sd_event_add_time_relative(a->event, &rec->timeout_source, CLOCK_MONOTONIC,
                                        a->config->executor_reregistration_timeout_usec + REREGISTRATION_ALLOWANCE_USEC, USEC_EXACT,

@@ -20,6 +20,7 @@
 #include "agent/executors.h"
 #include "agent/master_link.h"
 #include "agent/tasks.h"
+#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/model/id.h"
@@ -519,6 +520,7 @@ static void status_forward(Mesos__Internal__StatusUpdate *update, void *userdata
                 memcpy(t->forwarded_uuid, update->status->uuid.data, sizeof(t->forwarded_uuid));
         }
 
+        CRASH_POINT("update-forward");
         message.update = update;
         message.pid = (char *) a->config->self.text;
         master_link_send(a->master, "mesos.internal.StatusUpdateMessage", &message.base);
@@ -540,6 +542,7 @@ static void status_acknowledged(const char *framework_id, const char *task_id, b
                 return;
 
         executor_complete_task(e, t);
+        CRASH_POINT("task-completed");
         (void) executors_tidy(a, e);
 }
 

@@ -2,6 +2,7 @@ noinst_LIBRARIES += common/libbase.a common/libnet.a common/libmodel.a
 
 common_libbase_a_SOURCES = \
         common/base/buffer.c common/base/buffer.h \
+        common/base/crash.h \
         common/base/fd.c common/base/fd.h \
         common/base/file.c common/base/file.h \
         common/base/flags.c common/base/flags.h \
@@ -13,6 +14,10 @@ common_libbase_a_SOURCES = \
         common/base/process_tree.c common/base/process_tree.h \
         common/base/store.c common/base/store.h \
         common/base/usec.c common/base/usec.h
+
+if ENABLE_CRASH_POINTS
+common_libbase_a_SOURCES += common/base/crash.c
+endif
 
 common_libnet_a_SOURCES = \
         common/net/address.c common/net/address.h \

@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/crash.h"
 #include "common/base/fd.h"
 #include "common/base/file.h"
 #include "common/base/parse.h"
@@ -157,10 +158,12 @@ int cgroup_tree_make(int cgroup_fd, CgroupTree *ret) {
                 return supervisor_fd;
 
         /* First: as long as we are in the container's own cgroup it cannot enable anything. */
+        CRASH_POINT("cgroup-join");
         r = cgroup_join(supervisor_fd, ".");
         if (r < 0)
                 return r;
 
+        CRASH_POINT("cgroup-joined");
         t.payload_fd = make_child(t.fd, "payload");
         if (t.payload_fd < 0)
                 return t.payload_fd;
@@ -173,6 +176,7 @@ int cgroup_tree_make(int cgroup_fd, CgroupTree *ret) {
         if (t.main_fd < 0)
                 return t.main_fd;
 
+        CRASH_POINT("cgroup-main-made");
         r = cgroup_enable_controllers(t.payload_fd);
         if (r < 0)
                 return r;

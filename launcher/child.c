@@ -34,6 +34,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/base/crash.h"
 #include "common/base/process.h"
 #include "launcher/spawn.h"
 
@@ -339,6 +340,7 @@ void child_run(ChildContext *c) {
         for (uint32_t i = 0; i < ELEMENTSOF(steps); i++) {
                 int r;
 
+                CRASH_POINT(steps[i].name);
                 r = steps[i].run(c);
                 if (r < 0) {
                         ChildFailure failure = { .step = i, .error = -r };

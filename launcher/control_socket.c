@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/crash.h"
 #include "common/base/fd.h"
 #include "common/base/file.h"
 #include "launcher/control_socket.h"
@@ -67,6 +68,7 @@ int control_socket_init(ControlSocket *s, const char *directory) {
         if (new.listen_fd < 0)
                 return new.listen_fd;
 
+        CRASH_POINT("socket-bound");
         *s = new;
         new = CONTROL_SOCKET_NULL;
         return 0;
@@ -99,5 +101,7 @@ int control_socket_accept(const ControlSocket *s) {
 /* What somebody who connects this moment loses is a last hello: the exit record says the same. */
 void control_socket_remove(const ControlSocket *s) {
         (void) unlinkat(s->directory_fd, LAUNCHER_SOCKET_NAME, 0);
+        CRASH_POINT("socket-removed");
         (void) rmdir(s->directory);
+        CRASH_POINT("directory-removed");
 }

@@ -39,6 +39,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/crash.h"
 #include "common/base/fd.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -243,9 +244,11 @@ static void launcher_tell(Launcher *l, const LauncherEvent *e) {
         if (l->control_fd < 0)
                 return;
 
+        CRASH_POINT("tell");
         r = launcher_event_encode(e, &data, &n);
         if (r >= 0)
                 r = fd_send(l->control_fd, data, n, NULL, 0);
+        CRASH_POINT("told");
         if (r < 0)
                 log_debug_errno(r, "Failed to tell the agent: %m");
 }
@@ -285,7 +288,9 @@ static void launcher_tell_ended(Launcher *l) {
 static void launcher_try_record(Launcher *l) {
         int r;
 
+        CRASH_POINT("record");
         r = exit_record_write(AT_FDCWD, l->exit_record_path, &l->record);
+        CRASH_POINT("recorded");
         if (r >= 0) {
                 l->recorded = true;
                 return;
@@ -333,6 +338,7 @@ static void launcher_end(Launcher *l) {
         /* Recorded first: the status is known now, and killing may take long. */
         launcher_try_record(l);
         (void) payload_kill(&l->payload);
+        CRASH_POINT("remains-killed");
         l->kill_deadline_usec = usec_now(CLOCK_MONOTONIC) + KILL_TIMEOUT_USEC;
         l->next_kill_usec = usec_now(CLOCK_MONOTONIC) + KILL_POLL_USEC;
         launcher_check_empty(l);
@@ -384,7 +390,9 @@ static void launcher_start(Launcher *l, LauncherState state, const LaunchCommand
         int r;
 
         l->state = state;
+        CRASH_POINT("child-start");
         r = spawn(l->plan, command, &place, &child);
+        CRASH_POINT("child-started");
         if (r < 0) {
                 launcher_fail_step(l, "start a process", r);
                 return;
@@ -417,6 +425,7 @@ static void launcher_go(Launcher *l, const char *cgroup) {
                 }
         }
 
+        CRASH_POINT("outputs-open");
         r = output_open(l->plan->sandbox_directory, l->plan->uid, l->plan->gid, &l->stdout_fd,
                         &l->stderr_fd);
         if (r < 0) {
@@ -471,6 +480,7 @@ static void launcher_on_status(Launcher *l) {
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
 
+        CRASH_POINT("child-executed");
         l->status_fd = fd_close(l->status_fd);
         if (n != 0 || l->state != LAUNCHER_RUNNING)
                 return;
@@ -485,6 +495,8 @@ static void launcher_on_status(Launcher *l) {
 }
 
 static void launcher_on_main_exit(Launcher *l, ExitStatus status) {
+        CRASH_POINT("main-exit");
+
         /* The child is dead and so is its end of the pipe: whatever it said can be read now. */
         if (l->status_fd >= 0)
                 launcher_on_status(l);
@@ -619,7 +631,9 @@ static void launcher_on_control(Launcher *l) {
                 return;
         }
 
+        CRASH_POINT("request");
         launcher_on_request(l, &request);
+        CRASH_POINT("request-handled");
 }
 
 /* The newest connection wins: its agent is alive, the one before may be a dead one's. */
@@ -635,6 +649,7 @@ static void launcher_on_connection(Launcher *l) {
 
         (void) fd_close(l->control_fd);
         l->control_fd = fd;
+        CRASH_POINT("connected");
         launcher_tell_hello(l);
 }
 
@@ -713,7 +728,9 @@ int launcher_run(Launcher *l) {
                 launcher_on_time(l);
         }
 
+        CRASH_POINT("tidy");
         payload_remove(&l->payload);
+        CRASH_POINT("cgroup-removed");
         control_socket_remove(&l->control_socket);
         return 0;
 }

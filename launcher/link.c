@@ -24,6 +24,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/crash.h"
 #include "common/base/fd.h"
 #include "common/base/process.h"
 #include "common/base/usec.h"
@@ -216,8 +217,12 @@ static int on_socket(sd_event_source *s _unused_, int fd, uint32_t revents _unus
         if (r < 0)
                 return link_disconnected(l, r);
 
+        CRASH_POINT("launcher-event");
+
         /* May free the link. */
-        return link_dispatch(l, &e);
+        r = link_dispatch(l, &e);
+        CRASH_POINT("launcher-event-handled");
+        return r;
 }
 
 static int on_exit_of_launcher(sd_event_source *s _unused_, int fd, uint32_t revents _unused_,
@@ -230,6 +235,7 @@ static int on_exit_of_launcher(sd_event_source *s _unused_, int fd, uint32_t rev
                 l->is_child = false;
         }
 
+        CRASH_POINT("launcher-gone");
         link_gone(l, l->error == -ETIMEDOUT ? -ETIMEDOUT : 0);
         return 0;
 }
@@ -342,7 +348,7 @@ static int spawn(const char *launcher_path, const char *container_id, int plan_f
         if (r >= 0)
                 r = spawn_attributes(&attributes);
         if (r >= 0)
-                r = -posix_spawn(ret, launcher_path, &actions, &attributes, argv, environment);
+                r = -posix_spawn(ret, launcher_path, &actions, &attributes, argv, CRASH_ENVIRONMENT_OR(environment));
 
         (void) posix_spawnattr_destroy(&attributes);
         (void) posix_spawn_file_actions_destroy(&actions);
@@ -401,9 +407,12 @@ int launcher_link_spawn(sd_event *event, const char *launcher_path, const Launch
         if (control_fd < 0)
                 return control_fd;
 
+        CRASH_POINT("launcher-spawn");
         r = spawn(launcher_path, plan->container_id, plan_fd, control_fd, &pid);
         if (r < 0)
                 return r;
+
+        CRASH_POINT("launcher-spawned");
 
         l->is_child = true;
         r = link_watch_process(l, pid);
@@ -477,9 +486,12 @@ static int link_request(LauncherLink *l, LauncherRequest request) {
         if (r < 0)
                 return r;
 
+        CRASH_POINT("launcher-request");
         r = fd_send(l->socket_fd, data, n, NULL, 0);
         if (r < 0)
                 return r;
+
+        CRASH_POINT("launcher-request-sent");
 
         if (l->n_unanswered++ > 0)
                 return 0;

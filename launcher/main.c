@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/crash.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "launcher/exit_record.h"
@@ -169,6 +170,7 @@ static int take_inherited(void **ret_plan, size_t *ret_n) {
                 return r;
 
         (void) fd_close(PLAN_FD);
+        CRASH_POINT("plan-read");
         return 0;
 }
 

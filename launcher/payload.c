@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "common/base/crash.h"
 #include "common/base/fd.h"
 #include "common/base/process.h"
 #include "common/base/process_tree.h"
@@ -30,6 +31,7 @@ int payload_enter_cgroup(Payload *p, const char *path) {
         if (fd < 0)
                 return fd;
 
+        CRASH_POINT("cgroup-make");
         return cgroup_tree_make(fd, &p->cgroup);
 }
 

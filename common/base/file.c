@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/crash.h"
 #include "common/base/fd.h"
 #include "common/base/file.h"
 
@@ -120,6 +121,8 @@ static int file_write_synced(int dir_fd, const char *name, const void *data, siz
         if (r < 0)
                 return r;
 
+        CRASH_POINT("file-written");
+
         /* Not left to the umask: the mode asked for is the mode. */
         if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
                 return -errno;
@@ -148,11 +151,14 @@ int file_replace_at(int dir_fd, const char *path, const void *data, size_t n, mo
         assert(k > 0 && (size_t) k < sizeof(temporary));
         (void) unlinkat(parent_fd, temporary, 0);
 
+        CRASH_POINT("file-replace");
         r = file_write_synced(parent_fd, temporary, data, n, mode);
         if (r < 0) {
                 (void) unlinkat(parent_fd, temporary, 0);
                 return r;
         }
+
+        CRASH_POINT("file-synced");
 
         if (renameat(parent_fd, temporary, parent_fd, name) < 0) {
                 r = -errno;
@@ -160,9 +166,11 @@ int file_replace_at(int dir_fd, const char *path, const void *data, size_t n, mo
                 return r;
         }
 
+        CRASH_POINT("file-renamed");
         if (fsync(parent_fd) < 0)
                 return -errno;
 
+        CRASH_POINT("file-replaced");
         return 0;
 }
 

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/base/store.h"
 
@@ -288,8 +289,10 @@ int store_commit(Store *s) {
         s->error = 0;
 
         if (s->in_transaction) {
+                CRASH_POINT("store-commit");
                 if (r == 0)
                         r = store_exec(s, "COMMIT");
+                CRASH_POINT("store-committed");
                 if (r < 0) {
                         log_error_errno(r, "Cannot commit to the store: %m");
                         (void) store_exec(s, "ROLLBACK");
@@ -297,8 +300,10 @@ int store_commit(Store *s) {
                 s->in_transaction = false;
         }
 
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
                 waiters[i].callback(r, waiters[i].userdata);
+                CRASH_POINT("store-waiter-told");
+        }
 
         free(waiters);
         return r;

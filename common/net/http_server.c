@@ -35,6 +35,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/crash.h"
 #include "common/base/fd.h"
 #include "common/net/http_internal.h"
 
@@ -182,6 +183,7 @@ static int on_wake(sd_event_source *source, void *userdata) {
         (void) source;
 
         server_run(userdata);
+        CRASH_POINT("http-written");
         return 0;
 }
 
@@ -336,6 +338,7 @@ static void on_completed(void *userdata, struct MHD_Connection *mhd, void **cont
                 return;
 
         *context = NULL;
+        CRASH_POINT("http-answered");
         c = r->connection;
         http_request_free(r);
         http_connection_watch_progress(c, false);

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <uthash.h>
 
+#include "common/base/crash.h"
 #include "common/base/parse.h"
 #include "common/net/peer.h"
 
@@ -181,7 +182,9 @@ static int on_flush(sd_event_source *source, void *userdata) {
 
                 pool->unflushed = p->next_unflushed;
                 p->unflushed = false;
+                CRASH_POINT("peer-flush");
                 http_client_flush(p->client);
+                CRASH_POINT("peer-flushed");
         }
 
         return 0;
