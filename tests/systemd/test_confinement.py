@@ -55,7 +55,9 @@ def parse(output):
             found["limit " + line[8:34].strip()] = line[34:].split()[:2]
         elif line.startswith("status: "):
             name, _, value = line[8:].partition(":")
-            found["status " + name] = value.strip()
+            # The C library keeps the signals after 31 for itself; what became of them is no one's setting.
+            found["status " + name] = "%x" % (int(value, 16) & 0x7fffffff) if name.startswith("Sig") and name != "SigQ" \
+                else value.strip()
         elif ": " in line:
             name, _, value = line.partition(": ")
             found[name] = value.strip()

@@ -5,6 +5,7 @@
 import os
 import socket
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -20,6 +21,18 @@ def start_task(host, s, task_id="steady", command="exec sleep 1000"):
     s.wait_state(task_id, "TASK_RUNNING")
     scope = wait_until(lambda: [n for n in scopes() if n not in before], "the scope of %s" % task_id)[0]
     return scope, host.task_pids(scope)
+
+
+def make_gate():
+    """A task that reads a line from it waits, without any process of its own, for open_gate()."""
+    path = os.path.join(tempfile.mkdtemp(), "gate")
+    os.mkfifo(path)
+    return path
+
+
+def open_gate(path):
+    with open(path, "w") as f:
+        f.write("go\n")
 
 
 def test_scope_names_its_task_and_is_delegated():
@@ -66,23 +79,23 @@ def test_restart_of_the_agent_leaves_tasks_alone():
 
 def test_kill_9_of_the_agent_is_followed_by_a_restart_that_finds_its_tasks():
     with Host() as host, Scheduler(host.master_addr) as s:
-        gate = "/tmp/gate-%d" % os.getpid()
-        scope, pids = start_task(host, s, "steady", "while [ ! -e %s ]; do sleep 0.05; done; exit 7" % gate)
+        gate = make_gate()
+        scope, pids = start_task(host, s, "steady", "read line <%s; exit 7" % gate)
         since = time.time()
         systemctl("kill", "--signal=KILL", AGENT)
         host.wait_registered(since)
-        equal(host.task_pids(scope)[0], pids[0], "first pid of the container")
-        open(gate, "w").close()
+        equal(host.task_pids(scope), pids, "pids of the container")
+        open_gate(gate)
         equal(s.wait_terminal("steady").get("message"), "Command exited with status 7", "message")
 
 
 def test_task_that_ends_while_the_agent_is_stopped_is_told_afterwards():
     with Host() as host, Scheduler(host.master_addr) as s:
-        gate = "/tmp/gate-stopped-%d" % os.getpid()
-        scope, pids = start_task(host, s, "seven", "while [ ! -e %s ]; do sleep 0.05; done; exit 7" % gate)
+        gate = make_gate()
+        scope, pids = start_task(host, s, "seven", "read line <%s; exit 7" % gate)
         systemctl("stop", AGENT)
         check(all(is_alive(pid) for pid in pids), "a process of the task died with the agent")
-        open(gate, "w").close()
+        open_gate(gate)
         wait_until(lambda: scope not in scopes(), "the scope ends without the agent")
         systemctl("start", AGENT)
         equal(s.wait_terminal("seven", timeout=40).get("message"), "Command exited with status 7", "message")
