@@ -7,5 +7,5 @@ bench_allocator_LDADD = master/liballocator.a common/libmodel.a proto/libproto.a
 
 bench_floor_SOURCES = bench/floor.c
 
-EXTRA_DIST += bench/run bench/launch.py
+EXTRA_DIST += bench/run bench/launch.py bench/recovery.py
 CLEANFILES += bench/allocator bench/floor

@@ -7,6 +7,10 @@
  * launcher is a subreaper: a process whose parent dies becomes the launcher's child, so that
  * nothing leaves the tree by forking twice or by starting a session.
  *
+ * Where the kernel lists children (task/<tid>/children), only the tree itself is walked. Without that
+ * every process of the host has to be asked for its parent, which with a thousand containers ending
+ * at once is a million files.
+ *
  * /proc is not a snapshot. A process may fork while we look, so killing stops everything first,
  * looks again until nobody new appears, and only then kills: what is stopped cannot fork. And a pid
  * may be somebody else's by the time it is signalled: the start time is compared under a pidfd.
@@ -24,6 +28,9 @@
 #include "common/base/parse.h"
 #include "common/base/process.h"
 #include "common/base/process_tree.h"
+
+/* A process with more children than fit is looked for the other way. */
+#define CHILDREN_MAX_BYTES (1U << 20)
 
 /* Rounds of stopping. Each leaves at most what was forked within it, so that few are enough. */
 #define STOP_ROUNDS_MAX 16
@@ -143,25 +150,118 @@ static void mark_members(ProcessTree *t, pid_t root_pid) {
         }
 }
 
-/* Finds the descendants of a process, without itself. `proc_fd` is /proc. */
-int process_tree_scan(int proc_fd, pid_t root_pid, ProcessTree *ret) {
-        _cleanup_(process_tree_deinit) ProcessTree t = {};
+static int scan_for_members(int proc_fd, pid_t root_pid, ProcessTree *t) {
         size_t n = 0;
         int r;
 
-        r = scan_all(proc_fd, &t);
+        r = scan_all(proc_fd, t);
         if (r < 0)
                 return r;
 
-        if (t.n_processes > 0)
-                qsort(t.processes, t.n_processes, sizeof(*t.processes), compare_pids);
+        if (t->n_processes > 0)
+                qsort(t->processes, t->n_processes, sizeof(*t->processes), compare_pids);
 
-        mark_members(&t, root_pid);
-        for (size_t i = 0; i < t.n_processes; i++)
-                if (t.processes[i].is_member)
-                        t.processes[n++] = t.processes[i];
+        mark_members(t, root_pid);
+        for (size_t i = 0; i < t->n_processes; i++)
+                if (t->processes[i].is_member)
+                        t->processes[n++] = t->processes[i];
 
-        t.n_processes = n;
+        t->n_processes = n;
+        return 0;
+}
+
+/* The children of one thread, "12 345 6789 ". -ENOENT: the thread is gone, or the kernel has no such list. */
+static int add_children(int proc_fd, pid_t pid, const char *tid, ProcessTree *t, size_t *n_allocated) {
+        _cleanup_free_ char *text = NULL;
+        char path[64], *p, *word;
+        int r;
+
+        (void) snprintf(path, sizeof(path), "%i/task/%.16s/children", pid, tid);
+        r = file_read_at(proc_fd, path, CHILDREN_MAX_BYTES, &text, NULL);
+        if (r < 0)
+                return r;
+
+        p = text;
+        while ((word = strsep(&p, " \n"))) {
+                ProcessInfo info;
+                uint64_t child;
+
+                if (parse_u64(word, &child) < 0 || read_process(proc_fd, (pid_t) child, &info) < 0)
+                        continue;
+
+                info.is_member = true;
+                r = add_process(t, n_allocated, &info);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* A process has the children of all its threads. */
+static int add_children_of(int proc_fd, pid_t pid, ProcessTree *t, size_t *n_allocated) {
+        char path[32];
+        int fd, r = -ENOENT;
+        DIR *d;
+
+        (void) snprintf(path, sizeof(path), "%i/task", pid);
+        fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+
+        d = fdopendir(fd);
+        if (!d) {
+                r = -errno;
+                (void) fd_close(fd);
+                return r;
+        }
+
+        for (struct dirent *e; (e = readdir(d));) {
+                if (e->d_name[0] == '.')
+                        continue;
+
+                r = add_children(proc_fd, pid, e->d_name, t, n_allocated);
+                if (r < 0 && r != -ENOENT)
+                        break;
+        }
+
+        (void) closedir(d);
+        return r;
+}
+
+/* What is found is itself looked into: the list grows while it is walked. */
+static int scan_by_children(int proc_fd, pid_t root_pid, ProcessTree *t) {
+        size_t n_allocated = 0;
+        int r;
+
+        r = add_children_of(proc_fd, root_pid, t, &n_allocated);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < t->n_processes; i++) {
+                r = add_children_of(proc_fd, t->processes[i].pid, t, &n_allocated);
+                if (r < 0 && r != -ENOENT && r != -ESRCH)
+                        return r;
+        }
+
+        if (t->n_processes > 0)
+                qsort(t->processes, t->n_processes, sizeof(*t->processes), compare_pids);
+        return 0;
+}
+
+/* Finds the descendants of a process, without itself. `proc_fd` is /proc. */
+int process_tree_scan(int proc_fd, pid_t root_pid, ProcessTree *ret) {
+        _cleanup_(process_tree_deinit) ProcessTree t = {};
+        int r;
+
+        r = scan_by_children(proc_fd, root_pid, &t);
+        if (r < 0) {
+                process_tree_deinit(&t);
+                r = scan_for_members(proc_fd, root_pid, &t);
+        }
+        if (r < 0)
+                return r;
+
         *ret = t;
         t = (ProcessTree) {};
         return 0;

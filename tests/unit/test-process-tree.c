@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -28,6 +29,40 @@ static void put_stat(int proc_fd, int pid, const char *name, char state, int par
                      "%i (%s) %c %i 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %i 1000 20 1\n", pid,
                      name, state, parent, pid * 100);
         assert_int_equal(file_replace_at(proc_fd, path, text, (size_t) n, 0644), 0);
+}
+
+static void put_children(int proc_fd, int pid, const char *children) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "%i/task/%i", pid, pid);
+        assert_int_equal(file_mkdirs_at(proc_fd, path, 0755), 0);
+        snprintf(path, sizeof(path), "%i/task/%i/children", pid, pid);
+        assert_int_equal(file_replace_at(proc_fd, path, children, strlen(children), 0644), 0);
+}
+
+static void test_where_the_kernel_lists_children_only_the_tree_is_walked(void **state) {
+        _cleanup_(process_tree_deinit) ProcessTree t = {};
+        char path[] = "/tmp/test-process-tree-XXXXXX";
+        _cleanup_fd_ int fd = -EBADF;
+
+        (void) state;
+        assert_non_null(mkdtemp(path));
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        put_stat(fd, 50, "root", 'S', 1);
+        put_stat(fd, 60, "child", 'S', 50);
+        put_stat(fd, 40, "grandchild", 'Z', 60);
+        put_stat(fd, 70, "liar", 'S', 50);    /* not listed, so not looked at */
+        put_children(fd, 50, "60 61 ");       /* 61 has ended meanwhile */
+        put_children(fd, 60, "40 ");
+        put_children(fd, 40, "");
+
+        assert_int_equal(process_tree_scan(fd, 50, &t), 0);
+        assert_int_equal(t.n_processes, 2);
+        assert_int_equal(t.processes[0].pid, 40);
+        assert_true(t.processes[0].is_zombie);
+        assert_int_equal(t.processes[1].pid, 60);
+        assert_int_equal(file_remove_tree_at(AT_FDCWD, path), 0);
 }
 
 static void test_descendants_are_found_whatever_their_names_and_order(void **state) {
@@ -100,6 +135,7 @@ static void test_killing_leaves_none_of_the_family(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_where_the_kernel_lists_children_only_the_tree_is_walked),
                 cmocka_unit_test(test_descendants_are_found_whatever_their_names_and_order),
                 cmocka_unit_test(test_killing_leaves_none_of_the_family),
         };
