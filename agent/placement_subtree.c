@@ -87,9 +87,6 @@ static int open_root(int mount_fd, const char *name) {
         for (char *part = strtok_r(copy, "/", &saved); part; part = strtok_r(NULL, "/", &saved)) {
                 int child_fd;
 
-                if (streq(part, ".") || streq(part, ".."))
-                        return -EINVAL;
-
                 /* What cannot be enabled is missed by those who set limits. */
                 (void) cgroup_enable_controllers(fd);
                 if (mkdirat(fd, part, 0755) < 0 && errno != EEXIST)
@@ -105,6 +102,23 @@ static int open_root(int mount_fd, const char *name) {
 
         (void) cgroup_enable_controllers(fd);
         return TAKE_FD(fd);
+}
+
+/* Whether it names a cgroup below the root of the hierarchy, and by going down only. */
+static bool leads_down(const char *name) {
+        if (name[0] == '\0')
+                return false;
+
+        for (const char *part = name; *part; part += strspn(part, "/")) {
+                size_t n = strcspn(part, "/");
+
+                if ((n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
+                        return false;
+
+                part += n;
+        }
+
+        return true;
 }
 
 /* "/a/b/" becomes "a/b". */
@@ -144,7 +158,7 @@ int placement_new_subtree(sd_event *event, const char *root_name, Placement **re
         s->root_name = trim_slashes(root_name);
         if (!s->root_name)
                 return -ENOMEM;
-        if (s->root_name[0] == '\0')
+        if (!leads_down(s->root_name))
                 return -EINVAL;
 
         proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
