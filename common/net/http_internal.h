@@ -23,7 +23,7 @@ struct HttpRoute {
 
 /* Which of the server's lists a connection is on. */
 typedef enum ConnectionState {
-        CONNECTION_READING,      /* a request has begun: it must be complete by deadline_usec */
+        CONNECTION_DUE,          /* a request has begun, or a stream ends: it must be over by deadline_usec */
         CONNECTION_ANSWERING,    /* a handler or the peer's reading is at work */
         CONNECTION_IDLE,         /* between requests, or a link on which nothing was ever said */
         CONNECTION_STATES_,
@@ -48,12 +48,14 @@ struct HttpServer {
         sd_event_source *daemon_source;
         sd_event_source *timer_source;
         sd_event_source *wake_source;
+        sd_event_source *flush_source;
         sd_event_source *listen_source;
         int listen_fd;
         char *unix_path;
         uint16_t port;
 
         HttpRoute *routes;
+        HttpStream *unflushed;           /* written to in this turn */
         HttpConnection *connections[CONNECTION_STATES_];    /* each in order of arrival there */
         unsigned n_connections;
         unsigned max_connections;
@@ -83,6 +85,7 @@ struct HttpRequest {
         size_t n_discarded;
         unsigned refused;                /* HTTP status decided before the body was there; 0: none */
         bool begun;                      /* the head is complete */
+        bool chunked;                    /* the peer knows HTTP/1.1 */
         bool handed_over;                /* a handler owns the answer */
         bool suspended;
         bool dead;                       /* the peer is gone: no answer reaches it */
@@ -104,12 +107,14 @@ const HttpRoute *http_server_find_route(const HttpServer *s, const char *path);
 /* http_request.c */
 HttpRequest *http_request_new(HttpConnection *c, const char *target);
 HttpRequest *http_request_free(HttpRequest *r);
-enum MHD_Result http_request_advance(HttpRequest *r, const char *method, const char *data, size_t *n);
+enum MHD_Result http_request_advance(HttpRequest *r, const char *method, const char *version, const char *data,
+                                     size_t *n);
 void http_request_suspend(HttpRequest *r);
 void http_request_resume(HttpRequest *r);
 void http_request_abandon(HttpRequest *r);
-int http_request_watch(HttpRequest *r, uint32_t events);
+int http_request_watch(HttpRequest *r, uint32_t events, sd_event_io_handler_t handler, void *userdata);
 void http_request_respond(HttpRequest *r, unsigned status, const char *content_type, struct MHD_Response *response);
 
 /* http_stream.c */
 HttpStream *http_stream_free(HttpStream *s);
+void http_stream_flush_all(HttpServer *server);

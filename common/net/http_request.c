@@ -184,13 +184,13 @@ static int on_departure(sd_event_source *source, int fd, uint32_t events, void *
 }
 
 /*
- * Notices when the peer leaves while libmicrohttpd does not look. A peer that has only shut down its
- * writing side still wants a plain answer, so `events` is 0 there and the kernel reports what is
- * beyond doubt; for streams it is EPOLLRDHUP.
+ * Watches the socket while libmicrohttpd does not look. A peer that has only shut down its writing
+ * side still wants a plain answer, so `events` is 0 there and the kernel reports what is beyond doubt;
+ * for streams EPOLLRDHUP is enough.
  */
-int http_request_watch(HttpRequest *r, uint32_t events) {
+int http_request_watch(HttpRequest *r, uint32_t events, sd_event_io_handler_t handler, void *userdata) {
         r->watch_source = sd_event_source_disable_unref(r->watch_source);
-        return sd_event_add_io(r->server->event, &r->watch_source, r->connection->fd, events, on_departure, r);
+        return sd_event_add_io(r->server->event, &r->watch_source, r->connection->fd, events, handler, userdata);
 }
 
 /* Called inside a callback of libmicrohttpd only. */
@@ -211,7 +211,7 @@ void http_request_resume(HttpRequest *r) {
         http_server_wake(r->server);
 }
 
-/* The peer is gone: libmicrohttpd shall find out. */
+/* The peer is gone, or nothing more is to be said to it: libmicrohttpd shall find out. */
 void http_request_abandon(HttpRequest *r) {
         r->dead = true;
         r->watch_source = sd_event_source_disable_unref(r->watch_source);
@@ -225,12 +225,13 @@ static size_t discard_bound(const HttpRequest *r) {
 }
 
 /* The head is complete. Returns MHD_NO to end the connection. */
-static enum MHD_Result begin(HttpRequest *r, const char *method) {
+static enum MHD_Result begin(HttpRequest *r, const char *method, const char *version) {
         const char *text = http_request_header(r, "Content-Length");
         uint64_t n_announced = 0;
 
         r->begun = true;
         r->method = method;
+        r->chunked = !streq(version, MHD_HTTP_VERSION_1_0);
         r->path = path_of_target(r->target);
         if (!r->path)
                 r->refused = MHD_HTTP_BAD_REQUEST;
@@ -290,7 +291,7 @@ static enum MHD_Result hand_over(HttpRequest *r) {
         if (r->response)
                 return queue_response(r);
 
-        if (http_request_watch(r, 0) < 0)
+        if (http_request_watch(r, 0, on_departure, r) < 0)
                 return MHD_NO;
 
         http_request_suspend(r);
@@ -298,11 +299,12 @@ static enum MHD_Result hand_over(HttpRequest *r) {
 }
 
 /* One step of libmicrohttpd: the head (first call), a piece of the body, its end, the return from suspension. */
-enum MHD_Result http_request_advance(HttpRequest *r, const char *method, const char *data, size_t *n) {
+enum MHD_Result http_request_advance(HttpRequest *r, const char *method, const char *version, const char *data,
+                                     size_t *n) {
         size_t n_data = *n;
 
         if (!r->begun)
-                return begin(r, method);
+                return begin(r, method, version);
 
         if (n_data > 0) {
                 *n = 0;

@@ -71,7 +71,7 @@ void http_connection_enter(HttpConnection *c, ConnectionState state) {
         HttpServer *s = c->server;
 
         DL_DELETE(s->connections[c->state], c);
-        if (state == CONNECTION_READING)
+        if (state == CONNECTION_DUE)
                 c->deadline_usec = usec_add(server_now(s), s->request_timeout_usec);
         c->state = state;
         DL_APPEND(s->connections[state], c);
@@ -102,14 +102,17 @@ static bool connection_is_silent(const HttpConnection *c) {
 /* Both sides are shut, and libmicrohttpd closes the connection when it sees the end of file. */
 static void connection_drop(HttpConnection *c) {
         http_connection_enter(c, CONNECTION_ANSWERING);
-        (void) shutdown(c->fd, SHUT_RDWR);
+        if (c->request)
+                http_request_abandon(c->request);
+        else
+                (void) shutdown(c->fd, SHUT_RDWR);
 }
 
 static void drop_overdue(HttpServer *s) {
         usec_t now_usec = server_now(s);
         HttpConnection *c;
 
-        while ((c = s->connections[CONNECTION_READING]) && c->deadline_usec <= now_usec) {
+        while ((c = s->connections[CONNECTION_DUE]) && c->deadline_usec <= now_usec) {
                 if (connection_is_silent(c))
                         http_connection_enter(c, CONNECTION_IDLE);
                 else
@@ -141,8 +144,8 @@ static void arm_timer(HttpServer *s) {
         usec_t next_usec = s->accept_resume_usec;
         unsigned long long msec;
 
-        if (s->connections[CONNECTION_READING])
-                next_usec = MIN(next_usec, s->connections[CONNECTION_READING]->deadline_usec);
+        if (s->connections[CONNECTION_DUE])
+                next_usec = MIN(next_usec, s->connections[CONNECTION_DUE]->deadline_usec);
         if (MHD_get_timeout(s->daemon, &msec) == MHD_YES) {
                 if (msec == 0)
                         http_server_wake(s);
@@ -184,6 +187,13 @@ static int on_wake(sd_event_source *source, void *userdata) {
 
         server_run(userdata);
         CRASH_POINT("http-written");
+        return 0;
+}
+
+static int on_flush(sd_event_source *source, void *userdata) {
+        (void) source;
+
+        http_stream_flush_all(userdata);
         return 0;
 }
 
@@ -305,8 +315,8 @@ static void *on_request_line(void *userdata, const char *target, struct MHD_Conn
                 return NULL;
 
         /* The first request shares the deadline that began with the connection. */
-        if (c->state != CONNECTION_READING)
-                http_connection_enter(c, CONNECTION_READING);
+        if (c->state != CONNECTION_DUE)
+                http_connection_enter(c, CONNECTION_DUE);
 
         c->request = http_request_new(c, target);
         return c->request;
@@ -317,12 +327,11 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *mhd, co
         (void) userdata;
         (void) mhd;
         (void) url;
-        (void) version;
 
         if (!*context)
                 return MHD_NO;
 
-        return http_request_advance(*context, method, data, n);
+        return http_request_advance(*context, method, version, data, n);
 }
 
 static void on_completed(void *userdata, struct MHD_Connection *mhd, void **context,
@@ -532,9 +541,15 @@ static int add_sources(HttpServer *s) {
         if (r < 0)
                 return r;
 
+        r = sd_event_add_defer(s->event, &s->flush_source, on_flush, s);
+        if (r < 0)
+                return r;
+
         (void) sd_event_source_set_enabled(s->timer_source, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(s->wake_source, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(s->flush_source, SD_EVENT_OFF);
         (void) sd_event_source_set_description(s->wake_source, "http-wake");
+        (void) sd_event_source_set_description(s->flush_source, "http-flush");
         (void) sd_event_source_set_description(s->daemon_source, "http-daemon");
         (void) sd_event_source_set_description(s->listen_source, "http-listen");
         (void) sd_event_source_set_description(s->timer_source, "http-timer");
@@ -616,6 +631,7 @@ HttpServer *http_server_free(HttpServer *s) {
         s->timer_source = sd_event_source_disable_unref(s->timer_source);
         s->daemon_source = sd_event_source_disable_unref(s->daemon_source);
         s->wake_source = sd_event_source_disable_unref(s->wake_source);
+        s->flush_source = sd_event_source_disable_unref(s->flush_source);
         if (s->daemon) {
                 abandon_requests(s);
                 MHD_stop_daemon(s->daemon);

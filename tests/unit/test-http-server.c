@@ -251,6 +251,70 @@ static void test_a_stream_goes_on_until_it_is_closed(void **state) {
         stop(&f);
 }
 
+static void test_an_event_of_any_size_is_one_chunk(void **state) {
+        _cleanup_free_ char *event = malloc(100000), *chunk = malloc(100011);
+        Fixture f = {};
+        Socket s;
+
+        (void) state;
+        memset(event, 'e', 100000);
+        memcpy(chunk, "186a0\r\n", 7);
+        memset(chunk + 7, 'e', 100000);
+        memcpy(chunk + 100007, "\r\n", 3);
+        start(&f, (HttpServerConfig) { .listen_fd = -1 });
+        s = dial(http_server_port(f.server));
+
+        say(&f, &s, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+        WAIT_FOR(&f, f.stream);
+        assert_int_equal(http_stream_write(f.stream, event, 100000), 0);
+        HEAR(&f, &s, chunk);
+
+        hang_up(&s);
+        stop(&f);
+}
+
+static void test_an_old_client_gets_a_stream_without_chunks(void **state) {
+        Fixture f = {};
+        Socket s;
+
+        (void) state;
+        start(&f, (HttpServerConfig) { .listen_fd = -1 });
+        s = dial(http_server_port(f.server));
+
+        say(&f, &s, "GET /stream HTTP/1.0\r\n\r\n");
+        WAIT_FOR(&f, f.stream);
+        assert_int_equal(http_stream_write(f.stream, "one", 3), 0);
+        HEAR(&f, &s, "\r\n\r\none");
+        assert_int_equal(http_stream_write(f.stream, "two", 3), 0);
+        f.stream = http_stream_close(f.stream);
+        HEAR(&f, &s, "\r\n\r\nonetwo");
+        HEAR_END(&f, &s);
+        assert_int_equal(memcmp(buffer_data(&s.in) + buffer_size(&s.in) - 6, "onetwo", 6), 0);
+
+        hang_up(&s);
+        stop(&f);
+}
+
+static void test_a_stream_that_ends_does_not_wait_for_ever_for_its_reader(void **state) {
+        _cleanup_free_ char *block = calloc(1, 64 << 10);
+        Fixture f = {};
+        Socket slow;
+
+        (void) state;
+        start(&f, (HttpServerConfig) {
+                .listen_fd = -1, .max_connections = 1, .request_timeout_usec = 50 * USEC_PER_MSEC });
+        slow = dial(http_server_port(f.server));
+        say(&f, &slow, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+        WAIT_FOR(&f, f.stream);
+        while (http_stream_write(f.stream, block, 64 << 10) == 0)
+                turn(&f);
+        f.stream = http_stream_close(f.stream);
+
+        check_place_is_free(&f);
+        hang_up(&slow);
+        stop(&f);
+}
+
 static void test_a_stream_hears_once_that_its_reader_left(void **state) {
         Fixture f = {};
         Socket s;
@@ -855,6 +919,9 @@ int main(void) {
                 cmocka_unit_test(test_a_peer_that_leaves_before_its_answer_is_noticed),
                 cmocka_unit_test(test_a_peer_that_only_stopped_writing_gets_its_answer),
                 cmocka_unit_test(test_a_stream_goes_on_until_it_is_closed),
+                cmocka_unit_test(test_an_event_of_any_size_is_one_chunk),
+                cmocka_unit_test(test_an_old_client_gets_a_stream_without_chunks),
+                cmocka_unit_test(test_a_stream_that_ends_does_not_wait_for_ever_for_its_reader),
                 cmocka_unit_test(test_a_stream_hears_once_that_its_reader_left),
                 cmocka_unit_test(test_a_slow_reader_fills_its_queue_and_nobody_elses),
                 cmocka_unit_test(test_the_longest_route_of_whole_components_wins),
