@@ -11,6 +11,7 @@ acknowledged as they come unless `acknowledge` is False; each is kept in `update
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -81,6 +82,7 @@ class FakeAgent:
         self.subscriptions = []      # (task ids, number of updates) of each
         self.n_refused = 0           # subscriptions and calls answered with another status
         self.processes = []
+        self._texts = {}             # what stays to be read after the end
         self._checkpoint = checkpoint
         self._killing_state = killing_state
         self._recovery_timeout = recovery_timeout
@@ -101,6 +103,9 @@ class FakeAgent:
                 process.kill()
             process.wait()
         self.go_away()
+        self._texts = {name: self.text(name) for name in ("stdout", "stderr")}
+        if not os.environ.get("HOLDFAST_TEST_KEEP"):
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     # The network
 
@@ -254,6 +259,8 @@ class FakeAgent:
         return os.path.join(self.directory, name)
 
     def text(self, name):
+        if name in self._texts:
+            return self._texts[name]
         try:
             with open(self.path(name), errors="replace") as f:
                 return f.read()
