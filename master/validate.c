@@ -163,14 +163,14 @@ static int validate_limits(const LaunchTask *task, const LaunchContext *context,
         if (task->info->n_limits == 0)
                 return ACCEPTED;
 
-        if (!context->agent_takes_limits)
-                return reject(reterr_message, "Agent %s is not TASK_RESOURCE_LIMITS capable", context->agent_id);
-
         for (size_t i = 0; i < task->info->n_limits; i++) {
                 r = validate_limit(task->info->limits[i], task->resources, reterr_message);
                 if (r != ACCEPTED)
                         return r;
         }
+
+        if (!context->agent_takes_limits)
+                return reject(reterr_message, "Agent %s is not TASK_RESOURCE_LIMITS capable", context->agent_id);
 
         return ACCEPTED;
 }
