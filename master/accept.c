@@ -78,9 +78,10 @@ static int pool_init(Pool *p, Framework *f, Offer *const *offers, size_t n_offer
         return r;
 }
 
-/* A verdict on a task that never started. It is in none of our collections, so only the framework hears. */
-static void tell_verdict(Framework *f, const Mesos__V1__TaskInfo *task, TaskState state, TaskReason reason,
-                         const char *message) {
+/* A verdict on a task that never started. It is in none of our collections, so only the framework
+ * hears. */
+static void tell_verdict(Framework *f, const Mesos__V1__TaskInfo *task, TaskState state,
+                         TaskReason reason, const char *message) {
         TaskState told = task_state_for(state, framework_is_partition_aware(f));
 
         status_router_tell(f, &(MasterStatus) {
@@ -90,7 +91,8 @@ static void tell_verdict(Framework *f, const Mesos__V1__TaskInfo *task, TaskStat
                 .reason = reason,
                 .message = message,
         });
-        metrics_count_terminal(f->master, NULL, told, MESOS__V1__TASK_STATUS__SOURCE__SOURCE_MASTER, reason);
+        metrics_count_terminal(f->master, NULL, told, MESOS__V1__TASK_STATUS__SOURCE__SOURCE_MASTER,
+                               reason);
 }
 
 static void tell_operation_error(Pool *p, const Operation *op, const char *message) {
@@ -128,7 +130,8 @@ static int complete_resources(Mesos__V1__Resource **list, size_t n, const char *
         return 0;
 }
 
-static int complete_executor(Mesos__V1__ExecutorInfo *e, const char *framework_id, const char *role) {
+static int complete_executor(Mesos__V1__ExecutorInfo *e, const char *framework_id,
+                             const char *role) {
         if (!e->framework_id && framework_id) {
                 e->framework_id = malloc(sizeof(*e->framework_id));
                 if (!e->framework_id)
@@ -149,7 +152,8 @@ static void complete_health_check(Mesos__V1__HealthCheck *c) {
                 return;
 
         c->has_type = true;
-        c->type = c->command ? MESOS__V1__HEALTH_CHECK__TYPE__COMMAND : MESOS__V1__HEALTH_CHECK__TYPE__HTTP;
+        c->type = c->command ? MESOS__V1__HEALTH_CHECK__TYPE__COMMAND
+                             : MESOS__V1__HEALTH_CHECK__TYPE__HTTP;
 }
 
 static int complete_task(Mesos__V1__TaskInfo *task, const Pool *p) {
@@ -176,7 +180,8 @@ static void parsed_deinit(Parsed *x) {
 }
 
 /* Replaces a list by what was parsed from it, in the given format. */
-static int rewrite_resources(const Resources *parsed, ResourceFormat format, Mesos__V1__Resource ***list, size_t *n) {
+static int rewrite_resources(const Resources *parsed, ResourceFormat format,
+                             Mesos__V1__Resource ***list, size_t *n) {
         Mesos__V1__Resource **rewritten;
         size_t n_rewritten;
         int r;
@@ -195,10 +200,11 @@ static int rewrite_resources(const Resources *parsed, ResourceFormat format, Mes
 static int normalize_task(Mesos__V1__TaskInfo *task, const Parsed *x) {
         int r;
 
-        r = rewrite_resources(x->resources, RESOURCE_FORMAT_NEW, &task->resources, &task->n_resources);
+        r = rewrite_resources(x->resources, RESOURCE_FORMAT_NEW, &task->resources,
+                              &task->n_resources);
         if (r >= 0 && task->executor)
-                r = rewrite_resources(x->executor_resources, RESOURCE_FORMAT_NEW, &task->executor->resources,
-                                      &task->executor->n_resources);
+                r = rewrite_resources(x->executor_resources, RESOURCE_FORMAT_NEW,
+                                      &task->executor->resources, &task->executor->n_resources);
 
         return r;
 }
@@ -229,15 +235,18 @@ static int downgrade_task(const Node *n, Mesos__V1__TaskInfo *task) {
         return r;
 }
 
-static LaunchContext launch_context(const Pool *p, const char *task_id, const Mesos__V1__ExecutorInfo *executor) {
-        const Executor *running = executor ? executor_find(p->node, p->framework->id, executor->executor_id->value)
+static LaunchContext launch_context(const Pool *p, const char *task_id,
+                                    const Mesos__V1__ExecutorInfo *executor) {
+        const Executor *running = executor ? executor_find(p->node, p->framework->id,
+                                                           executor->executor_id->value)
                                            : NULL;
 
         return (LaunchContext) {
                 .framework_id = p->framework->id,
                 .agent_id = p->node->id,
                 .agent_takes_limits = node_has_capability(
-                                p->node, MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__TASK_RESOURCE_LIMITS),
+                                p->node,
+                                MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__TASK_RESOURCE_LIMITS),
                 .task_id_taken = task_id && (framework_find_task(p->framework, task_id) ||
                                              framework_find_unreachable(p->framework, task_id)),
                 .running_executor = running ? running->info : NULL,
@@ -262,7 +271,8 @@ static int charge_executor(Pool *p, const Mesos__V1__ExecutorInfo *info, bool *r
         return resources_subtract(p->left, e->resources);
 }
 
-/* Enters the task; its resources are the agent's from now on, and the task's: *resources is taken. */
+/* Enters the task; its resources are the agent's from now on,
+ * and the task's: *resources is taken. */
 static int charge_task(Pool *p, const Mesos__V1__TaskInfo *info, Resources **resources) {
         Task *t;
         int r;
@@ -344,7 +354,8 @@ static void launch_task(Pool *p, Mesos__V1__TaskInfo *task) {
                 r = start_task(p, task, &x);
         if (r != ACCEPTED)
                 tell_verdict(p->framework, task, MESOS__V1__TASK_STATE__TASK_ERROR,
-                             MESOS__V1__TASK_STATUS__REASON__REASON_TASK_INVALID, error ?: strerror(r < 0 ? -r : EBADMSG));
+                             MESOS__V1__TASK_STATUS__REASON__REASON_TASK_INVALID,
+                             error ?: strerror(r < 0 ? -r : EBADMSG));
 
         parsed_deinit(&x);
 }
@@ -354,7 +365,8 @@ static void launch(Pool *p, Operation *op) {
 
         for (size_t i = 0; op->launch && i < op->launch->n_task_infos; i++)
                 if (op->id)
-                        tell_verdict(p->framework, op->launch->task_infos[i], MESOS__V1__TASK_STATE__TASK_ERROR,
+                        tell_verdict(p->framework, op->launch->task_infos[i],
+                                     MESOS__V1__TASK_STATE__TASK_ERROR,
                                      MESOS__V1__TASK_STATUS__REASON__REASON_TASK_INVALID, with_id);
                 else
                         launch_task(p, op->launch->task_infos[i]);
@@ -386,7 +398,8 @@ static int complete_group(Pool *p, Group *g) {
 
                 r = complete_resources(task->resources, task->n_resources, p->role);
                 if (r >= 0 && task->executor)
-                        r = complete_resources(task->executor->resources, task->executor->n_resources, p->role);
+                        r = complete_resources(task->executor->resources,
+                                               task->executor->n_resources, p->role);
                 if (r >= 0 && !task->executor) {
                         task->executor = (Mesos__V1__ExecutorInfo *) pb_copy(&g->executor->base);
                         if (!task->executor)
@@ -400,11 +413,11 @@ static int complete_group(Pool *p, Group *g) {
 static int parse_group(Group *g, char **reterr_message) {
         int r;
 
-        r = resources_from_pb(g->executor->resources, g->executor->n_resources, &g->executor_resources,
-                              reterr_message);
+        r = resources_from_pb(g->executor->resources, g->executor->n_resources,
+                              &g->executor_resources, reterr_message);
         if (r == RESOURCES_OK)
-                r = rewrite_resources(g->executor_resources, RESOURCE_FORMAT_NEW, &g->executor->resources,
-                                      &g->executor->n_resources);
+                r = rewrite_resources(g->executor_resources, RESOURCE_FORMAT_NEW,
+                                      &g->executor->resources, &g->executor->n_resources);
 
         for (size_t i = 0; r == RESOURCES_OK && i < g->info->n_tasks; i++) {
                 r = parse_task(g->info->tasks[i], &g->parsed[i], reterr_message);
@@ -425,7 +438,8 @@ static int judge_group(Pool *p, Group *g, char **reterr_message) {
                 return -ENOMEM;
 
         for (size_t i = 0; i < g->info->n_tasks; i++) {
-                tasks[i] = (LaunchTask) { g->info->tasks[i], g->parsed[i].resources, g->parsed[i].executor_resources };
+                tasks[i] = (LaunchTask) { g->info->tasks[i], g->parsed[i].resources,
+                                         g->parsed[i].executor_resources };
 
                 context = launch_context(p, tasks[i].info->task_id->value, g->executor);
                 for (size_t j = 0; j < i; j++)
@@ -438,7 +452,8 @@ static int judge_group(Pool *p, Group *g, char **reterr_message) {
         }
 
         context = launch_context(p, NULL, g->executor);
-        return validate_group(g->executor, g->executor_resources, tasks, g->info->n_tasks, &context, reterr_message);
+        return validate_group(g->executor, g->executor_resources, tasks, g->info->n_tasks, &context,
+                              reterr_message);
 }
 
 static int start_group(Pool *p, Group *g) {
@@ -467,7 +482,8 @@ static int launch_group_checked(Pool *p, Operation *op, char **reterr_message) {
         int r;
 
         if (op->id)
-                return reject(reterr_message, "Operation of type LAUNCH_GROUP must not have an 'id'");
+                return reject(reterr_message,
+                              "Operation of type LAUNCH_GROUP must not have an 'id'");
 
         g.parsed = calloc(g.info->n_tasks, sizeof(*g.parsed));
         if (!g.parsed)
@@ -505,12 +521,15 @@ static void launch_group(Pool *p, Operation *op) {
 }
 
 static void refuse_operation(Pool *p, const Operation *op) {
-        const ProtobufCEnumValue *name = op->has_type
-                ? protobuf_c_enum_descriptor_get_value(&mesos__v1__offer__operation__type__descriptor, op->type)
-                : NULL;
+        const ProtobufCEnumValue *name =
+                        op->has_type ? protobuf_c_enum_descriptor_get_value(
+                                                       &mesos__v1__offer__operation__type__descriptor,
+                                                       op->type)
+                                     : NULL;
         char message[128];
 
-        snprintf(message, sizeof(message), "Operation %s is not supported by this version of Holdfast",
+        snprintf(message, sizeof(message),
+                 "Operation %s is not supported by this version of Holdfast",
                  name ? name->name : "UNKNOWN");
         tell_operation_error(p, op, message);
 }
@@ -548,7 +567,8 @@ static void drop_operation(Framework *f, const Operation *op, const char *error)
         }
 
         if (op->has_type && op->type == MESOS__V1__OFFER__OPERATION__TYPE__LAUNCH_GROUP) {
-                for (size_t i = 0; op->launch_group && i < op->launch_group->task_group->n_tasks; i++)
+                for (size_t i = 0; op->launch_group && i < op->launch_group->task_group->n_tasks;
+                     i++)
                         drop_task(f, op->launch_group->task_group->tasks[i], message);
                 return;
         }
@@ -557,9 +577,10 @@ static void drop_operation(Framework *f, const Operation *op, const char *error)
 }
 
 /* One bad offer spoils all: the others named go back, and nothing is done. */
-static void drop_all(Framework *f, const Mesos__V1__Scheduler__Call__Accept *accept, const char *error) {
-        log_info_ctx(&(LogContext) { .framework_id = f->id }, "ACCEPT of framework '%s' uses invalid offers: %s",
-                     f->id, error);
+static void drop_all(Framework *f, const Mesos__V1__Scheduler__Call__Accept *accept,
+                     const char *error) {
+        log_info_ctx(&(LogContext) { .framework_id = f->id },
+                     "ACCEPT of framework '%s' uses invalid offers: %s", f->id, error);
 
         for (size_t i = 0; i < accept->n_offer_ids; i++) {
                 Offer *o = offer_find(&f->master->offers, accept->offer_ids[i]->value);
@@ -587,7 +608,8 @@ void accept_process(Framework *f, Mesos__V1__Scheduler__Call__Accept *accept) {
         Pool p;
         int r;
 
-        metrics_count(f->master, has_launch(accept) ? COUNTER_MESSAGES_LAUNCH_TASKS : COUNTER_MESSAGES_DECLINE_OFFERS);
+        metrics_count(f->master, has_launch(accept) ? COUNTER_MESSAGES_LAUNCH_TASKS
+                                                    : COUNTER_MESSAGES_DECLINE_OFFERS);
 
         ids = calloc(accept->n_offer_ids + 1, sizeof(*ids));
         offers = calloc(accept->n_offer_ids + 1, sizeof(*offers));

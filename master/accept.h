@@ -8,5 +8,6 @@
 
 typedef struct Framework Framework;
 
-/* Works on `accept` in place: tasks get their allocation role and the resource format of their agent. */
+/* Works on `accept` in place: tasks get their allocation role and the resource format of their
+ * agent. */
 void accept_process(Framework *f, Mesos__V1__Scheduler__Call__Accept *accept);

@@ -49,7 +49,8 @@ static int on_ping_due(sd_event_source *s, uint64_t usec _unused_, void *userdat
 
         n->pong_pending = true;
         agent_message_ping(n);
-        (void) sd_event_source_set_time(s, usec_add(master_now(m), m->config->agent_ping_timeout_usec));
+        (void) sd_event_source_set_time(
+                        s, usec_add(master_now(m), m->config->agent_ping_timeout_usec));
         (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -65,7 +66,8 @@ int agent_link_start_pings(Node *n) {
         agent_message_ping(n);
 
         r = sd_event_add_time(m->event, &n->ping_source, CLOCK_MONOTONIC,
-                              usec_add(master_now(m), m->config->agent_ping_timeout_usec), 0, on_ping_due, n);
+                              usec_add(master_now(m), m->config->agent_ping_timeout_usec), 0,
+                              on_ping_due, n);
         if (r < 0)
                 return r;
 
@@ -73,7 +75,8 @@ int agent_link_start_pings(Node *n) {
         return 0;
 }
 
-static int on_reregister_overdue(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
+static int on_reregister_overdue(sd_event_source *s _unused_, uint64_t usec _unused_,
+                                 void *userdata) {
         Node *n = userdata;
         char timeout[USEC_TEXT_MAX], message[64 + USEC_TEXT_MAX];
 
@@ -90,7 +93,8 @@ void agent_link_disconnect(Node *n) {
         if (!n->connected)
                 return;
 
-        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s disconnected", n->id, n->pid.text);
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s disconnected", n->id,
+                     n->pid.text);
         n->connected = false;
         n->active = false;
         allocation_deactivate_node(n);
@@ -126,7 +130,8 @@ static void on_status_update(Master *m, const Upid *from, ProtobufCMessage *mess
         status_router_update(m, from, ((Mesos__Internal__StatusUpdateMessage *) message)->update);
 }
 
-static void on_executor_to_framework(Master *m, const Upid *from _unused_, ProtobufCMessage *message) {
+static void on_executor_to_framework(Master *m, const Upid *from _unused_,
+                                     ProtobufCMessage *message) {
         const Mesos__Internal__ExecutorToFrameworkMessage *e = (void *) message;
         Framework *f;
 
@@ -142,7 +147,8 @@ static void on_executor_to_framework(Master *m, const Upid *from _unused_, Proto
         scheduler_send_message(f, e->slave_id->value, e->executor_id->value, e->data);
 }
 
-/* Only the executors frameworks brought along are known here; those of command tasks end without a word. */
+/* Only the executors frameworks brought along are known here; those of command tasks end without a
+ * word. */
 static void on_exited_executor(Master *m, const Upid *from _unused_, ProtobufCMessage *message) {
         const Mesos__Internal__ExitedExecutorMessage *e = (void *) message;
         Node *n = node_find(&m->nodes, e->slave_id->value);
@@ -164,7 +170,8 @@ static void on_exited_executor(Master *m, const Upid *from _unused_, ProtobufCMe
         scheduler_send_failure(f, n->id, e->executor_id->value, e->status);
 }
 
-/* Oversubscription and resource providers are not ours yet; what remains is the version of the resources. */
+/* Oversubscription and resource providers are not ours yet; what remains is the version of the
+ * resources. */
 static void on_update_slave(Master *m, const Upid *from _unused_, ProtobufCMessage *message) {
         const Mesos__Internal__UpdateSlaveMessage *u = (void *) message;
         Node *n = node_find(&m->nodes, u->slave_id->value);
@@ -175,8 +182,10 @@ static void on_update_slave(Master *m, const Upid *from _unused_, ProtobufCMessa
                 return;
         }
 
-        if (u->resource_version_uuid && u->resource_version_uuid->value.len == sizeof(n->resource_version)) {
-                memcpy(n->resource_version, u->resource_version_uuid->value.data, sizeof(n->resource_version));
+        if (u->resource_version_uuid &&
+            u->resource_version_uuid->value.len == sizeof(n->resource_version)) {
+                memcpy(n->resource_version, u->resource_version_uuid->value.data,
+                       sizeof(n->resource_version));
                 n->has_resource_version = true;
         }
 }
@@ -188,15 +197,21 @@ typedef struct Incoming {
 } Incoming;
 
 static const Incoming incoming[] = {
-        { "RegisterSlaveMessage", &mesos__internal__register_slave_message__descriptor, registration_register },
-        { "ReregisterSlaveMessage", &mesos__internal__reregister_slave_message__descriptor, registration_reregister },
-        { "UnregisterSlaveMessage", &mesos__internal__unregister_slave_message__descriptor, registration_unregister },
-        { "UpdateSlaveMessage", &mesos__internal__update_slave_message__descriptor, on_update_slave },
+        { "RegisterSlaveMessage", &mesos__internal__register_slave_message__descriptor,
+          registration_register },
+        { "ReregisterSlaveMessage", &mesos__internal__reregister_slave_message__descriptor,
+          registration_reregister },
+        { "UnregisterSlaveMessage", &mesos__internal__unregister_slave_message__descriptor,
+          registration_unregister },
+        { "UpdateSlaveMessage", &mesos__internal__update_slave_message__descriptor,
+          on_update_slave },
         { "PongSlaveMessage", &mesos__internal__pong_slave_message__descriptor, on_pong },
-        { "StatusUpdateMessage", &mesos__internal__status_update_message__descriptor, on_status_update },
+        { "StatusUpdateMessage", &mesos__internal__status_update_message__descriptor,
+          on_status_update },
         { "ExecutorToFrameworkMessage", &mesos__internal__executor_to_framework_message__descriptor,
           on_executor_to_framework },
-        { "ExitedExecutorMessage", &mesos__internal__exited_executor_message__descriptor, on_exited_executor },
+        { "ExitedExecutorMessage", &mesos__internal__exited_executor_message__descriptor,
+          on_exited_executor },
 };
 
 static void dispatch(Master *m, const PeerMessage *message) {
@@ -209,7 +224,8 @@ static void dispatch(Master *m, const PeerMessage *message) {
                 if (!streq(incoming[i].name, name))
                         continue;
 
-                r = pb_unpack(incoming[i].descriptor, message->body, message->n, PB_LIMITS_DEFAULT, &unpacked, &error);
+                r = pb_unpack(incoming[i].descriptor, message->body, message->n, PB_LIMITS_DEFAULT,
+                              &unpacked, &error);
                 if (r != PB_OK) {
                         log_warning("Dropping %s from %s: %s", name, message->from.text,
                                     error ?: strerror(r < 0 ? -r : EBADMSG));
@@ -235,7 +251,8 @@ void agent_link_on_request(HttpRequest *r, void *userdata) {
                 http_request_answer(r, 202, NULL, NULL, 0);
                 break;
         case PEER_E_INVALID:
-                http_request_answer_text(r, 400, "Not a message: the sender or the name does not parse");
+                http_request_answer_text(r, 400,
+                                         "Not a message: the sender or the name does not parse");
                 break;
         default:
                 http_request_answer_text(r, 404, "404 Not Found.");

@@ -15,7 +15,8 @@ void agent_link_on_request(HttpRequest *r, void *userdata);
 /* PeerExited. */
 void agent_link_on_exited(const Upid *peer, void *userdata);
 
-/* Pings from now on; an agent that does not answer max_agent_ping_timeouts in a row is unreachable. */
+/* Pings from now on; an agent that does not answer
+ * max_agent_ping_timeouts in a row is unreachable. */
 int agent_link_start_pings(Node *n);
 
 /* The link broke: no offers until it is back, and for that it has --agent_reregister_timeout. */

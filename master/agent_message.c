@@ -3,8 +3,8 @@
 /*
  * Messages to agents
  *
- * One function per message, each a one-way libprocess post over the connection we hold to the agent;
- * nobody answers it. Order is kept: what is sent first arrives first, or neither arrives.
+ * One function per message, each a one-way libprocess post over the connection we hold to the
+ * agent; nobody answers it. Order is kept: what is sent first arrives first, or neither arrives.
  */
 
 #include "common/base/log.h"
@@ -12,7 +12,8 @@
 #include "master/framework.h"
 #include "master/master.h"
 
-/* How frameworks without a libprocess address are told of; Mesos writes this text, so agents know it. */
+/* How frameworks without a libprocess address are told of; Mesos writes this text, so agents know
+ * it. */
 #define NO_PID "@0.0.0.0:0"
 
 static void send_to(Master *m, const Upid *to, const char *name, const ProtobufCMessage *message) {
@@ -44,7 +45,8 @@ static void connection_init(Master *m, Mesos__Internal__MasterSlaveConnection *c
 }
 
 void agent_message_registered(Node *n) {
-        Mesos__Internal__SlaveRegisteredMessage message = MESOS__INTERNAL__SLAVE_REGISTERED_MESSAGE__INIT;
+        Mesos__Internal__SlaveRegisteredMessage message =
+                        MESOS__INTERNAL__SLAVE_REGISTERED_MESSAGE__INIT;
         Mesos__Internal__MasterSlaveConnection connection;
 
         connection_init(n->master, &connection);
@@ -56,7 +58,8 @@ void agent_message_registered(Node *n) {
 
 void agent_message_reregistered(Node *n, Mesos__Internal__ReconcileTasksMessage **reconciliations,
                              size_t n_reconciliations) {
-        Mesos__Internal__SlaveReregisteredMessage message = MESOS__INTERNAL__SLAVE_REREGISTERED_MESSAGE__INIT;
+        Mesos__Internal__SlaveReregisteredMessage message =
+                        MESOS__INTERNAL__SLAVE_REREGISTERED_MESSAGE__INIT;
         Mesos__Internal__MasterSlaveConnection connection;
 
         connection_init(n->master, &connection);
@@ -85,13 +88,15 @@ typedef struct ResourceVersion {
 static size_t resource_version_init(ResourceVersion *v, const Node *n) {
         mesos__internal__resource_version_uuid__init(&v->version);
         mesos__v1__uuid__init(&v->uuid);
-        v->uuid.value = (ProtobufCBinaryData) { sizeof(n->resource_version), (uint8_t *) n->resource_version };
+        v->uuid.value = (ProtobufCBinaryData) { sizeof(n->resource_version),
+                                               (uint8_t *) n->resource_version };
         v->version.uuid = &v->uuid;
         v->list[0] = &v->version;
         return n->has_resource_version;
 }
 
-void agent_message_run_task(Node *n, Framework *f, Mesos__V1__TaskInfo *task, bool launch_executor) {
+void agent_message_run_task(Node *n, Framework *f, Mesos__V1__TaskInfo *task,
+                            bool launch_executor) {
         Mesos__Internal__RunTaskMessage message = MESOS__INTERNAL__RUN_TASK_MESSAGE__INIT;
         ResourceVersion version;
 
@@ -106,9 +111,10 @@ void agent_message_run_task(Node *n, Framework *f, Mesos__V1__TaskInfo *task, bo
         send_message(n, message, "RunTaskMessage");
 }
 
-void agent_message_run_group(Node *n, Framework *f, Mesos__V1__ExecutorInfo *executor, Mesos__V1__TaskGroupInfo *group,
-                          bool launch_executor) {
-        Mesos__Internal__RunTaskGroupMessage message = MESOS__INTERNAL__RUN_TASK_GROUP_MESSAGE__INIT;
+void agent_message_run_group(Node *n, Framework *f, Mesos__V1__ExecutorInfo *executor,
+                             Mesos__V1__TaskGroupInfo *group, bool launch_executor) {
+        Mesos__Internal__RunTaskGroupMessage message =
+                        MESOS__INTERNAL__RUN_TASK_GROUP_MESSAGE__INIT;
         ResourceVersion version;
 
         message.framework = f->info;
@@ -122,7 +128,8 @@ void agent_message_run_group(Node *n, Framework *f, Mesos__V1__ExecutorInfo *exe
         send_message(n, message, "RunTaskGroupMessage");
 }
 
-void agent_message_kill(Node *n, const char *framework_id, const char *task_id, Mesos__V1__KillPolicy *policy) {
+void agent_message_kill(Node *n, const char *framework_id, const char *task_id,
+                        Mesos__V1__KillPolicy *policy) {
         Mesos__Internal__KillTaskMessage message = MESOS__INTERNAL__KILL_TASK_MESSAGE__INIT;
         Mesos__V1__FrameworkID fid = MESOS__V1__FRAMEWORK_ID__INIT;
         Mesos__V1__TaskID tid = MESOS__V1__TASK_ID__INIT;
@@ -136,7 +143,8 @@ void agent_message_kill(Node *n, const char *framework_id, const char *task_id, 
         send_message(n, message, "KillTaskMessage");
 }
 
-void agent_message_acknowledge(Node *n, const char *framework_id, const char *task_id, ProtobufCBinaryData uuid) {
+void agent_message_acknowledge(Node *n, const char *framework_id, const char *task_id,
+                               ProtobufCBinaryData uuid) {
         Mesos__Internal__StatusUpdateAcknowledgementMessage message =
                 MESOS__INTERNAL__STATUS_UPDATE_ACKNOWLEDGEMENT_MESSAGE__INIT;
         Mesos__V1__FrameworkID fid = MESOS__V1__FRAMEWORK_ID__INIT;
@@ -153,7 +161,8 @@ void agent_message_acknowledge(Node *n, const char *framework_id, const char *ta
 }
 
 void agent_message_update_framework(Node *n, Framework *f) {
-        Mesos__Internal__UpdateFrameworkMessage message = MESOS__INTERNAL__UPDATE_FRAMEWORK_MESSAGE__INIT;
+        Mesos__Internal__UpdateFrameworkMessage message =
+                        MESOS__INTERNAL__UPDATE_FRAMEWORK_MESSAGE__INIT;
 
         message.framework_id = f->info->id;
         message.pid = (char *) NO_PID;
@@ -163,7 +172,8 @@ void agent_message_update_framework(Node *n, Framework *f) {
 }
 
 void agent_message_shutdown_framework(Node *n, const char *framework_id) {
-        Mesos__Internal__ShutdownFrameworkMessage message = MESOS__INTERNAL__SHUTDOWN_FRAMEWORK_MESSAGE__INIT;
+        Mesos__Internal__ShutdownFrameworkMessage message =
+                        MESOS__INTERNAL__SHUTDOWN_FRAMEWORK_MESSAGE__INIT;
         Mesos__V1__FrameworkID fid = MESOS__V1__FRAMEWORK_ID__INIT;
 
         fid.value = (char *) framework_id;
@@ -173,7 +183,8 @@ void agent_message_shutdown_framework(Node *n, const char *framework_id) {
 }
 
 void agent_message_shutdown_executor(Node *n, const char *framework_id, const char *executor_id) {
-        Mesos__Internal__ShutdownExecutorMessage message = MESOS__INTERNAL__SHUTDOWN_EXECUTOR_MESSAGE__INIT;
+        Mesos__Internal__ShutdownExecutorMessage message =
+                        MESOS__INTERNAL__SHUTDOWN_EXECUTOR_MESSAGE__INIT;
         Mesos__V1__FrameworkID fid = MESOS__V1__FRAMEWORK_ID__INIT;
         Mesos__V1__ExecutorID eid = MESOS__V1__EXECUTOR_ID__INIT;
 
@@ -185,8 +196,10 @@ void agent_message_shutdown_executor(Node *n, const char *framework_id, const ch
         send_message(n, message, "ShutdownExecutorMessage");
 }
 
-void agent_message_text(Node *n, const char *framework_id, const char *executor_id, ProtobufCBinaryData data) {
-        Mesos__Internal__FrameworkToExecutorMessage message = MESOS__INTERNAL__FRAMEWORK_TO_EXECUTOR_MESSAGE__INIT;
+void agent_message_text(Node *n, const char *framework_id, const char *executor_id,
+                        ProtobufCBinaryData data) {
+        Mesos__Internal__FrameworkToExecutorMessage message =
+                        MESOS__INTERNAL__FRAMEWORK_TO_EXECUTOR_MESSAGE__INIT;
         Mesos__V1__FrameworkID fid = MESOS__V1__FRAMEWORK_ID__INIT;
         Mesos__V1__ExecutorID eid = MESOS__V1__EXECUTOR_ID__INIT;
 
@@ -200,7 +213,8 @@ void agent_message_text(Node *n, const char *framework_id, const char *executor_
         send_message(n, message, "FrameworkToExecutorMessage");
 }
 
-/* From the master itself, where Mesos has an observer process per agent: the pong goes to whoever asked. */
+/* From the master itself, where Mesos has an observer process per agent: the pong goes to whoever
+ * asked. */
 void agent_message_ping(Node *n) {
         Mesos__Internal__PingSlaveMessage message = MESOS__INTERNAL__PING_SLAVE_MESSAGE__INIT;
 

@@ -43,7 +43,8 @@ static void schedule(Master *m) {
         (void) sd_event_source_set_enabled(m->allocation_source, SD_EVENT_ONESHOT);
 }
 
-/* After each change: the allocator may have something to do. Its own complaints are bugs of ours or ENOMEM. */
+/* After each change: the allocator may have something to do. Its own complaints are bugs of ours or
+ * ENOMEM. */
 static void changed(Master *m, int r, const char *what, const char *id) {
         if (r < 0)
                 log_error_errno(r, "Allocator: cannot %s '%s', ignoring: %m", what, id);
@@ -70,7 +71,8 @@ static int start_offer_timeout(Master *m, Offer *o) {
                 return 0;
 
         return sd_event_add_time(m->event, &o->timeout_source, CLOCK_MONOTONIC,
-                                 usec_add(master_now(m), m->config->offer_timeout_usec), 0, on_offer_overdue, o);
+                                 usec_add(master_now(m), m->config->offer_timeout_usec), 0,
+                                 on_offer_overdue, o);
 }
 
 static int round_add(Round *round, const char *framework_id, const char *role, const char *agent_id,
@@ -111,23 +113,26 @@ static bool is_not_scalar(const ResourceView *v, void *userdata _unused_) {
         return !v->scalar;
 }
 
-/* Ports and the like first, as Mesos lists an offer, and names what is left of it in its messages. */
+/* Ports and the like first, as Mesos lists an offer, and names what
+ * is left of it in its messages. */
 static Resources *in_offer_order(const Resources *r) {
         _cleanup_(resources_freep) Resources *ordered = resources_filter(r, is_not_scalar, NULL);
         _cleanup_(resources_freep) Resources *scalars = resources_filter(r, is_scalar, NULL);
 
-        return ordered && scalars && resources_add(ordered, scalars) >= 0 ? TAKE_PTR(ordered) : NULL;
+        return ordered && scalars && resources_add(ordered, scalars) >= 0 ? TAKE_PTR(ordered)
+                                                                          : NULL;
 }
 
-static void on_offer(const char *framework_id, const char *role, const char *agent_id, Resources *offered,
-                     void *userdata) {
+static void on_offer(const char *framework_id, const char *role, const char *agent_id,
+                     Resources *offered, void *userdata) {
         _cleanup_(resources_freep) Resources *decided = offered;
         _cleanup_(resources_freep) Resources *owned = in_offer_order(decided);
         int r;
 
         r = owned ? round_add(userdata, framework_id, role, agent_id, &owned) : -ENOMEM;
         if (r < 0)
-                log_error_errno(r, "Cannot offer agent '%s' to framework '%s', ignoring: %m", agent_id, framework_id);
+                log_error_errno(r, "Cannot offer agent '%s' to framework '%s', ignoring: %m",
+                                agent_id, framework_id);
 }
 
 /* By framework, and by age within: their numbers were given in the order of decision. */
@@ -150,7 +155,8 @@ static void send_offers(Round *round) {
                         if (round->offers[end]->framework != round->offers[begin]->framework)
                                 break;
 
-                scheduler_send_offers(round->offers[begin]->framework, round->offers + begin, end - begin);
+                scheduler_send_offers(round->offers[begin]->framework, round->offers + begin,
+                                      end - begin);
         }
 }
 
@@ -168,7 +174,8 @@ static int on_allocation_due(sd_event_source *s _unused_, uint64_t usec _unused_
                 send_offers(&round);
         free(round.offers);
 
-        metrics_add_sample(&m->metrics.allocation_run, usec_sub(usec_now(CLOCK_MONOTONIC), begin_usec));
+        metrics_add_sample(&m->metrics.allocation_run,
+                           usec_sub(usec_now(CLOCK_MONOTONIC), begin_usec));
         schedule(m);
         return 0;
 }
@@ -213,10 +220,12 @@ int allocation_start(Master *m) {
         if (m->config->weights) {
                 r = set_weights(m->allocator, m->config->weights);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot use --weights=%s: %m", m->config->weights);
+                        return log_error_errno(r, "Cannot use --weights=%s: %m",
+                                               m->config->weights);
         }
 
-        r = sd_event_add_time(m->event, &m->allocation_source, CLOCK_MONOTONIC, 0, 1, on_allocation_due, m);
+        r = sd_event_add_time(m->event, &m->allocation_source, CLOCK_MONOTONIC, 0, 1,
+                              on_allocation_due, m);
         if (r < 0)
                 return r;
 
@@ -235,12 +244,16 @@ static unsigned framework_capabilities(const Framework *f) {
                 Mesos__V1__FrameworkInfo__Capability__Type wire;
                 AllocatorCapability ours;
         } table[] = {
-                { MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__REVOCABLE_RESOURCES, ALLOCATOR_REVOCABLE_RESOURCES },
-                { MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__GPU_RESOURCES, ALLOCATOR_GPU_RESOURCES },
-                { MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__SHARED_RESOURCES, ALLOCATOR_SHARED_RESOURCES },
+                { MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__REVOCABLE_RESOURCES,
+                  ALLOCATOR_REVOCABLE_RESOURCES },
+                { MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__GPU_RESOURCES,
+                  ALLOCATOR_GPU_RESOURCES },
+                { MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__SHARED_RESOURCES,
+                  ALLOCATOR_SHARED_RESOURCES },
                 { MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__RESERVATION_REFINEMENT,
                   ALLOCATOR_RESERVATION_REFINEMENT },
-                { MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__REGION_AWARE, ALLOCATOR_REGION_AWARE },
+                { MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__REGION_AWARE,
+                  ALLOCATOR_REGION_AWARE },
         };
         unsigned capabilities = 0;
 
@@ -252,7 +265,8 @@ static unsigned framework_capabilities(const Framework *f) {
 }
 
 /* A role's own minimums, from FrameworkInfo.offer_filters. */
-static int role_minimums(const Mesos__V1__OfferFilters__MinAllocatableResources *min, Minimums **ret) {
+static int role_minimums(const Mesos__V1__OfferFilters__MinAllocatableResources *min,
+                         Minimums **ret) {
         _cleanup_(minimums_freep) Minimums *m = minimums_new();
         int r = m ? 0 : -ENOMEM;
 
@@ -262,7 +276,10 @@ static int role_minimums(const Mesos__V1__OfferFilters__MinAllocatableResources 
                 r = minimums_add_set(m);
                 for (size_t j = 0; r >= 0 && j < q->n_quantities; j++)
                         r = minimums_add(m, q->quantities[j]->key ?: "",
-                                         q->quantities[j]->value ? llround(q->quantities[j]->value->value * 1000) : 0);
+                                         q->quantities[j]->value
+                                                         ? llround(q->quantities[j]->value->value *
+                                                                   1000)
+                                                         : 0);
         }
         if (r < 0)
                 return r;
@@ -281,11 +298,13 @@ static int role_init(const Framework *f, const char *name, AllocatorRole *role) 
         *role = (AllocatorRole) { .name = name, .suppressed = framework_is_suppressed(f, name) };
 
         for (size_t i = 0; i < f->info->n_offer_filters; i++) {
-                const Mesos__V1__FrameworkInfo__OfferFiltersEntry *entry = f->info->offer_filters[i];
+                const Mesos__V1__FrameworkInfo__OfferFiltersEntry *entry =
+                                f->info->offer_filters[i];
                 Minimums *minimums = NULL;
                 int r;
 
-                if (!streq(entry->key ?: "", name) || !entry->value || !entry->value->min_allocatable_resources)
+                if (!streq(entry->key ?: "", name) || !entry->value ||
+                    !entry->value->min_allocatable_resources)
                         continue;
 
                 r = role_minimums(entry->value->min_allocatable_resources, &minimums);
@@ -333,35 +352,43 @@ void allocation_put_framework(Framework *f) {
 }
 
 void allocation_deactivate_framework(Framework *f) {
-        changed(f->master, allocator_framework_deactivate(f->master->allocator, f->id), "deactivate framework", f->id);
+        changed(f->master, allocator_framework_deactivate(f->master->allocator, f->id),
+                "deactivate framework", f->id);
 }
 
 void allocation_remove_framework(Framework *f) {
-        changed(f->master, allocator_framework_remove(f->master->allocator, f->id), "remove framework", f->id);
+        changed(f->master, allocator_framework_remove(f->master->allocator, f->id),
+                "remove framework", f->id);
 }
 
 void allocation_suppress(Framework *f, const char *role) {
-        changed(f->master, allocator_suppress(f->master->allocator, f->id, role), "suppress framework", f->id);
+        changed(f->master, allocator_suppress(f->master->allocator, f->id, role),
+                "suppress framework", f->id);
 }
 
 void allocation_revive(Framework *f, const char *role) {
-        changed(f->master, allocator_revive(f->master->allocator, f->id, role), "revive framework", f->id);
+        changed(f->master, allocator_revive(f->master->allocator, f->id, role), "revive framework",
+                f->id);
 }
 
 void allocation_add_node(Node *n) {
-        changed(n->master, allocator_agent_add(n->master->allocator, n->id, n->total, false), "add agent", n->id);
+        changed(n->master, allocator_agent_add(n->master->allocator, n->id, n->total, false),
+                "add agent", n->id);
 }
 
 void allocation_activate_node(Node *n) {
-        changed(n->master, allocator_agent_activate(n->master->allocator, n->id), "activate agent", n->id);
+        changed(n->master, allocator_agent_activate(n->master->allocator, n->id), "activate agent",
+                n->id);
 }
 
 void allocation_deactivate_node(Node *n) {
-        changed(n->master, allocator_agent_deactivate(n->master->allocator, n->id), "deactivate agent", n->id);
+        changed(n->master, allocator_agent_deactivate(n->master->allocator, n->id),
+                "deactivate agent", n->id);
 }
 
 void allocation_remove_node(Node *n) {
-        changed(n->master, allocator_agent_remove(n->master->allocator, n->id), "remove agent", n->id);
+        changed(n->master, allocator_agent_remove(n->master->allocator, n->id), "remove agent",
+                n->id);
 }
 
 void allocation_update_node(Node *n) {
@@ -374,13 +401,16 @@ void allocation_update_node(Node *n) {
 }
 
 void allocation_charge(Framework *f, Node *n, const Resources *resources) {
-        changed(n->master, allocator_charge(n->master->allocator, f->id, n->id, resources), "charge framework", f->id);
+        changed(n->master, allocator_charge(n->master->allocator, f->id, n->id, resources),
+                "charge framework", f->id);
 }
 
 void allocation_free(Framework *f, Node *n, const Resources *resources) {
         Master *m = n->master;
 
-        changed(m, allocator_recover(m->allocator, f->id, n->id, resources, ALLOCATOR_FREED, 0, master_now(m)),
+        changed(m,
+                allocator_recover(m->allocator, f->id, n->id, resources, ALLOCATOR_FREED, 0,
+                                  master_now(m)),
                 "recover from agent", n->id);
 }
 
@@ -391,7 +421,8 @@ void allocation_decline(Framework *f, Node *n, const Resources *resources, Alloc
         if (resources_is_empty(resources))
                 return;
 
-        changed(m, allocator_recover(m->allocator, f->id, n->id, resources, reason, filters_refuse_usec(filters),
-                                     master_now(m)),
+        changed(m,
+                allocator_recover(m->allocator, f->id, n->id, resources, reason,
+                                  filters_refuse_usec(filters), master_now(m)),
                 "recover from agent", n->id);
 }

@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The allocator at work: the master's events put into its terms, its decisions made into offers. See allocation.c. */
+/* The allocator at work: the master's events put into its terms, its decisions made into offers.
+ * See allocation.c. */
 
 #include "common/base/macro.h"
 #include "common/model/resources.h"
@@ -15,7 +16,8 @@ typedef struct Node Node;
 int allocation_start(Master *m);
 void allocation_stop(Master *m);
 
-/* Subscribed, again or for the first time, or changed: makes it known as it is, active, suppressed roles as set. */
+/* Subscribed, again or for the first time, or changed: makes it known as it is, active, suppressed
+ * roles as set. */
 void allocation_put_framework(Framework *f);
 void allocation_deactivate_framework(Framework *f);
 void allocation_remove_framework(Framework *f);

@@ -3,9 +3,9 @@
 /*
  * The v1 views
  *
- * Every object becomes the message the v1 API defines for it. They are put together on the stack out
- * of parts that belong to the object, with only the resources made for the occasion; whoever needs
- * one that lasts gets a copy.
+ * Every object becomes the message the v1 API defines for it. They are put together on the stack
+ * out of parts that belong to the object, with only the resources made for the occasion; whoever
+ * needs one that lasts gets a copy.
  */
 
 #include "common/net/pbwire.h"
@@ -154,7 +154,8 @@ static void framework_parts_deinit(FrameworkParts *p) {
 
 int api_view_framework(Framework *f, bool full, ApiFramework **ret) {
         ApiFramework x = MESOS__V1__MASTER__RESPONSE__GET_FRAMEWORKS__FRAMEWORK__INIT;
-        Mesos__V1__Scheduler__OfferConstraints no_constraints = MESOS__V1__SCHEDULER__OFFER_CONSTRAINTS__INIT;
+        Mesos__V1__Scheduler__OfferConstraints no_constraints =
+                        MESOS__V1__SCHEDULER__OFFER_CONSTRAINTS__INIT;
         Mesos__V1__TimeInfo registered, reregistered, unregistered;
         FrameworkParts parts = {};
         int r = 0;
@@ -222,7 +223,8 @@ static void put_completed(ApiWriter *w, const Framework *f) {
                 put_task(w, t);
 }
 
-static void put_task_list(Master *m, ApiWriter *w, const char *key, unsigned field, FrameworkVisitor put) {
+static void put_task_list(Master *m, ApiWriter *w, const char *key, unsigned field,
+                          FrameworkVisitor put) {
         api_writer_list_begin(w, key, field);
         for (const Framework *f = m->frameworks.by_id; f; f = f->hh.next)
                 put(w, f);

@@ -20,7 +20,8 @@ int api_view_agent(Node *n, ApiAgent **ret);
 /* `full`: with offers and resources, as GET_FRAMEWORKS shows it; events leave them out. */
 int api_view_framework(Framework *f, bool full, ApiFramework **ret);
 
-/* The body of GET_TASKS and its siblings: `w` was just initialised and holds the whole inner message after. */
+/* The body of GET_TASKS and its siblings: `w` was just initialised and holds the whole inner
+ * message after. */
 void api_view_tasks(Master *m, ApiWriter *w);
 void api_view_executors(Master *m, ApiWriter *w);
 void api_view_frameworks(Master *m, ApiWriter *w);

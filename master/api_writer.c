@@ -54,7 +54,8 @@ static void put_tag(ApiWriter *w, unsigned field, unsigned wire_type) {
         put_varint(w, (uint64_t) field << 3 | wire_type);
 }
 
-void api_writer_enum(ApiWriter *w, const char *key, unsigned field, const char *name, unsigned value) {
+void api_writer_enum(ApiWriter *w, const char *key, unsigned field, const char *name,
+                     unsigned value) {
         if (w->type == MEDIA_JSON) {
                 json_put_string(&w->json, key, name);
                 return;
@@ -113,12 +114,14 @@ void api_writer_nested(ApiWriter *w, const char *key, unsigned field, ApiWriter 
                 w->error = r;
 
         if (w->type == MEDIA_JSON)
-                json_put_raw(&w->json, key, buffer_data(&inner->buffer), buffer_size(&inner->buffer));
+                json_put_raw(&w->json, key, buffer_data(&inner->buffer),
+                             buffer_size(&inner->buffer));
         else {
                 put_tag(w, field, WIRE_BYTES);
                 put_varint(w, buffer_size(&inner->buffer));
                 if (w->error == 0)
-                        w->error = buffer_append(&w->buffer, buffer_data(&inner->buffer), buffer_size(&inner->buffer));
+                        w->error = buffer_append(&w->buffer, buffer_data(&inner->buffer),
+                                                 buffer_size(&inner->buffer));
         }
 
         api_writer_deinit(inner);

@@ -19,7 +19,8 @@ void api_writer_init(ApiWriter *w, MediaType type);
 void api_writer_deinit(ApiWriter *w);
 
 /* Fields of the message, in any order; `key` is its JSON name, `field` its number. */
-void api_writer_enum(ApiWriter *w, const char *key, unsigned field, const char *name, unsigned value);
+void api_writer_enum(ApiWriter *w, const char *key, unsigned field, const char *name,
+                     unsigned value);
 void api_writer_double(ApiWriter *w, const char *key, unsigned field, double value);
 void api_writer_message(ApiWriter *w, const char *key, unsigned field, const ProtobufCMessage *m);
 

@@ -13,7 +13,8 @@
 /* Of one answer. */
 #define ANSWER_MAX_BYTES (512U << 20)
 
-int call_decode(HttpRequest *r, const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage **ret) {
+int call_decode(HttpRequest *r, const ProtobufCMessageDescriptor *descriptor,
+                ProtobufCMessage **ret) {
         _cleanup_free_ char *error = NULL;
         const char *content_type = http_request_header(r, "Content-Type");
         const void *body;
@@ -33,7 +34,8 @@ int call_decode(HttpRequest *r, const ProtobufCMessageDescriptor *descriptor, Pr
 
         if (!media_type_parse(content_type, &type)) {
                 http_request_answer_text(r, 415, "Expecting 'Content-Type' of %s or %s",
-                                         media_type_name(MEDIA_JSON), media_type_name(MEDIA_PROTOBUF));
+                                         media_type_name(MEDIA_JSON),
+                                         media_type_name(MEDIA_PROTOBUF));
                 return CALL_E_ANSWERED;
         }
 
@@ -42,7 +44,8 @@ int call_decode(HttpRequest *r, const ProtobufCMessageDescriptor *descriptor, Pr
         if (k == PB_OK)
                 return CALL_OK;
 
-        http_request_answer_text(r, k < 0 ? 500 : 400, "%s", error ?: strerror(k < 0 ? -k : EBADMSG));
+        http_request_answer_text(r, k < 0 ? 500 : 400, "%s",
+                                 error ?: strerror(k < 0 ? -k : EBADMSG));
         return CALL_E_ANSWERED;
 }
 

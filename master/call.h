@@ -12,8 +12,10 @@ enum {
         CALL_E_ANSWERED,      /* the request was refused and is gone */
 };
 
-/* Method, content type, body. Returns CALL_OK or CALL_E_ANSWERED. Free the message with pb_free(). */
-int call_decode(HttpRequest *r, const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage **ret);
+/* Method, content type, body. Returns CALL_OK or CALL_E_ANSWERED.
+ * Free the message with pb_free(). */
+int call_decode(HttpRequest *r, const ProtobufCMessageDescriptor *descriptor,
+                ProtobufCMessage **ret);
 
 /* What the client wants to read; 406 when neither. CALL_OK or CALL_E_ANSWERED. */
 int call_negotiate(HttpRequest *r, MediaType *ret);

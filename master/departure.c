@@ -10,9 +10,9 @@
  * What becomes of the tasks of an agent that is given up:
  *
  *                    partition aware                   not aware     kept as
- *     unreachable    UNREACHABLE                       LOST          unreachable: they may come back
- *     gone           GONE_BY_OPERATOR                  LOST          completed; LOST as unreachable
- *     removed        LOST                              LOST          completed
+ *     unreachable    UNREACHABLE                       LOST          unreachable: they may come
+ * back gone           GONE_BY_OPERATOR                  LOST          completed; LOST as
+ * unreachable removed        LOST                              LOST          completed
  */
 
 #include <stdio.h>
@@ -53,7 +53,8 @@ void departure_return_framework_offers(Framework *f, bool rescind) {
                 departure_return_offer(o, rescind);
 }
 
-static int on_failover_overdue(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
+static int on_failover_overdue(sd_event_source *s _unused_, uint64_t usec _unused_,
+                               void *userdata) {
         Framework *f = userdata;
 
         departure_remove_framework(f, "it did not return within its failover timeout");
@@ -70,14 +71,16 @@ static void close_stream(Framework *f) {
 
 void departure_disconnect_framework(Framework *f) {
         Master *m = f->master;
-        usec_t timeout_usec = f->info->failover_timeout > 0 ? usec_from_secs(f->info->failover_timeout) : 0;
+        usec_t timeout_usec = f->info->failover_timeout > 0
+                                              ? usec_from_secs(f->info->failover_timeout)
+                                              : 0;
         int r;
 
         if (f->state != FRAMEWORK_CONNECTED)
                 return;
 
-        log_info_ctx(&(LogContext) { .framework_id = f->id }, "Framework '%s' (%s) disconnected", f->id,
-                     f->info->name);
+        log_info_ctx(&(LogContext) { .framework_id = f->id }, "Framework '%s' (%s) disconnected",
+                     f->id, f->info->name);
 
         close_stream(f);
         f->state = FRAMEWORK_DISCONNECTED;
@@ -85,7 +88,8 @@ void departure_disconnect_framework(Framework *f) {
         allocation_deactivate_framework(f);
         departure_return_framework_offers(f, false);
 
-        /* Even a timeout of 0 waits for the next turn: whoever noticed the break may not be done with us. */
+        /* Even a timeout of 0 waits for the next turn: whoever noticed the break may not be done
+         * with us. */
         r = sd_event_add_time(m->event, &f->failover_source, CLOCK_MONOTONIC,
                               usec_add(master_now(m), timeout_usec), 0, on_failover_overdue, f);
         if (r < 0)
@@ -131,8 +135,8 @@ void departure_remove_framework(Framework *f, const char *why) {
         Executor *e, *next;
         Node *n, *next_node;
 
-        log_info_ctx(&(LogContext) { .framework_id = f->id }, "Removing framework '%s' (%s): %s", f->id,
-                     f->info->name, why);
+        log_info_ctx(&(LogContext) { .framework_id = f->id }, "Removing framework '%s' (%s): %s",
+                     f->id, f->info->name, why);
 
         close_stream(f);
         f->active = false;
@@ -245,7 +249,8 @@ static void remove_node_task(Task *t, Fate fate, const char *message, usec_t sin
                 status_router_transition(t, &s, false);
 
         /* A task that an unaware framework was told is LOST may yet be told otherwise. */
-        if (ended || fate == FATE_REMOVED || s.state == MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR) {
+        if (ended || fate == FATE_REMOVED ||
+            s.state == MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR) {
                 status_router_retire(t);
                 return;
         }
@@ -284,10 +289,14 @@ static void remove_node(Node *n, Fate fate, const char *message, usec_t since_us
         Task *t, *next;
 
         log_notice("Agent '%s' at %s (%s) is %s: %s", n->id, n->pid.text, n->info->hostname,
-                   fate == FATE_UNREACHABLE ? "unreachable" : fate == FATE_GONE ? "gone" : "removed", message);
+                   fate == FATE_UNREACHABLE ? "unreachable"
+                   : fate == FATE_GONE      ? "gone"
+                                            : "removed",
+                   message);
 
         if (fate == FATE_REMOVED)
-                snprintf(reason, sizeof(reason), "Agent %.256s removed: %.128s", n->info->hostname, message);
+                snprintf(reason, sizeof(reason), "Agent %.256s removed: %.128s", n->info->hostname,
+                         message);
         else
                 snprintf(reason, sizeof(reason), "%s", message);
 
@@ -357,7 +366,8 @@ static void on_request_gone(HttpRequest *request _unused_, void *userdata) {
         ((Departure *) userdata)->request = NULL;
 }
 
-static int departure_new(Master *m, const char *agent_id, Fate fate, const char *message, Departure **ret) {
+static int departure_new(Master *m, const char *agent_id, Fate fate, const char *message,
+                         Departure **ret) {
         _cleanup_(departure_freep) Departure *d = NULL;
 
         d = calloc(1, sizeof(*d));
@@ -376,7 +386,8 @@ static int departure_new(Master *m, const char *agent_id, Fate fate, const char 
         return 0;
 }
 
-static void record(Master *m, const char *agent_id, Fate fate, const char *message, HttpRequest *request) {
+static void record(Master *m, const char *agent_id, Fate fate, const char *message,
+                   HttpRequest *request) {
         Departure *d;
         int r;
 
@@ -393,10 +404,12 @@ static void record(Master *m, const char *agent_id, Fate fate, const char *messa
 
         switch (fate) {
         case FATE_UNREACHABLE:
-                r = registry_mark_unreachable(m->registry, agent_id, d->since_usec, on_departure_recorded, d);
+                r = registry_mark_unreachable(m->registry, agent_id, d->since_usec,
+                                              on_departure_recorded, d);
                 break;
         case FATE_GONE:
-                r = registry_mark_gone(m->registry, agent_id, d->since_usec, on_departure_recorded, d);
+                r = registry_mark_gone(m->registry, agent_id, d->since_usec, on_departure_recorded,
+                                       d);
                 break;
         case FATE_REMOVED:
                 r = registry_remove_agent(m->registry, agent_id, on_departure_recorded, d);
@@ -431,7 +444,8 @@ void departure_mark_gone(Master *m, const char *agent_id, HttpRequest *request) 
         if (!n)
                 record(m, agent_id, FATE_GONE, message, request);
         else if (n->leaving)
-                http_request_answer_text(request, 503, "Agent '%s' is already being removed", agent_id);
+                http_request_answer_text(request, 503, "Agent '%s' is already being removed",
+                                         agent_id);
         else
                 leave(n, FATE_GONE, message, request);
 }
@@ -457,5 +471,6 @@ void departure_replace(Node *n, const char *message) {
 
 void departure_give_up_recovered(Master *m, const char *agent_id) {
         metrics_count(m, COUNTER_RECOVERY_SLAVE_REMOVALS);
-        record(m, agent_id, FATE_UNREACHABLE, "agent did not reregister after master failover", NULL);
+        record(m, agent_id, FATE_UNREACHABLE, "agent did not reregister after master failover",
+               NULL);
 }

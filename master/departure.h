@@ -17,18 +17,21 @@ void departure_return_offer(Offer *o, bool rescind);
 void departure_return_node_offers(Node *n, bool rescind);
 void departure_return_framework_offers(Framework *f, bool rescind);
 
-/* The stream broke or was cut: offers go back, the failover timeout starts. Closes what is still open. */
+/* The stream broke or was cut: offers go back, the failover timeout starts. Closes what is still
+ * open. */
 void departure_disconnect_framework(Framework *f);
 
 /* For good: shut down on its agents, its tasks killed in our books, archived. `f` may be freed. */
 void departure_remove_framework(Framework *f, const char *why);
 
-/* Its agent is cut off: tasks and executors of frameworks that do not checkpoint will not survive it. */
+/* Its agent is cut off: tasks and executors of frameworks that do not checkpoint will not survive
+ * it. */
 void departure_drop_unrecoverable(Node *n);
 
 /*
- * An agent is given up. Each is recorded in the registry first and takes effect when that is durable;
- * until then the node is `leaving`, and neither offered nor listened to when it registers again.
+ * An agent is given up. Each is recorded in the registry first and takes effect when that is
+ * durable; until then the node is `leaving`, and neither offered nor listened to when it registers
+ * again.
  */
 void departure_mark_unreachable(Node *n, const char *message);
 void departure_unregister(Node *n, const char *message);

@@ -162,7 +162,9 @@ static void on_metrics(HttpRequest *r, void *userdata) {
 
         /* Nothing here takes long enough to time out, but a bad duration is still told. */
         if (timeout && parse_duration(timeout, &timeout_usec) < 0) {
-                http_request_answer_text(r, 400, "Invalid timeout '%s': Failed to convert '' to number.\n", timeout);
+                http_request_answer_text(r, 400,
+                                         "Invalid timeout '%s': Failed to convert '' to number.\n",
+                                         timeout);
                 return;
         }
 
@@ -196,7 +198,8 @@ static void on_system_stats(HttpRequest *r, void *userdata _unused_) {
 }
 
 static void on_logging_toggle(HttpRequest *r, void *userdata) {
-        const char *level_text = http_request_query(r, "level"), *duration_text = http_request_query(r, "duration");
+        const char *level_text = http_request_query(r, "level"),
+                   *duration_text = http_request_query(r, "duration");
         Master *m = userdata;
         usec_t duration_usec;
         uint64_t level;
@@ -215,7 +218,8 @@ static void on_logging_toggle(HttpRequest *r, void *userdata) {
 
         if (parse_u64(level_text, &level) < 0 || level > UINT32_MAX ||
             parse_duration(duration_text, &duration_usec) < 0) {
-                http_request_answer_text(r, 400, "Cannot use level '%s' for '%s'.\n", level_text, duration_text);
+                http_request_answer_text(r, 400, "Cannot use level '%s' for '%s'.\n", level_text,
+                                         duration_text);
                 return;
         }
 
@@ -282,7 +286,8 @@ static char *form_field(HttpRequest *r, const char *name) {
         for (const char *p = body; p && p < end;) {
                 const char *next = memchr(p, '&', (size_t) (end - p)) ?: end;
 
-                if ((size_t) (next - p) > n_name && memcmp(p, name, n_name) == 0 && p[n_name] == '=')
+                if ((size_t) (next - p) > n_name && memcmp(p, name, n_name) == 0 &&
+                    p[n_name] == '=')
                         return strndup(p + n_name + 1, (size_t) (next - p) - n_name - 1);
 
                 p = next < end ? next + 1 : end;
@@ -291,7 +296,8 @@ static char *form_field(HttpRequest *r, const char *name) {
         return NULL;
 }
 
-/* Operations on an agent's resources: what is wrong with the request is told even though we lack them. */
+/* Operations on an agent's resources: what is wrong with the request is told even though we lack
+ * them. */
 static void answer_operation(HttpRequest *r, Master *m, const char *list_name) {
         _cleanup_free_ char *agent_id = NULL, *list = NULL;
 
@@ -303,9 +309,11 @@ static void answer_operation(HttpRequest *r, Master *m, const char *list_name) {
         agent_id = form_field(r, "slaveId");
         list = form_field(r, list_name);
         if (!agent_id)
-                http_request_answer_text(r, 400, "Missing 'slaveId' query parameter in the request body");
+                http_request_answer_text(r, 400,
+                                         "Missing 'slaveId' query parameter in the request body");
         else if (!list)
-                http_request_answer_text(r, 400, "Missing '%s' query parameter in the request body", list_name);
+                http_request_answer_text(r, 400, "Missing '%s' query parameter in the request body",
+                                         list_name);
         else if (!node_find(&m->nodes, agent_id))
                 http_request_answer_text(r, 400, "No agent found with specified ID");
         else
@@ -333,7 +341,9 @@ static void on_teardown(HttpRequest *r, void *userdata) {
         id = form_field(r, "frameworkId");
         f = id ? framework_find(&m->frameworks, id) : NULL;
         if (!id)
-                http_request_answer_text(r, 400, "Missing 'frameworkId' query parameter in the request body");
+                http_request_answer_text(
+                                r, 400,
+                                "Missing 'frameworkId' query parameter in the request body");
         else if (!f)
                 http_request_answer_text(r, 400, "No framework found with specified ID");
         else {
@@ -362,7 +372,8 @@ static int registry_info(const Mesos__V1__AgentInfo *info, Mesos__V1__AgentInfo 
         return *ret ? 0 : -ENOMEM;
 }
 
-static int registry_add(Mesos__Internal__Registry__Slaves *slaves, const Mesos__V1__AgentInfo *info) {
+static int registry_add(Mesos__Internal__Registry__Slaves *slaves,
+                        const Mesos__V1__AgentInfo *info) {
         Mesos__Internal__Registry__Slave *slave;
 
         slave = malloc(sizeof(*slave));

@@ -19,7 +19,8 @@
 #include "master/framework.h"
 #include "master/node.h"
 
-const char *executor_key(const char *framework_id, const char *executor_id, char buf[static EXECUTOR_KEY_MAX]) {
+const char *executor_key(const char *framework_id, const char *executor_id,
+                         char buf[static EXECUTOR_KEY_MAX]) {
         snprintf(buf, EXECUTOR_KEY_MAX, "%s/%s", framework_id, executor_id);
         return buf;
 }

@@ -25,7 +25,8 @@ typedef struct Executor {
 /* Room for the key of an executor: two ids and the slash that neither may contain. */
 #define EXECUTOR_KEY_MAX 512
 
-const char *executor_key(const char *framework_id, const char *executor_id, char buf[static EXECUTOR_KEY_MAX]);
+const char *executor_key(const char *framework_id, const char *executor_id,
+                         char buf[static EXECUTOR_KEY_MAX]);
 
 /* Copies `info`; enters the executor with its agent and its framework and counts its resources. */
 int executor_new(Framework *f, Node *n, const Mesos__V1__ExecutorInfo *info, Executor **ret);

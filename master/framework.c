@@ -38,7 +38,8 @@ void framework_table_deinit(FrameworkTable *t) {
 static int framework_index_info(Framework *f) {
         f->capabilities = 0;
         for (size_t i = 0; i < f->info->n_capabilities; i++)
-                if (f->info->capabilities[i]->has_type && (unsigned) f->info->capabilities[i]->type < 32)
+                if (f->info->capabilities[i]->has_type &&
+                    (unsigned) f->info->capabilities[i]->type < 32)
                         f->capabilities |= UINT32_C(1) << f->info->capabilities[i]->type;
 
         free(f->own_role);
@@ -59,7 +60,8 @@ static int framework_index_info(Framework *f) {
         return 0;
 }
 
-static int framework_info_copy(const Mesos__V1__FrameworkInfo *info, const char *id, Mesos__V1__FrameworkInfo **ret) {
+static int framework_info_copy(const Mesos__V1__FrameworkInfo *info, const char *id,
+                               Mesos__V1__FrameworkInfo **ret) {
         Mesos__V1__FrameworkInfo with_id = *info;
         Mesos__V1__FrameworkID fid = MESOS__V1__FRAMEWORK_ID__INIT;
         Mesos__V1__FrameworkInfo *copy;
@@ -75,7 +77,8 @@ static int framework_info_copy(const Mesos__V1__FrameworkInfo *info, const char 
         return 0;
 }
 
-int framework_new(FrameworkTable *t, const char *id, const Mesos__V1__FrameworkInfo *info, Framework **ret) {
+int framework_new(FrameworkTable *t, const char *id, const Mesos__V1__FrameworkInfo *info,
+                  Framework **ret) {
         _cleanup_(framework_freep) Framework *f = NULL;
         int r;
 
@@ -232,7 +235,8 @@ int framework_set_suppressed(Framework *f, char *const *roles, size_t n) {
         return 0;
 }
 
-int framework_set_constraints(Framework *f, const Mesos__V1__Scheduler__OfferConstraints *constraints) {
+int framework_set_constraints(Framework *f,
+                              const Mesos__V1__Scheduler__OfferConstraints *constraints) {
         Mesos__V1__Scheduler__OfferConstraints *copy = NULL;
 
         if (constraints) {
@@ -252,7 +256,8 @@ bool framework_has_capability(const Framework *f, Mesos__V1__FrameworkInfo__Capa
 }
 
 bool framework_is_partition_aware(const Framework *f) {
-        return framework_has_capability(f, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__PARTITION_AWARE);
+        return framework_has_capability(
+                        f, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__PARTITION_AWARE);
 }
 
 bool framework_has_role(const Framework *f, const char *role) {

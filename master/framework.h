@@ -54,7 +54,7 @@ struct Framework {
         usec_t reregistered_usec;
         usec_t unregistered_usec;
 
-        Task *tasks;                        /* owned, by id: running or waiting for their last acknowledgement */
+        Task *tasks; /* owned, by id: running or waiting for their last acknowledgement */
         Task *unreachable_tasks;            /* owned, oldest first */
         Task *completed_tasks;              /* owned, oldest first */
         unsigned n_unreachable_tasks;
@@ -80,7 +80,8 @@ struct FrameworkTable {
 void framework_table_deinit(FrameworkTable *t);
 
 /* Copies `info` and enters the framework as FRAMEWORK_RECOVERED. */
-int framework_new(FrameworkTable *t, const char *id, const Mesos__V1__FrameworkInfo *info, Framework **ret);
+int framework_new(FrameworkTable *t, const char *id, const Mesos__V1__FrameworkInfo *info,
+                  Framework **ret);
 Framework *framework_free(Framework *f);
 DEFINE_CLEANUP(Framework *, framework_free)
 
@@ -94,7 +95,8 @@ void framework_complete(Framework *f, unsigned max_completed);
 /* Replaces the description, keeping the id. */
 int framework_set_info(Framework *f, const Mesos__V1__FrameworkInfo *info);
 int framework_set_suppressed(Framework *f, char *const *roles, size_t n);
-int framework_set_constraints(Framework *f, const Mesos__V1__Scheduler__OfferConstraints *constraints);
+int framework_set_constraints(Framework *f,
+                              const Mesos__V1__Scheduler__OfferConstraints *constraints);
 
 bool framework_has_capability(const Framework *f, Mesos__V1__FrameworkInfo__Capability__Type type);
 bool framework_is_partition_aware(const Framework *f);

@@ -51,13 +51,15 @@ static int validate_role_list(const Mesos__V1__FrameworkInfo *info, char **reter
 
         for (size_t i = 0; i < info->n_roles; i++)
                 if (list_has(info->roles, i, info->roles[i]))
-                        return reject(reterr_message, "'FrameworkInfo.roles' contains duplicate items: { %s }",
+                        return reject(reterr_message,
+                                      "'FrameworkInfo.roles' contains duplicate items: { %s }",
                                       info->roles[i]);
 
         for (size_t i = 0; i < info->n_roles; i++) {
                 r = role_check(info->roles[i], reterr_message);
                 if (r != ROLE_OK)
-                        return reject_prefix(r, reterr_message, "'FrameworkInfo.roles' contains invalid role");
+                        return reject_prefix(r, reterr_message,
+                                             "'FrameworkInfo.roles' contains invalid role");
         }
 
         return ACCEPTED;
@@ -68,15 +70,17 @@ static int validate_roles(const Mesos__V1__FrameworkInfo *info, char **reterr_me
 
         if (info_has_capability(info, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__MULTI_ROLE)) {
                 if (info_sets_role(info))
-                        return reject(reterr_message, "'FrameworkInfo.role' must not be set when the framework is "
-                                                      "MULTI_ROLE capable");
+                        return reject(reterr_message,
+                                      "'FrameworkInfo.role' must not be set when the framework is "
+                                      "MULTI_ROLE capable");
 
                 return validate_role_list(info, reterr_message);
         }
 
         if (info->n_roles > 0)
-                return reject(reterr_message, "'FrameworkInfo.roles' must not be set when the framework is not "
-                                              "MULTI_ROLE capable");
+                return reject(reterr_message,
+                              "'FrameworkInfo.roles' must not be set when the framework is not "
+                              "MULTI_ROLE capable");
 
         r = role_check(info->role ?: ROLE_UNRESERVED, reterr_message);
         return reject_prefix(r, reterr_message, "'FrameworkInfo.role' is not a valid role");
@@ -102,39 +106,46 @@ static bool whitelist_has(const char *list, const char *role) {
 static int validate_policy(const Mesos__V1__FrameworkInfo *info, const FrameworkPolicy *policy,
                            char **reterr_message) {
         if (!policy->root_submissions && streq(info->user, "root"))
-                return reject(reterr_message, "User 'root' is not allowed to run frameworks without root "
-                                              "submissions (--root_submissions)");
+                return reject(reterr_message,
+                              "User 'root' is not allowed to run frameworks without root "
+                              "submissions (--root_submissions)");
 
         if (!policy->roles)
                 return ACCEPTED;
 
         for (size_t i = 0; i < info->n_roles; i++)
                 if (!whitelist_has(policy->roles, info->roles[i]))
-                        return reject(reterr_message, "Role '%s' is not present in the master's --roles",
+                        return reject(reterr_message,
+                                      "Role '%s' is not present in the master's --roles",
                                       info->roles[i]);
 
         if (info_sets_role(info) && !whitelist_has(policy->roles, info->role))
-                return reject(reterr_message, "Role '%s' is not present in the master's --roles", info->role);
+                return reject(reterr_message, "Role '%s' is not present in the master's --roles",
+                              info->role);
 
         return ACCEPTED;
 }
 
 static int validate_quantities(const Mesos__V1__OfferFilters *filters, char **reterr_message) {
-        const Mesos__V1__OfferFilters__MinAllocatableResources *min = filters->min_allocatable_resources;
+        const Mesos__V1__OfferFilters__MinAllocatableResources *min =
+                        filters->min_allocatable_resources;
 
         for (size_t i = 0; min && i < min->n_quantities; i++) {
                 const Mesos__V1__OfferFilters__ResourceQuantities *q = min->quantities[i];
 
                 if (q->n_quantities == 0)
-                        return reject(reterr_message, "Invalid 'OfferFilters': Resource quantities must contain at "
-                                                      "least one quantity");
+                        return reject(reterr_message,
+                                      "Invalid 'OfferFilters': Resource quantities must contain at "
+                                      "least one quantity");
 
                 for (size_t j = 0; j < q->n_quantities; j++) {
                         double value = q->quantities[j]->value ? q->quantities[j]->value->value : 0;
 
                         if (!isfinite(value) || value < 0 || fpclassify(value) == FP_SUBNORMAL)
-                                return reject(reterr_message, "Invalid 'OfferFilters': Invalid resource quantity "
-                                                              "'%s': %g", q->quantities[j]->key, value);
+                                return reject(reterr_message,
+                                              "Invalid 'OfferFilters': Invalid resource quantity "
+                                              "'%s': %g",
+                                              q->quantities[j]->key, value);
                 }
         }
 
@@ -165,19 +176,22 @@ int framework_info_validate(const Mesos__V1__FrameworkInfo *info, const Framewor
                 }
 
         if (info->has_failover_timeout &&
-            (!isfinite(info->failover_timeout) || fabs(info->failover_timeout) > FAILOVER_TIMEOUT_MAX_SECS))
+            (!isfinite(info->failover_timeout) ||
+             fabs(info->failover_timeout) > FAILOVER_TIMEOUT_MAX_SECS))
                 return reject(reterr_message, "The framework failover_timeout (%g) is invalid",
                               info->failover_timeout);
 
         return validate_policy(info, policy, reterr_message);
 }
 
-int framework_info_validate_suppressed(const Mesos__V1__FrameworkInfo *info, char *const *suppressed, size_t n,
-                                       char **reterr_message) {
+int framework_info_validate_suppressed(const Mesos__V1__FrameworkInfo *info,
+                                       char *const *suppressed, size_t n, char **reterr_message) {
         for (size_t i = 0; i < n; i++)
                 if (!info_has_role(info, suppressed[i]))
                         return reject(reterr_message,
-                                      "Suppressed roles { %s } are not contained in the set of roles", suppressed[i]);
+                                      "Suppressed roles { %s } are not contained in the set of "
+                                      "roles",
+                                      suppressed[i]);
 
         return ACCEPTED;
 }
@@ -195,14 +209,17 @@ int framework_info_validate_constraints(const Mesos__V1__FrameworkInfo *info,
         for (size_t i = 0; i < constraints->n_role_constraints; i++)
                 if (!constraints->role_constraints[i]->key ||
                     !info_has_role(info, constraints->role_constraints[i]->key))
-                        return reject(reterr_message, "Offer constraints specify constraints for roles { %s } that "
-                                                      "are not contained in the set of roles",
+                        return reject(reterr_message,
+                                      "Offer constraints specify constraints for roles { %s } that "
+                                      "are not contained in the set of roles",
                                       constraints->role_constraints[i]->key ?: "");
 
-        return reject(reterr_message, "Offer constraints are not valid: this master does not support constraints");
+        return reject(reterr_message,
+                      "Offer constraints are not valid: this master does not support constraints");
 }
 
-int framework_info_validate_resubscribe(const Mesos__V1__FrameworkInfo *was, const Mesos__V1__FrameworkInfo *now,
+int framework_info_validate_resubscribe(const Mesos__V1__FrameworkInfo *was,
+                                        const Mesos__V1__FrameworkInfo *now,
                                         char **reterr_message) {
         if (!streq_ptr(was->principal, now->principal))
                 return reject(reterr_message, "Changing framework's principal is not allowed.");
@@ -210,14 +227,16 @@ int framework_info_validate_resubscribe(const Mesos__V1__FrameworkInfo *was, con
         return ACCEPTED;
 }
 
-static int reject_change(char **reterr_message, const char *field, const char *was, const char *now) {
+static int reject_change(char **reterr_message, const char *field, const char *was,
+                         const char *now) {
         return reject(reterr_message,
-                      "Updating 'FrameworkInfo.%s' is unsupported; attempted to update from '%s' to '%s'",
+                      "Updating 'FrameworkInfo.%s' is unsupported; attempted to update from '%s' "
+                      "to '%s'",
                       field, was, now);
 }
 
-int framework_info_validate_update(const Mesos__V1__FrameworkInfo *was, const Mesos__V1__FrameworkInfo *now,
-                                   char **reterr_message) {
+int framework_info_validate_update(const Mesos__V1__FrameworkInfo *was,
+                                   const Mesos__V1__FrameworkInfo *now, char **reterr_message) {
         static const char *const yes_no[] = { "false", "true" };
 
         if (!streq_ptr(was->principal, now->principal))
@@ -227,7 +246,8 @@ int framework_info_validate_update(const Mesos__V1__FrameworkInfo *was, const Me
                 return reject_change(reterr_message, "user", was->user, now->user);
 
         if (was->checkpoint != now->checkpoint)
-                return reject_change(reterr_message, "checkpoint", yes_no[was->checkpoint], yes_no[now->checkpoint]);
+                return reject_change(reterr_message, "checkpoint", yes_no[was->checkpoint],
+                                     yes_no[now->checkpoint]);
 
         return ACCEPTED;
 }

@@ -14,20 +14,22 @@ typedef struct FrameworkPolicy {
 } FrameworkPolicy;
 
 /* ACCEPTED or REJECTED (reject.h), or a negative errno. */
-int framework_info_validate(const Mesos__V1__FrameworkInfo *info, const FrameworkPolicy *policy, char **reterr_message);
+int framework_info_validate(const Mesos__V1__FrameworkInfo *info, const FrameworkPolicy *policy,
+                            char **reterr_message);
 
 /* The roles in `suppressed` must be among those of `info`. */
-int framework_info_validate_suppressed(const Mesos__V1__FrameworkInfo *info, char *const *suppressed, size_t n,
-                                       char **reterr_message);
+int framework_info_validate_suppressed(const Mesos__V1__FrameworkInfo *info,
+                                       char *const *suppressed, size_t n, char **reterr_message);
 
 int framework_info_validate_constraints(const Mesos__V1__FrameworkInfo *info,
                                         const Mesos__V1__Scheduler__OfferConstraints *constraints,
                                         char **reterr_message);
 
-/* SUBSCRIBE of a known framework: only the principal may not change; user and checkpoint keep their old values. */
-int framework_info_validate_resubscribe(const Mesos__V1__FrameworkInfo *was, const Mesos__V1__FrameworkInfo *now,
-                                        char **reterr_message);
+/* SUBSCRIBE of a known framework: only the principal may not change; user and checkpoint keep their
+ * old values. */
+int framework_info_validate_resubscribe(const Mesos__V1__FrameworkInfo *was,
+                                        const Mesos__V1__FrameworkInfo *now, char **reterr_message);
 
 /* UPDATE_FRAMEWORK: neither principal nor user nor checkpoint may change. */
-int framework_info_validate_update(const Mesos__V1__FrameworkInfo *was, const Mesos__V1__FrameworkInfo *now,
-                                   char **reterr_message);
+int framework_info_validate_update(const Mesos__V1__FrameworkInfo *was,
+                                   const Mesos__V1__FrameworkInfo *now, char **reterr_message);

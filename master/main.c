@@ -3,8 +3,8 @@
 /*
  * holdfast-master
  *
- * Reads the flags into a const MasterConfig, makes a Master and runs the loop. SIGTERM and SIGINT end
- * it; agents and frameworks notice by themselves and wait for the next one. No option file or
+ * Reads the flags into a const MasterConfig, makes a Master and runs the loop. SIGTERM and SIGINT
+ * end it; agents and frameworks notice by themselves and wait for the next one. No option file or
  * variable is read below this file.
  */
 
@@ -26,148 +26,322 @@
 /* Connections of agents and frameworks: two for each agent. */
 #define N_FDS_WANTED 524288
 
-static char *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, *arg_hostname, *arg_work_dir, *arg_zk, *arg_registry,
-                *arg_cluster, *arg_min_allocatable_resources, *arg_fair_sharing_excluded_resource_names, *arg_roles,
-                *arg_weights, *arg_role_sorter, *arg_framework_sorter, *arg_allocator, *arg_logging_level, *arg_domain,
-                *arg_authenticators, *arg_credentials;
-static uint64_t arg_port, arg_advertise_port, arg_max_agent_ping_timeouts, arg_registry_max_agent_count,
-                arg_max_completed_frameworks, arg_max_completed_tasks, arg_max_unreachable_tasks,
-                arg_max_operator_streams;
+static char *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, *arg_hostname, *arg_work_dir,
+                *arg_zk, *arg_registry, *arg_cluster, *arg_min_allocatable_resources,
+                *arg_fair_sharing_excluded_resource_names, *arg_roles, *arg_weights,
+                *arg_role_sorter, *arg_framework_sorter, *arg_allocator, *arg_logging_level,
+                *arg_domain, *arg_authenticators, *arg_credentials;
+static uint64_t arg_port, arg_advertise_port, arg_max_agent_ping_timeouts,
+                arg_registry_max_agent_count, arg_max_completed_frameworks, arg_max_completed_tasks,
+                arg_max_unreachable_tasks, arg_max_operator_streams;
 static usec_t arg_agent_ping_timeout, arg_agent_reregister_timeout, arg_registry_gc_interval,
                 arg_registry_max_agent_age, arg_allocation_interval, arg_offer_timeout;
 static bool arg_hostname_lookup, arg_quiet, arg_filter_gpu_resources, arg_root_submissions,
                 arg_publish_per_framework_metrics, arg_registry_strict, arg_authenticate_frameworks,
-                arg_authenticate_http_frameworks, arg_authenticate_agents, arg_authenticate_http_readonly,
-                arg_authenticate_http_readwrite, arg_require_agent_domain;
+                arg_authenticate_http_frameworks, arg_authenticate_agents,
+                arg_authenticate_http_readonly, arg_authenticate_http_readwrite,
+                arg_require_agent_domain;
 
-#define UNUSED(flag_name, flag_kind, flag_default, flag_help)                                                          \
-        { .name = (flag_name), .kind = (flag_kind), .default_text = (flag_default), .help = (flag_help), .ignored = true }
+#define UNUSED(flag_name, flag_kind, flag_default, flag_help)                                      \
+        {                                                                                          \
+                .name = (flag_name), .kind = (flag_kind), .default_text = (flag_default),          \
+                .help = (flag_help), .ignored = true                                               \
+        }
 
 static Flag flags[] = {
         UNUSED("acls", FLAG_STRING, NULL, "Access control lists."),
-        { .name = "advertise_ip", .kind = FLAG_STRING, .value = &arg_advertise_ip, .metavar = "IP",
+        { .name = "advertise_ip",
+          .kind = FLAG_STRING,
+          .value = &arg_advertise_ip,
+          .metavar = "IP",
           .help = "Address told to agents and frameworks, if not the one bound." },
-        { .name = "advertise_port", .kind = FLAG_U64, .value = &arg_advertise_port, .metavar = "PORT",
+        { .name = "advertise_port",
+          .kind = FLAG_U64,
+          .value = &arg_advertise_port,
+          .metavar = "PORT",
           .help = "Port told to agents and frameworks, if not the one bound." },
-        { .name = "agent_ping_timeout", .alias = "slave_ping_timeout", .kind = FLAG_DURATION,
-          .value = &arg_agent_ping_timeout, .default_text = "15secs", .metavar = "DURATION",
+        { .name = "agent_ping_timeout",
+          .alias = "slave_ping_timeout",
+          .kind = FLAG_DURATION,
+          .value = &arg_agent_ping_timeout,
+          .default_text = "15secs",
+          .metavar = "DURATION",
           .help = "Time an agent has to answer a ping; 1secs to 15mins." },
-        UNUSED("agent_removal_rate_limit", FLAG_STRING, NULL, "How many agents may be given up in which time."),
-        { .name = "agent_reregister_timeout", .alias = "slave_reregister_timeout", .kind = FLAG_DURATION,
-          .value = &arg_agent_reregister_timeout, .default_text = "10mins", .metavar = "DURATION",
-          .help = "Time an agent has to come back after its link broke, or after this master started." },
-        { .name = "allocation_interval", .kind = FLAG_DURATION, .value = &arg_allocation_interval,
-          .default_text = "1secs", .metavar = "DURATION",
-          .help = "Shortest time for which declined resources are kept from a framework; offers themselves do not wait." },
-        { .name = "allocator", .kind = FLAG_STRING, .value = &arg_allocator, .default_text = "hierarchical",
-          .metavar = "NAME", .help = "Allocator; only hierarchical is there." },
-        UNUSED("allocator_agent_recovery_factor", FLAG_DOUBLE, "0.8", "Share of agents to wait for when there is quota."),
+        UNUSED("agent_removal_rate_limit", FLAG_STRING, NULL,
+               "How many agents may be given up in which time."),
+        { .name = "agent_reregister_timeout",
+          .alias = "slave_reregister_timeout",
+          .kind = FLAG_DURATION,
+          .value = &arg_agent_reregister_timeout,
+          .default_text = "10mins",
+          .metavar = "DURATION",
+          .help = "Time an agent has to come back after its link broke, or after this master "
+                  "started." },
+        { .name = "allocation_interval",
+          .kind = FLAG_DURATION,
+          .value = &arg_allocation_interval,
+          .default_text = "1secs",
+          .metavar = "DURATION",
+          .help = "Shortest time for which declined resources are kept from a framework; offers "
+                  "themselves do not wait." },
+        { .name = "allocator",
+          .kind = FLAG_STRING,
+          .value = &arg_allocator,
+          .default_text = "hierarchical",
+          .metavar = "NAME",
+          .help = "Allocator; only hierarchical is there." },
+        UNUSED("allocator_agent_recovery_factor", FLAG_DOUBLE, "0.8",
+               "Share of agents to wait for when there is quota."),
         UNUSED("allocator_recovery_timeout", FLAG_DURATION, "10mins", "How long to wait for them."),
-        { .name = "authenticate_agents", .alias = "authenticate_slaves", .kind = FLAG_BOOL,
-          .value = &arg_authenticate_agents, .default_text = "false", .help = "Not there yet: true is refused." },
-        { .name = "authenticate_frameworks", .alias = "authenticate", .kind = FLAG_BOOL,
-          .value = &arg_authenticate_frameworks, .default_text = "false", .help = "Not there yet: true is refused." },
-        { .name = "authenticate_http_frameworks", .kind = FLAG_BOOL, .value = &arg_authenticate_http_frameworks,
-          .default_text = "false", .help = "Not there yet: true is refused." },
-        { .name = "authenticate_http_readonly", .kind = FLAG_BOOL, .value = &arg_authenticate_http_readonly,
-          .default_text = "false", .help = "Not there yet: true is refused." },
-        { .name = "authenticate_http_readwrite", .kind = FLAG_BOOL, .value = &arg_authenticate_http_readwrite,
-          .default_text = "false", .help = "Not there yet: true is refused." },
-        UNUSED("authentication_v0_timeout", FLAG_DURATION, "15secs", "Longest authentication of an agent or driver."),
-        { .name = "authenticators", .kind = FLAG_STRING, .value = &arg_authenticators, .default_text = "crammd5",
-          .metavar = "LIST", .help = "Authenticators of agents and drivers; crammd5 is the only name.", .ignored = true },
+        { .name = "authenticate_agents",
+          .alias = "authenticate_slaves",
+          .kind = FLAG_BOOL,
+          .value = &arg_authenticate_agents,
+          .default_text = "false",
+          .help = "Not there yet: true is refused." },
+        { .name = "authenticate_frameworks",
+          .alias = "authenticate",
+          .kind = FLAG_BOOL,
+          .value = &arg_authenticate_frameworks,
+          .default_text = "false",
+          .help = "Not there yet: true is refused." },
+        { .name = "authenticate_http_frameworks",
+          .kind = FLAG_BOOL,
+          .value = &arg_authenticate_http_frameworks,
+          .default_text = "false",
+          .help = "Not there yet: true is refused." },
+        { .name = "authenticate_http_readonly",
+          .kind = FLAG_BOOL,
+          .value = &arg_authenticate_http_readonly,
+          .default_text = "false",
+          .help = "Not there yet: true is refused." },
+        { .name = "authenticate_http_readwrite",
+          .kind = FLAG_BOOL,
+          .value = &arg_authenticate_http_readwrite,
+          .default_text = "false",
+          .help = "Not there yet: true is refused." },
+        UNUSED("authentication_v0_timeout", FLAG_DURATION, "15secs",
+               "Longest authentication of an agent or driver."),
+        { .name = "authenticators",
+          .kind = FLAG_STRING,
+          .value = &arg_authenticators,
+          .default_text = "crammd5",
+          .metavar = "LIST",
+          .help = "Authenticators of agents and drivers; crammd5 is the only name.",
+          .ignored = true },
         UNUSED("authorizers", FLAG_STRING, "local", "Authorizers."),
-        { .name = "cluster", .kind = FLAG_STRING, .value = &arg_cluster, .metavar = "NAME",
+        { .name = "cluster",
+          .kind = FLAG_STRING,
+          .value = &arg_cluster,
+          .metavar = "NAME",
           .help = "What the cluster is called where people look at it." },
-        { .name = "credentials", .kind = FLAG_PATH, .value = &arg_credentials, .metavar = "PATH",
-          .help = "Secrets of frameworks and agents, as JSON.", .secret = true, .ignored = true },
-        { .name = "domain", .kind = FLAG_STRING, .value = &arg_domain, .metavar = "JSON",
+        { .name = "credentials",
+          .kind = FLAG_PATH,
+          .value = &arg_credentials,
+          .metavar = "PATH",
+          .help = "Secrets of frameworks and agents, as JSON.",
+          .secret = true,
+          .ignored = true },
+        { .name = "domain",
+          .kind = FLAG_STRING,
+          .value = &arg_domain,
+          .metavar = "JSON",
           .help = "Not there yet: a fault domain is refused." },
         UNUSED("external_log_file", FLAG_PATH, NULL, "Log file shown in web pages."),
-        { .name = "fair_sharing_excluded_resource_names", .kind = FLAG_STRING,
-          .value = &arg_fair_sharing_excluded_resource_names, .metavar = "LIST",
+        { .name = "fair_sharing_excluded_resource_names",
+          .kind = FLAG_STRING,
+          .value = &arg_fair_sharing_excluded_resource_names,
+          .metavar = "LIST",
           .help = "Resources that do not count for fairness, separated by commas." },
-        { .name = "filter_gpu_resources", .kind = FLAG_BOOL, .value = &arg_filter_gpu_resources, .default_text = "true",
+        { .name = "filter_gpu_resources",
+          .kind = FLAG_BOOL,
+          .value = &arg_filter_gpu_resources,
+          .default_text = "true",
           .help = "Agents with GPUs are offered only to frameworks with GPU_RESOURCES." },
         UNUSED("firewall_rules", FLAG_STRING, NULL, "Endpoints that are off."),
-        { .name = "framework_sorter", .kind = FLAG_STRING, .value = &arg_framework_sorter, .default_text = "drf",
-          .metavar = "NAME", .help = "Order of frameworks; only drf is there." },
+        { .name = "framework_sorter",
+          .kind = FLAG_STRING,
+          .value = &arg_framework_sorter,
+          .default_text = "drf",
+          .metavar = "NAME",
+          .help = "Order of frameworks; only drf is there." },
         UNUSED("hooks", FLAG_STRING, NULL, "Hook modules."),
-        { .name = "hostname", .kind = FLAG_STRING, .value = &arg_hostname, .metavar = "NAME",
+        { .name = "hostname",
+          .kind = FLAG_STRING,
+          .value = &arg_hostname,
+          .metavar = "NAME",
           .help = "Name told to agents and frameworks (default: the address looked up)." },
-        { .name = "hostname_lookup", .kind = FLAG_BOOL, .value = &arg_hostname_lookup, .default_text = "true",
+        { .name = "hostname_lookup",
+          .kind = FLAG_BOOL,
+          .value = &arg_hostname_lookup,
+          .default_text = "true",
           .help = "Look the address up for a name; else the address is the name." },
         UNUSED("http_authenticators", FLAG_STRING, "basic", "Authenticators of HTTP requests."),
-        UNUSED("http_framework_authenticators", FLAG_STRING, NULL, "Authenticators of HTTP frameworks."),
+        UNUSED("http_framework_authenticators", FLAG_STRING, NULL,
+               "Authenticators of HTTP frameworks."),
         UNUSED("initialize_driver_logging", FLAG_BOOL, "true", "Of drivers."),
-        { .name = "ip", .kind = FLAG_STRING, .value = &arg_ip, .metavar = "IP", .help = "Address to bind (default: all)." },
-        { .name = "ip_discovery_command", .kind = FLAG_STRING, .value = &arg_ip_discovery_command, .metavar = "COMMAND",
+        { .name = "ip",
+          .kind = FLAG_STRING,
+          .value = &arg_ip,
+          .metavar = "IP",
+          .help = "Address to bind (default: all)." },
+        { .name = "ip_discovery_command",
+          .kind = FLAG_STRING,
+          .value = &arg_ip_discovery_command,
+          .metavar = "COMMAND",
           .help = "Command that prints the address to bind." },
         UNUSED("log_auto_initialize", FLAG_BOOL, "true", "Of the replicated log."),
         UNUSED("log_dir", FLAG_PATH, NULL, "Directory of log files; the journal has the log."),
         UNUSED("logbufsecs", FLAG_U64, "0", "Delay of log writes."),
-        { .name = "logging_level", .kind = FLAG_STRING, .value = &arg_logging_level, .default_text = "INFO",
-          .metavar = "LEVEL", .help = "INFO, WARNING, ERROR; DEBUG is ours." },
+        { .name = "logging_level",
+          .kind = FLAG_STRING,
+          .value = &arg_logging_level,
+          .default_text = "INFO",
+          .metavar = "LEVEL",
+          .help = "INFO, WARNING, ERROR; DEBUG is ours." },
         UNUSED("master_contender", FLAG_STRING, NULL, "Module that takes part in elections."),
         UNUSED("master_detector", FLAG_STRING, NULL, "Module that finds the leader."),
-        { .name = "max_agent_ping_timeouts", .alias = "max_slave_ping_timeouts", .kind = FLAG_U64,
-          .value = &arg_max_agent_ping_timeouts, .default_text = "5", .metavar = "N",
+        { .name = "max_agent_ping_timeouts",
+          .alias = "max_slave_ping_timeouts",
+          .kind = FLAG_U64,
+          .value = &arg_max_agent_ping_timeouts,
+          .default_text = "5",
+          .metavar = "N",
           .help = "Pings in a row an agent may miss before it is unreachable." },
-        { .name = "max_completed_frameworks", .kind = FLAG_U64, .value = &arg_max_completed_frameworks,
-          .default_text = "50", .metavar = "N", .help = "Removed frameworks remembered." },
-        { .name = "max_completed_tasks_per_framework", .kind = FLAG_U64, .value = &arg_max_completed_tasks,
-          .default_text = "1000", .metavar = "N", .help = "Ended tasks remembered for each framework." },
-        UNUSED("max_executors_per_agent", FLAG_U64, NULL, "Executors on one agent, with port mapping."),
-        { .name = "max_operator_event_stream_subscribers", .kind = FLAG_U64, .value = &arg_max_operator_streams,
-          .default_text = "1000", .metavar = "N", .help = "Operators subscribed at a time; the oldest has to go." },
-        { .name = "max_unreachable_tasks_per_framework", .kind = FLAG_U64, .value = &arg_max_unreachable_tasks,
-          .default_text = "1000", .metavar = "N", .help = "Unreachable tasks remembered for each framework." },
+        { .name = "max_completed_frameworks",
+          .kind = FLAG_U64,
+          .value = &arg_max_completed_frameworks,
+          .default_text = "50",
+          .metavar = "N",
+          .help = "Removed frameworks remembered." },
+        { .name = "max_completed_tasks_per_framework",
+          .kind = FLAG_U64,
+          .value = &arg_max_completed_tasks,
+          .default_text = "1000",
+          .metavar = "N",
+          .help = "Ended tasks remembered for each framework." },
+        UNUSED("max_executors_per_agent", FLAG_U64, NULL,
+               "Executors on one agent, with port mapping."),
+        { .name = "max_operator_event_stream_subscribers",
+          .kind = FLAG_U64,
+          .value = &arg_max_operator_streams,
+          .default_text = "1000",
+          .metavar = "N",
+          .help = "Operators subscribed at a time; the oldest has to go." },
+        { .name = "max_unreachable_tasks_per_framework",
+          .kind = FLAG_U64,
+          .value = &arg_max_unreachable_tasks,
+          .default_text = "1000",
+          .metavar = "N",
+          .help = "Unreachable tasks remembered for each framework." },
         UNUSED("memory_profiling", FLAG_BOOL, "false", "Of libprocess."),
-        { .name = "min_allocatable_resources", .kind = FLAG_STRING, .value = &arg_min_allocatable_resources,
-          .default_text = MINIMUMS_DEFAULT, .metavar = "TEXT",
+        { .name = "min_allocatable_resources",
+          .kind = FLAG_STRING,
+          .value = &arg_min_allocatable_resources,
+          .default_text = MINIMUMS_DEFAULT,
+          .metavar = "TEXT",
           .help = "What an offer must at least hold: quantities joined by ;, alternatives by |." },
         UNUSED("modules", FLAG_STRING, NULL, "Modules."),
         UNUSED("modules_dir", FLAG_PATH, NULL, "Directory of modules."),
-        UNUSED("offer_constraints_re2_max_mem", FLAG_BYTES, "4KB", "Memory of one regular expression."),
-        UNUSED("offer_constraints_re2_max_program_size", FLAG_U64, "100", "Size of one regular expression."),
-        { .name = "offer_timeout", .kind = FLAG_DURATION, .value = &arg_offer_timeout, .metavar = "DURATION",
+        UNUSED("offer_constraints_re2_max_mem", FLAG_BYTES, "4KB",
+               "Memory of one regular expression."),
+        UNUSED("offer_constraints_re2_max_program_size", FLAG_U64, "100",
+               "Size of one regular expression."),
+        { .name = "offer_timeout",
+          .kind = FLAG_DURATION,
+          .value = &arg_offer_timeout,
+          .metavar = "DURATION",
           .help = "Time after which an unanswered offer is withdrawn (default: never)." },
-        { .name = "port", .kind = FLAG_U64, .value = &arg_port, .default_text = "5050", .metavar = "PORT",
+        { .name = "port",
+          .kind = FLAG_U64,
+          .value = &arg_port,
+          .default_text = "5050",
+          .metavar = "PORT",
           .help = "Port to listen on; 0: any, the log says which." },
-        { .name = "publish_per_framework_metrics", .kind = FLAG_BOOL, .value = &arg_publish_per_framework_metrics,
-          .default_text = "true", .help = "Metrics of each framework." },
-        { .name = "quiet", .kind = FLAG_BOOL, .value = &arg_quiet, .default_text = "false", .help = "Log errors only." },
+        { .name = "publish_per_framework_metrics",
+          .kind = FLAG_BOOL,
+          .value = &arg_publish_per_framework_metrics,
+          .default_text = "true",
+          .help = "Metrics of each framework." },
+        { .name = "quiet",
+          .kind = FLAG_BOOL,
+          .value = &arg_quiet,
+          .default_text = "false",
+          .help = "Log errors only." },
         UNUSED("quorum", FLAG_U64, NULL, "Of the replicated log."),
         UNUSED("rate_limits", FLAG_STRING, NULL, "Of drivers' messages."),
-        UNUSED("recovery_agent_removal_limit", FLAG_STRING, "100%", "Share of agents that may be given up after a start."),
-        { .name = "registry", .kind = FLAG_STRING, .value = &arg_registry, .default_text = "replicated_log",
-          .metavar = "KIND", .help = "replicated_log (without --zk: a database in --work_dir, which is all that one master "
-                                     "needs) or in_memory." },
+        UNUSED("recovery_agent_removal_limit", FLAG_STRING, "100%",
+               "Share of agents that may be given up after a start."),
+        { .name = "registry",
+          .kind = FLAG_STRING,
+          .value = &arg_registry,
+          .default_text = "replicated_log",
+          .metavar = "KIND",
+          .help = "replicated_log (without --zk: a database in --work_dir, which is all that one "
+                  "master "
+                  "needs) or in_memory." },
         UNUSED("registry_fetch_timeout", FLAG_DURATION, "1mins", "Longest read of the registry."),
-        { .name = "registry_gc_interval", .kind = FLAG_DURATION, .value = &arg_registry_gc_interval,
-          .default_text = "15mins", .metavar = "DURATION", .help = "Interval of the registry's garbage collection." },
-        { .name = "registry_max_agent_age", .kind = FLAG_DURATION, .value = &arg_registry_max_agent_age,
-          .default_text = "2weeks", .metavar = "DURATION", .help = "How long unreachable and gone agents are remembered." },
-        { .name = "registry_max_agent_count", .kind = FLAG_U64, .value = &arg_registry_max_agent_count,
-          .default_text = "102400", .metavar = "N", .help = "How many unreachable, and how many gone agents are remembered." },
+        { .name = "registry_gc_interval",
+          .kind = FLAG_DURATION,
+          .value = &arg_registry_gc_interval,
+          .default_text = "15mins",
+          .metavar = "DURATION",
+          .help = "Interval of the registry's garbage collection." },
+        { .name = "registry_max_agent_age",
+          .kind = FLAG_DURATION,
+          .value = &arg_registry_max_agent_age,
+          .default_text = "2weeks",
+          .metavar = "DURATION",
+          .help = "How long unreachable and gone agents are remembered." },
+        { .name = "registry_max_agent_count",
+          .kind = FLAG_U64,
+          .value = &arg_registry_max_agent_count,
+          .default_text = "102400",
+          .metavar = "N",
+          .help = "How many unreachable, and how many gone agents are remembered." },
         UNUSED("registry_store_timeout", FLAG_DURATION, "20secs", "Longest write of the registry."),
-        { .name = "registry_strict", .kind = FLAG_BOOL, .value = &arg_registry_strict, .default_text = "false",
+        { .name = "registry_strict",
+          .kind = FLAG_BOOL,
+          .value = &arg_registry_strict,
+          .default_text = "false",
           .help = "Was dropped by Mesos: true is refused." },
-        { .name = "require_agent_domain", .kind = FLAG_BOOL, .value = &arg_require_agent_domain, .default_text = "false",
+        { .name = "require_agent_domain",
+          .kind = FLAG_BOOL,
+          .value = &arg_require_agent_domain,
+          .default_text = "false",
           .help = "Not there yet: true is refused." },
-        { .name = "role_sorter", .kind = FLAG_STRING, .value = &arg_role_sorter, .default_text = "drf", .metavar = "NAME",
+        { .name = "role_sorter",
+          .kind = FLAG_STRING,
+          .value = &arg_role_sorter,
+          .default_text = "drf",
+          .metavar = "NAME",
           .help = "Order of roles; only drf is there." },
-        { .name = "roles", .kind = FLAG_STRING, .value = &arg_roles, .metavar = "LIST",
+        { .name = "roles",
+          .kind = FLAG_STRING,
+          .value = &arg_roles,
+          .metavar = "LIST",
           .help = "Roles that frameworks may have, separated by commas (default: any)." },
-        { .name = "root_submissions", .kind = FLAG_BOOL, .value = &arg_root_submissions, .default_text = "true",
+        { .name = "root_submissions",
+          .kind = FLAG_BOOL,
+          .value = &arg_root_submissions,
+          .default_text = "true",
           .help = "Frameworks may run as root." },
         UNUSED("webui_dir", FLAG_PATH, NULL, "Directory of the web pages."),
-        { .name = "weights", .kind = FLAG_STRING, .value = &arg_weights, .metavar = "LIST",
+        { .name = "weights",
+          .kind = FLAG_STRING,
+          .value = &arg_weights,
+          .metavar = "LIST",
           .help = "Weights of roles, role=2.5,other=1." },
         UNUSED("whitelist", FLAG_PATH, NULL, "File of host names that are offered."),
-        { .name = "work_dir", .kind = FLAG_PATH, .value = &arg_work_dir, .metavar = "DIR",
+        { .name = "work_dir",
+          .kind = FLAG_PATH,
+          .value = &arg_work_dir,
+          .metavar = "DIR",
           .help = "Where the registry is kept; not needed with --registry=in_memory." },
-        { .name = "zk", .kind = FLAG_STRING, .value = &arg_zk, .metavar = "URL",
+        { .name = "zk",
+          .kind = FLAG_STRING,
+          .value = &arg_zk,
+          .metavar = "URL",
           .help = "ZooKeeper for elections: not there yet, refused." },
         UNUSED("zk_session_timeout", FLAG_DURATION, "10secs", "ZooKeeper's session timeout."),
 };
@@ -219,11 +393,14 @@ static int refuse_what_is_not_here(void) {
 
         for (size_t i = 0; i < ELEMENTSOF(table_of_absent); i++)
                 if (table_of_absent[i].given)
-                        return refuse(table_of_absent[i].flag, "true", "false; this version has no such thing");
+                        return refuse(table_of_absent[i].flag, "true",
+                                      "false; this version has no such thing");
 
         if (arg_zk)
-                return refuse("zk", arg_zk, "nothing: this version has no elections yet. Leave --zk out; the registry is "
-                                            "then a database in --work_dir");
+                return refuse("zk", arg_zk,
+                              "nothing: this version has no elections yet. Leave --zk out; the "
+                              "registry is "
+                              "then a database in --work_dir");
         if (arg_domain)
                 return refuse("domain", arg_domain, "nothing: this version has no fault domains");
 
@@ -252,7 +429,8 @@ static int settle_directory(Settings *s) {
                 return 0;
 
         if (!arg_work_dir)
-                return refuse("work_dir", NULL, "a directory for the registry, or --registry=in_memory");
+                return refuse("work_dir", NULL,
+                              "a directory for the registry, or --registry=in_memory");
 
         r = file_mkdirs_at(AT_FDCWD, arg_work_dir, 0755);
         if (r < 0)
@@ -270,7 +448,8 @@ static int settle_address(Settings *s) {
 
         if (arg_ip_discovery_command) {
                 if (arg_ip)
-                        return refuse("ip_discovery_command", arg_ip_discovery_command, "not to be given with --ip");
+                        return refuse("ip_discovery_command", arg_ip_discovery_command,
+                                      "not to be given with --ip");
                 r = address_discover_ip(arg_ip_discovery_command, s->bind_ip);
                 if (r < 0)
                         return refuse("ip_discovery_command", arg_ip_discovery_command,
@@ -281,8 +460,8 @@ static int settle_address(Settings *s) {
 
         r = address_own_ip(s->config.ip, arg_advertise_ip, s->own_ip);
         if (r < 0)
-                return refuse(arg_advertise_ip ? "advertise_ip" : "ip", arg_advertise_ip ?: s->config.ip,
-                              "an IPv4 address");
+                return refuse(arg_advertise_ip ? "advertise_ip" : "ip",
+                              arg_advertise_ip ?: s->config.ip, "an IPv4 address");
 
         s->hostname = address_hostname(arg_hostname, arg_hostname_lookup, s->own_ip);
         if (!s->hostname)
@@ -305,7 +484,8 @@ static int settle_excluded(Settings *s) {
                 return 0;
 
         s->excluded_text = strdup(arg_fair_sharing_excluded_resource_names);
-        s->excluded_names = calloc(strlen(arg_fair_sharing_excluded_resource_names) + 2, sizeof(*s->excluded_names));
+        s->excluded_names = calloc(strlen(arg_fair_sharing_excluded_resource_names) + 2,
+                                   sizeof(*s->excluded_names));
         if (!s->excluded_text || !s->excluded_names)
                 return log_oom();
 
@@ -323,7 +503,8 @@ static int settle_allocation(Settings *s) {
 
         r = minimums_parse(arg_min_allocatable_resources, &s->minimums, &message);
         if (r != MINIMUMS_OK)
-                return refuse("min_allocatable_resources", arg_min_allocatable_resources, message ?: "memory");
+                return refuse("min_allocatable_resources", arg_min_allocatable_resources,
+                              message ?: "memory");
 
         s->config.allocator.minimums = s->minimums;
         s->config.allocator.allocation_interval_usec = arg_allocation_interval;
@@ -362,7 +543,10 @@ static int settle_log(Settings *s) {
                 const char *name;
                 int level;
         } levels[] = {
-                { "DEBUG", LOG_DEBUG }, { "INFO", LOG_INFO }, { "WARNING", LOG_WARNING }, { "ERROR", LOG_ERR },
+                { "DEBUG", LOG_DEBUG },
+                { "INFO", LOG_INFO },
+                { "WARNING", LOG_WARNING },
+                { "ERROR", LOG_ERR },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(levels); i++)

@@ -78,7 +78,8 @@ void master_forget_recovered(Master *m, const char *agent_id) {
         m->recovered[i] = m->recovered[--m->n_recovered];
 }
 
-static int on_recovered_overdue(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
+static int on_recovered_overdue(sd_event_source *s _unused_, uint64_t usec _unused_,
+                                void *userdata) {
         Master *m = userdata;
 
         while (m->n_recovered > 0) {
@@ -118,15 +119,16 @@ static int start_recovery(Master *m) {
                 return 0;
 
         return sd_event_add_time(m->event, &m->recovery_source, CLOCK_MONOTONIC,
-                                 usec_add(master_now(m), m->config->agent_reregister_timeout_usec), 0,
-                                 on_recovered_overdue, m);
+                                 usec_add(master_now(m), m->config->agent_reregister_timeout_usec),
+                                 0, on_recovered_overdue, m);
 }
 
 static int on_registry_gc(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
         Master *m = userdata;
         int r;
 
-        r = registry_prune(m->registry, usec_sub(master_wall_clock(m), m->config->registry_max_agent_age_usec),
+        r = registry_prune(m->registry,
+                           usec_sub(master_wall_clock(m), m->config->registry_max_agent_age_usec),
                            m->config->registry_max_agent_count);
         if (r < 0)
                 master_fail(m, r, "Cannot prune the registry");
@@ -134,7 +136,8 @@ static int on_registry_gc(sd_event_source *s, uint64_t usec _unused_, void *user
         /* What a busy hour left free in the heap goes back to the system. */
         (void) malloc_trim(0);
 
-        (void) sd_event_source_set_time(s, usec_add(master_now(m), m->config->registry_gc_interval_usec));
+        (void) sd_event_source_set_time(
+                        s, usec_add(master_now(m), m->config->registry_gc_interval_usec));
         (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -144,7 +147,8 @@ static int on_overflow(sd_event_source *s _unused_, void *userdata) {
         return 0;
 }
 
-static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata _unused_) {
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si,
+                     void *userdata _unused_) {
         log_info("Received signal %u, ending", si->ssi_signo);
         return sd_event_exit(sd_event_source_get_event(s), 0);
 }
@@ -154,8 +158,8 @@ static int start_sources(Master *m) {
         int r;
 
         for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
-                r = sd_event_add_signal(m->event, &m->signal_sources[i], signals[i] | SD_EVENT_SIGNAL_PROCMASK,
-                                        on_signal, m);
+                r = sd_event_add_signal(m->event, &m->signal_sources[i],
+                                        signals[i] | SD_EVENT_SIGNAL_PROCMASK, on_signal, m);
                 if (r < 0)
                         return r;
         }
@@ -166,14 +170,16 @@ static int start_sources(Master *m) {
         (void) sd_event_source_set_enabled(m->overflow_source, SD_EVENT_OFF);
 
         return sd_event_add_time(m->event, &m->registry_gc_source, CLOCK_MONOTONIC,
-                                 usec_add(master_now(m), m->config->registry_gc_interval_usec), 0, on_registry_gc, m);
+                                 usec_add(master_now(m), m->config->registry_gc_interval_usec), 0,
+                                 on_registry_gc, m);
 }
 
 static int open_registry(Master *m) {
         _cleanup_free_ char *path = NULL, *error = NULL;
         int r;
 
-        if (!m->config->registry_in_memory && asprintf(&path, "%s/registry.db", m->config->work_dir) < 0)
+        if (!m->config->registry_in_memory &&
+            asprintf(&path, "%s/registry.db", m->config->work_dir) < 0)
                 return -ENOMEM;
 
         r = registry_open(m->event, path, &m->registry, &error);
@@ -195,10 +201,12 @@ static int open_server(Master *m) {
 
         r = http_server_new(m->event, &config, &m->http);
         if (r < 0)
-                return log_error_errno(r, "Cannot listen at %s:%u: %m", m->config->ip ?: "*", m->config->port);
+                return log_error_errno(r, "Cannot listen at %s:%u: %m", m->config->ip ?: "*",
+                                       m->config->port);
 
         return upid_make("master", m->config->advertise_ip,
-                         m->config->advertise_port > 0 ? m->config->advertise_port : http_server_port(m->http),
+                         m->config->advertise_port > 0 ? m->config->advertise_port
+                                                       : http_server_port(m->http),
                          &m->self);
 }
 
@@ -224,7 +232,8 @@ static int add_routes(Master *m) {
         return endpoints_add_routes(m);
 }
 
-/* MasterInfo, built of borrowed parts and copied. Mesos wants the IPv4 address as the number its bytes make. */
+/* MasterInfo, built of borrowed parts and copied. Mesos wants the IPv4 address as the number its
+ * bytes make. */
 static int make_info(Master *m) {
         static const Mesos__V1__MasterInfo__Capability__Type types[] = {
                 MESOS__V1__MASTER_INFO__CAPABILITY__TYPE__AGENT_UPDATE,
@@ -306,7 +315,8 @@ int master_new(sd_event *event, const MasterConfig *config, Master **ret) {
         return 0;
 }
 
-/* Forgets an agent's tasks and offers without telling anybody: they live on, and so does what we know on disk. */
+/* Forgets an agent's tasks and offers without telling anybody: they live on, and so does what we
+ * know on disk. */
 static void abandon_framework(Framework *f) {
         Executor *e, *next;
 

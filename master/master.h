@@ -84,7 +84,8 @@ struct Master {
         unsigned verbosity;
         sd_event_source *verbosity_source;
         sd_event_source *allocation_source;
-        sd_event_source *overflow_source;   /* cuts streams that are too slow, outside of any caller */
+        sd_event_source *
+                        overflow_source; /* cuts streams that are too slow, outside of any caller */
         sd_event_source *recovery_source;   /* recovered agents are given up */
         sd_event_source *registry_gc_source;
         sd_event_source *signal_sources[2];

@@ -4,8 +4,8 @@
  * Metrics
  *
  * Counters count as things happen; everything else (how many agents, what is used, by whom) is
- * counted at the moment somebody asks, from the objects themselves, so it cannot be wrong. Names are
- * Mesos's, `slave` included: dashboards key on them.
+ * counted at the moment somebody asks, from the objects themselves, so it cannot be wrong. Names
+ * are Mesos's, `slave` included: dashboards key on them.
  *
  * A snapshot is gathered whole, sorted by name, then handed out. Of things measured again and again
  * the last thousand values are kept for their percentiles.
@@ -141,7 +141,8 @@ void metrics_add_sample(MetricSamples *s, usec_t value_usec) {
         s->n_total++;
 
         if (s->n_values < MAX_SAMPLES && (s->n_values & (s->n_values - 1)) == 0) {
-                grown = reallocarray(s->values_ms, MIN(MAX(s->n_values * 2, 8U), MAX_SAMPLES), sizeof(*grown));
+                grown = reallocarray(s->values_ms, MIN(MAX(s->n_values * 2, 8U), MAX_SAMPLES),
+                                     sizeof(*grown));
                 if (!grown)
                         return;
                 s->values_ms = grown;
@@ -222,7 +223,8 @@ static void add_samples(Snapshot *s, const MetricSamples *samples, const char *n
                 const char *name;
                 double p;
         } percentiles[] = {
-                { "p50", 0.5 }, { "p90", 0.9 }, { "p95", 0.95 }, { "p99", 0.99 }, { "p999", 0.999 }, { "p9999", 0.9999 },
+                { "p50", 0.5 },  { "p90", 0.9 },    { "p95", 0.95 },
+                { "p99", 0.99 }, { "p999", 0.999 }, { "p9999", 0.9999 },
         };
         _cleanup_free_ double *sorted = NULL;
         unsigned n = samples->n_values;
@@ -281,7 +283,8 @@ static void add_tasks(Snapshot *s, Master *m) {
         for (size_t i = 0; i < ELEMENTSOF(live); i++)
                 add(s, (double) by_state[live[i].state], "master/tasks_%s", live[i].name);
         for (size_t i = 0; i < ELEMENTSOF(ended); i++)
-                add(s, (double) m->metrics.terminal_tasks[ended[i].state], "master/tasks_%s", ended[i].name);
+                add(s, (double) m->metrics.terminal_tasks[ended[i].state], "master/tasks_%s",
+                    ended[i].name);
         add(s, n_unreachable, "master/tasks_unreachable");
 
         HASH_ITER(hh, m->metrics.reasons, c, next_reason)
@@ -289,7 +292,8 @@ static void add_tasks(Snapshot *s, Master *m) {
 }
 
 typedef struct Totals {
-        int64_t total_milli[4], used_milli[4], revocable_total_milli[4], revocable_used_milli[4], taken_milli[4];
+        int64_t total_milli[4], used_milli[4], revocable_total_milli[4], revocable_used_milli[4],
+                        taken_milli[4];
 } Totals;
 
 static const char *const scalar_names[] = { "cpus", "gpus", "mem", "disk" };
@@ -298,7 +302,8 @@ typedef struct ScalarSum {
         int64_t *plain_milli, *revocable_milli;
 } ScalarSum;
 
-static void sum_scalar(const ResourceView *v, int64_t milli, const char *text _unused_, void *userdata) {
+static void sum_scalar(const ResourceView *v, int64_t milli, const char *text _unused_,
+                       void *userdata) {
         ScalarSum *sum = userdata;
 
         for (size_t i = 0; i < ELEMENTSOF(scalar_names); i++)
@@ -315,28 +320,36 @@ static void add_resources(Snapshot *s, Master *m) {
         Totals t = {};
 
         for (const Node *n = m->nodes.by_id; n; n = n->hh.next) {
-                (void) resources_foreach(n->total, sum_scalar, &(ScalarSum) { t.total_milli, t.revocable_total_milli });
-                (void) resources_foreach(n->used, sum_scalar, &(ScalarSum) { t.used_milli, t.revocable_used_milli });
-                (void) resources_foreach(n->offered, sum_scalar, &(ScalarSum) { t.taken_milli, t.taken_milli });
+                (void) resources_foreach(n->total, sum_scalar,
+                                         &(ScalarSum) { t.total_milli, t.revocable_total_milli });
+                (void) resources_foreach(n->used, sum_scalar,
+                                         &(ScalarSum) { t.used_milli, t.revocable_used_milli });
+                (void) resources_foreach(n->offered, sum_scalar,
+                                         &(ScalarSum) { t.taken_milli, t.taken_milli });
         }
 
         for (size_t i = 0; i < ELEMENTSOF(scalar_names); i++) {
                 double total = (double) t.total_milli[i], used = (double) t.used_milli[i];
-                double r_total = (double) t.revocable_total_milli[i], r_used = (double) t.revocable_used_milli[i];
+                double r_total = (double) t.revocable_total_milli[i],
+                       r_used = (double) t.revocable_used_milli[i];
 
                 add(s, total / 1000, "master/%s_total", scalar_names[i]);
                 add(s, used / 1000, "master/%s_used", scalar_names[i]);
                 add(s, total > 0 ? used / total : 0, "master/%s_percent", scalar_names[i]);
                 add(s, r_total / 1000, "master/%s_revocable_total", scalar_names[i]);
                 add(s, r_used / 1000, "master/%s_revocable_used", scalar_names[i]);
-                add(s, r_total > 0 ? r_used / r_total : 0, "master/%s_revocable_percent", scalar_names[i]);
+                add(s, r_total > 0 ? r_used / r_total : 0, "master/%s_revocable_percent",
+                    scalar_names[i]);
         }
 
         for (size_t i = 0; i < ELEMENTSOF(allocated); i++) {
                 size_t k = allocated[i];
 
-                add(s, (double) t.total_milli[k] / 1000, "allocator/mesos/resources/%s/total", scalar_names[k]);
-                add(s, (double) (t.used_milli[k] + t.revocable_used_milli[k] + t.taken_milli[k]) / 1000,
+                add(s, (double) t.total_milli[k] / 1000, "allocator/mesos/resources/%s/total",
+                    scalar_names[k]);
+                add(s,
+                    (double) (t.used_milli[k] + t.revocable_used_milli[k] + t.taken_milli[k]) /
+                                    1000,
                     "allocator/mesos/resources/%s/offered_or_allocated", scalar_names[k]);
         }
 }
@@ -370,11 +383,12 @@ static void add_peers(Snapshot *s, Master *m) {
 /* Operations are refused at once, so the counts of those carried out are all zero. */
 static void add_operations(Snapshot *s) {
         static const char *const types[] = {
-                "create", "create_disk", "destroy", "destroy_disk", "grow_volume", "reserve", "shrink_volume", "unreserve",
+                "create",      "create_disk", "destroy",       "destroy_disk",
+                "grow_volume", "reserve",     "shrink_volume", "unreserve",
         };
         static const char *const states[] = {
-                "dropped", "error", "failed", "finished", "gone_by_operator", "pending", "recovering", "total",
-                "unreachable",
+                "dropped", "error",      "failed", "finished",    "gone_by_operator",
+                "pending", "recovering", "total",  "unreachable",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(states); i++) {
@@ -400,9 +414,11 @@ static void escape_name(const char *name, char *buf, size_t n) {
         *buf = '\0';
 }
 
-/* One number per value of an enum under its lower-case name, and their sum; the value 0 is UNKNOWN everywhere. */
+/* One number per value of an enum under its lower-case name, and their sum; the value 0 is UNKNOWN
+ * everywhere. */
 static void add_enum_counts(Snapshot *s, const char *prefix, const char *what,
-                            const ProtobufCEnumDescriptor *descriptor, const uint32_t *counts, int n_counts) {
+                            const ProtobufCEnumDescriptor *descriptor, const uint32_t *counts,
+                            int n_counts) {
         uint64_t sum = 0;
 
         for (unsigned i = 0; i < descriptor->n_values; i++) {
@@ -463,10 +479,10 @@ static void add_framework(Snapshot *s, const Framework *f) {
         snprintf(prefix, sizeof(prefix), "master/frameworks/%s/%s/", name, f->id);
 
         add(s, f->state == FRAMEWORK_CONNECTED, "%ssubscribed", prefix);
-        add_enum_counts(s, prefix, "calls", &mesos__v1__scheduler__call__type__descriptor, f->metrics.calls,
-                        METRICS_MAX_CALL);
-        add_enum_counts(s, prefix, "events", &mesos__v1__scheduler__event__type__descriptor, f->metrics.events,
-                        METRICS_MAX_EVENT);
+        add_enum_counts(s, prefix, "calls", &mesos__v1__scheduler__call__type__descriptor,
+                        f->metrics.calls, METRICS_MAX_CALL);
+        add_enum_counts(s, prefix, "events", &mesos__v1__scheduler__event__type__descriptor,
+                        f->metrics.events, METRICS_MAX_EVENT);
         add_enum_counts(s, prefix, "operations", &mesos__v1__offer__operation__type__descriptor,
                         f->metrics.operations, METRICS_MAX_OPERATION);
         add(s, f->metrics.offers_sent, "%soffers/sent", prefix);
@@ -474,7 +490,8 @@ static void add_framework(Snapshot *s, const Framework *f) {
         add(s, f->metrics.offers_declined, "%soffers/declined", prefix);
         add(s, f->metrics.offers_rescinded, "%soffers/rescinded", prefix);
         for (size_t i = 0; i < f->n_roles; i++)
-                add(s, framework_is_suppressed(f, f->roles[i]), "%sroles/%s/suppressed", prefix, f->roles[i]);
+                add(s, framework_is_suppressed(f, f->roles[i]), "%sroles/%s/suppressed", prefix,
+                    f->roles[i]);
         add_framework_tasks(s, f, prefix);
 }
 
@@ -504,7 +521,8 @@ static void add_allocator(Snapshot *s, Master *m) {
         add(s, 0, "allocator/event_queue_dispatches");
         add(s, 0, "allocator/mesos/event_queue_dispatches");
         add_samples(s, &m->metrics.allocation_run, "allocator/mesos/allocation_run_ms");
-        add_samples(s, &m->metrics.allocation_run_latency, "allocator/mesos/allocation_run_latency_ms");
+        add_samples(s, &m->metrics.allocation_run_latency,
+                    "allocator/mesos/allocation_run_latency_ms");
 }
 
 static void add_registrar(Snapshot *s, Master *m) {

@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Metrics: what the master counts, and its numbers under the names operators know. See metrics.c. */
+/* Metrics: what the master counts, and its numbers under the
+ * names operators know. See metrics.c. */
 
 #include "common/base/macro.h"
 #include "common/base/usec.h"

@@ -25,8 +25,8 @@ void node_table_deinit(NodeTable *t) {
 }
 
 /* Agents may say roles the old way; inside and towards v1 clients only the new one is used. */
-static int agent_info_convert(const Mesos__V1__AgentInfo *info, Mesos__V1__AgentInfo **ret, Resources **ret_total,
-                              char **reterr_message) {
+static int agent_info_convert(const Mesos__V1__AgentInfo *info, Mesos__V1__AgentInfo **ret,
+                              Resources **ret_total, char **reterr_message) {
         _cleanup_(resources_freep) Resources *total = NULL;
         _cleanup_(pb_freep) ProtobufCMessage *owner = NULL;
         Mesos__V1__AgentInfo *copy;
@@ -59,7 +59,8 @@ static int agent_info_convert(const Mesos__V1__AgentInfo *info, Mesos__V1__Agent
         return RESOURCES_OK;
 }
 
-int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info, const Upid *pid, Node **ret, char **reterr_message) {
+int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info, const Upid *pid, Node **ret,
+             char **reterr_message) {
         _cleanup_(node_freep) Node *n = NULL;
         int r;
 
@@ -160,8 +161,9 @@ int node_set_info(Node *n, const Mesos__V1__AgentInfo *info, char **reterr_messa
         return RESOURCES_OK;
 }
 
-int node_set_version(Node *n, const char *version, Mesos__V1__AgentInfo__Capability *const *capabilities,
-                     size_t n_capabilities, const Mesos__V1__UUID *resource_version) {
+int node_set_version(Node *n, const char *version,
+                     Mesos__V1__AgentInfo__Capability *const *capabilities, size_t n_capabilities,
+                     const Mesos__V1__UUID *resource_version) {
         char *copy;
 
         copy = strdup(version ?: "");
@@ -176,9 +178,11 @@ int node_set_version(Node *n, const char *version, Mesos__V1__AgentInfo__Capabil
                 if (capabilities[i]->has_type && (unsigned) capabilities[i]->type < 32)
                         n->capabilities |= UINT32_C(1) << capabilities[i]->type;
 
-        n->has_resource_version = resource_version && resource_version->value.len == sizeof(n->resource_version);
+        n->has_resource_version = resource_version &&
+                                  resource_version->value.len == sizeof(n->resource_version);
         if (n->has_resource_version)
-                memcpy(n->resource_version, resource_version->value.data, sizeof(n->resource_version));
+                memcpy(n->resource_version, resource_version->value.data,
+                       sizeof(n->resource_version));
 
         return 0;
 }
@@ -188,11 +192,13 @@ bool node_has_capability(const Node *n, Mesos__V1__AgentInfo__Capability__Type t
 }
 
 ResourceFormat node_resource_format(const Node *n) {
-        return node_has_capability(n, MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__RESERVATION_REFINEMENT)
-                ? RESOURCE_FORMAT_NEW
-                : RESOURCE_FORMAT_OLD;
+        return node_has_capability(n,
+                                   MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__RESERVATION_REFINEMENT)
+                               ? RESOURCE_FORMAT_NEW
+                               : RESOURCE_FORMAT_OLD;
 }
 
 int node_describe(const Node *n, char **ret) {
-        return asprintf(ret, "%s at %s (%s)", n->id, n->pid.text, n->info->hostname) < 0 ? -ENOMEM : 0;
+        return asprintf(ret, "%s at %s (%s)", n->id, n->pid.text, n->info->hostname) < 0 ? -ENOMEM
+                                                                                         : 0;
 }

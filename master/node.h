@@ -32,7 +32,7 @@ struct Node {
 
         bool connected;                 /* our link to it holds */
         bool active;                    /* its resources may be offered */
-        bool deactivated;               /* by an operator: stays inactive however often it returns */
+        bool deactivated; /* by an operator: stays inactive however often it returns */
         bool leaving;                   /* given up, as soon as the registry has recorded it */
 
         usec_t registered_usec;         /* wall clock */
@@ -66,8 +66,10 @@ struct NodeTable {
 /* The table must be empty. */
 void node_table_deinit(NodeTable *t);
 
-/* Copies `info`, whose id must be set, converts its resources and enters the node. RESOURCES_E_INVALID. */
-int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info, const Upid *pid, Node **ret, char **reterr_message);
+/* Copies `info`, whose id must be set, converts its resources and enters the node.
+ * RESOURCES_E_INVALID. */
+int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info, const Upid *pid, Node **ret,
+             char **reterr_message);
 
 /* No offers and tasks may be left. */
 Node *node_free(Node *n);
@@ -81,8 +83,9 @@ size_t node_count(const NodeTable *t);
 void node_set_pid(Node *n, const Upid *pid);
 int node_set_info(Node *n, const Mesos__V1__AgentInfo *info, char **reterr_message);
 
-int node_set_version(Node *n, const char *version, Mesos__V1__AgentInfo__Capability *const *capabilities,
-                     size_t n_capabilities, const Mesos__V1__UUID *resource_version);
+int node_set_version(Node *n, const char *version,
+                     Mesos__V1__AgentInfo__Capability *const *capabilities, size_t n_capabilities,
+                     const Mesos__V1__UUID *resource_version);
 bool node_has_capability(const Node *n, Mesos__V1__AgentInfo__Capability__Type type);
 
 /* Which format the agent understands in what we send it. */

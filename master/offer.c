@@ -3,12 +3,13 @@
 /*
  * Offers
  *
- * The allocator decides who is shown what; from then on until the framework answers, or the offer is
- * withdrawn, the resources are neither free nor used but offered. An Offer leaves the table exactly
- * once, so that what it holds is given to a task or back to the allocator exactly once:
+ * The allocator decides who is shown what; from then on until the framework answers, or the offer
+ * is withdrawn, the resources are neither free nor used but offered. An Offer leaves the table
+ * exactly once, so that what it holds is given to a task or back to the allocator exactly once:
  *
  *     allocator ──▶ Offer ──▶ ACCEPT: tasks, rest to the allocator
- *                        ├──▶ DECLINE, timeout, rescinded, framework or agent gone: to the allocator
+ *                        ├──▶ DECLINE, timeout, rescinded, framework or agent gone: to the
+ * allocator
  *
  * Everything here is bookkeeping: no message is sent and no clock read.
  */
@@ -25,8 +26,8 @@ void offer_table_deinit(OfferTable *t) {
         assert(!t->offers);
 }
 
-int offer_new(OfferTable *t, const char *prefix, Framework *f, Node *n, const char *role, Resources *resources,
-              Offer **ret) {
+int offer_new(OfferTable *t, const char *prefix, Framework *f, Node *n, const char *role,
+              Resources *resources, Offer **ret) {
         _cleanup_(offer_freep) Offer *o = NULL;
         char id[ID_TEXT_MAX + 1];
         int r;
@@ -97,23 +98,29 @@ size_t offer_count(const OfferTable *t) {
         return HASH_COUNT(t->offers);
 }
 
-static int offer_validate(const Offer *o, const Offer *first, const Framework *f, char **reterr_message) {
+static int offer_validate(const Offer *o, const Offer *first, const Framework *f,
+                          char **reterr_message) {
         if (o->framework != f)
-                return reject(reterr_message, "Offer %s has invalid framework %s while framework %s is expected",
+                return reject(reterr_message,
+                              "Offer %s has invalid framework %s while framework %s is expected",
                               o->id, o->framework->id, f->id);
 
         if (!streq(o->role, first->role))
                 return reject(reterr_message,
-                              "Aggregated offers must be allocated to the same role. Offer %s uses role '%s' but "
-                              "another is using role '%s'", o->id, o->role, first->role);
+                              "Aggregated offers must be allocated to the same role. Offer %s uses "
+                              "role '%s' but "
+                              "another is using role '%s'",
+                              o->id, o->role, first->role);
 
         if (o->node != first->node)
                 return reject(reterr_message,
-                              "Aggregated offers must belong to one single agent. Offer %s uses agent %s and agent %s",
+                              "Aggregated offers must belong to one single agent. Offer %s uses "
+                              "agent %s and agent %s",
                               o->id, o->node->id, first->node->id);
 
         if (!o->node->connected)
-                return reject(reterr_message, "Offer %s outlived disconnected agent %s", o->id, o->node->id);
+                return reject(reterr_message, "Offer %s outlived disconnected agent %s", o->id,
+                              o->node->id);
 
         return ACCEPTED;
 }
@@ -128,7 +135,8 @@ int offers_validate(const OfferTable *t, const char *const *ids, size_t n_ids, c
         for (size_t i = 0; i < n_ids; i++) {
                 for (size_t j = 0; j < i; j++)
                         if (streq(ids[i], ids[j]))
-                                return reject(reterr_message, "Duplicate offer %s in offer list", ids[i]);
+                                return reject(reterr_message, "Duplicate offer %s in offer list",
+                                              ids[i]);
 
                 ret_offers[i] = offer_find(t, ids[i]);
                 if (!ret_offers[i])

@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Offer: resources of one agent shown to one framework, and the table of those outstanding. See offer.c. */
+/* Offer: resources of one agent shown to one framework, and the table of those outstanding. See
+ * offer.c. */
 
 #include <systemd/sd-event.h>
 #include <uthash.h>
@@ -39,10 +40,11 @@ struct OfferTable {
 void offer_table_deinit(OfferTable *t);
 
 /* Takes `resources` over on success. `prefix` is the master's id. */
-int offer_new(OfferTable *t, const char *prefix, Framework *f, Node *n, const char *role, Resources *resources,
-              Offer **ret);
+int offer_new(OfferTable *t, const char *prefix, Framework *f, Node *n, const char *role,
+              Resources *resources, Offer **ret);
 
-/* Leaves the table and the agent's books; what becomes of the resources is the caller's decision before. */
+/* Leaves the table and the agent's books; what becomes of the resources is the caller's decision
+ * before. */
 Offer *offer_free(Offer *o);
 DEFINE_CLEANUP(Offer *, offer_free)
 

@@ -20,7 +20,8 @@ static bool is_shown(const ResourceView *v, void *userdata _unused_) {
         return !streq(v->name, "ephemeral_ports");
 }
 
-static int offer_resources_to_pb(const Offer *o, ResourceFormat format, bool with_roles, Mesos__V1__Offer *m) {
+static int offer_resources_to_pb(const Offer *o, ResourceFormat format, bool with_roles,
+                                 Mesos__V1__Offer *m) {
         _cleanup_(resources_freep) Resources *shown = NULL;
         int r;
 
@@ -67,7 +68,8 @@ static void free_resources(Mesos__V1__Offer *m) {
 }
 
 /* Builds the message on the stack out of borrowed parts, then copies it whole. */
-static int offer_to_pb(const Offer *o, ResourceFormat format, bool with_roles, Mesos__V1__Offer **ret) {
+static int offer_to_pb(const Offer *o, ResourceFormat format, bool with_roles,
+                       Mesos__V1__Offer **ret) {
         Mesos__V1__Offer m = MESOS__V1__OFFER__INIT;
         Mesos__V1__OfferID id = MESOS__V1__OFFER_ID__INIT;
         Mesos__V1__URL url = MESOS__V1__URL__INIT;
@@ -115,8 +117,10 @@ static int offer_to_pb(const Offer *o, ResourceFormat format, bool with_roles, M
 
 int offer_to_scheduler_pb(const Offer *o, Mesos__V1__Offer **ret) {
         const Framework *f = o->framework;
-        bool refined = framework_has_capability(f, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__RESERVATION_REFINEMENT);
-        bool with_roles = framework_has_capability(f, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__MULTI_ROLE);
+        bool refined = framework_has_capability(
+                        f, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__RESERVATION_REFINEMENT);
+        bool with_roles = framework_has_capability(
+                        f, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__MULTI_ROLE);
 
         return offer_to_pb(o, refined ? RESOURCE_FORMAT_NEW : RESOURCE_FORMAT_OLD, with_roles, ret);
 }

@@ -7,7 +7,8 @@
 #include "master/offer.h"
 #include "proto/mesos.pb-c.h"
 
-/* As its framework sees it: in the resource format and with the roles it understands. Free with pb_free(). */
+/* As its framework sees it: in the resource format and with the roles it understands. Free with
+ * pb_free(). */
 int offer_to_scheduler_pb(const Offer *o, Mesos__V1__Offer **ret);
 
 /* As operators see it: the new format, always. */

@@ -35,28 +35,39 @@ static const char *missing_part(const Call *c) {
                 const char *name;
         } parts[] = {
                 { MESOS__V1__MASTER__CALL__TYPE__GET_METRICS, c->get_metrics, "get_metrics" },
-                { MESOS__V1__MASTER__CALL__TYPE__SET_LOGGING_LEVEL, c->set_logging_level, "set_logging_level" },
+                { MESOS__V1__MASTER__CALL__TYPE__SET_LOGGING_LEVEL, c->set_logging_level,
+                  "set_logging_level" },
                 { MESOS__V1__MASTER__CALL__TYPE__LIST_FILES, c->list_files, "list_files" },
                 { MESOS__V1__MASTER__CALL__TYPE__READ_FILE, c->read_file, "read_file" },
-                { MESOS__V1__MASTER__CALL__TYPE__UPDATE_WEIGHTS, c->update_weights, "update_weights" },
-                { MESOS__V1__MASTER__CALL__TYPE__RESERVE_RESOURCES, c->reserve_resources, "reserve_resources" },
-                { MESOS__V1__MASTER__CALL__TYPE__UNRESERVE_RESOURCES, c->unreserve_resources, "unreserve_resources" },
-                { MESOS__V1__MASTER__CALL__TYPE__CREATE_VOLUMES, c->create_volumes, "create_volumes" },
-                { MESOS__V1__MASTER__CALL__TYPE__DESTROY_VOLUMES, c->destroy_volumes, "destroy_volumes" },
+                { MESOS__V1__MASTER__CALL__TYPE__UPDATE_WEIGHTS, c->update_weights,
+                  "update_weights" },
+                { MESOS__V1__MASTER__CALL__TYPE__RESERVE_RESOURCES, c->reserve_resources,
+                  "reserve_resources" },
+                { MESOS__V1__MASTER__CALL__TYPE__UNRESERVE_RESOURCES, c->unreserve_resources,
+                  "unreserve_resources" },
+                { MESOS__V1__MASTER__CALL__TYPE__CREATE_VOLUMES, c->create_volumes,
+                  "create_volumes" },
+                { MESOS__V1__MASTER__CALL__TYPE__DESTROY_VOLUMES, c->destroy_volumes,
+                  "destroy_volumes" },
                 { MESOS__V1__MASTER__CALL__TYPE__GROW_VOLUME, c->grow_volume, "grow_volume" },
                 { MESOS__V1__MASTER__CALL__TYPE__SHRINK_VOLUME, c->shrink_volume, "shrink_volume" },
-                { MESOS__V1__MASTER__CALL__TYPE__UPDATE_MAINTENANCE_SCHEDULE, c->update_maintenance_schedule,
-                  "update_maintenance_schedule" },
-                { MESOS__V1__MASTER__CALL__TYPE__START_MAINTENANCE, c->start_maintenance, "start_maintenance" },
-                { MESOS__V1__MASTER__CALL__TYPE__STOP_MAINTENANCE, c->stop_maintenance, "stop_maintenance" },
+                { MESOS__V1__MASTER__CALL__TYPE__UPDATE_MAINTENANCE_SCHEDULE,
+                  c->update_maintenance_schedule, "update_maintenance_schedule" },
+                { MESOS__V1__MASTER__CALL__TYPE__START_MAINTENANCE, c->start_maintenance,
+                  "start_maintenance" },
+                { MESOS__V1__MASTER__CALL__TYPE__STOP_MAINTENANCE, c->stop_maintenance,
+                  "stop_maintenance" },
                 { MESOS__V1__MASTER__CALL__TYPE__DRAIN_AGENT, c->drain_agent, "drain_agent" },
-                { MESOS__V1__MASTER__CALL__TYPE__DEACTIVATE_AGENT, c->deactivate_agent, "deactivate_agent" },
-                { MESOS__V1__MASTER__CALL__TYPE__REACTIVATE_AGENT, c->reactivate_agent, "reactivate_agent" },
+                { MESOS__V1__MASTER__CALL__TYPE__DEACTIVATE_AGENT, c->deactivate_agent,
+                  "deactivate_agent" },
+                { MESOS__V1__MASTER__CALL__TYPE__REACTIVATE_AGENT, c->reactivate_agent,
+                  "reactivate_agent" },
                 { MESOS__V1__MASTER__CALL__TYPE__UPDATE_QUOTA, c->update_quota, "update_quota" },
                 { MESOS__V1__MASTER__CALL__TYPE__SET_QUOTA, c->set_quota, "set_quota" },
                 { MESOS__V1__MASTER__CALL__TYPE__REMOVE_QUOTA, c->remove_quota, "remove_quota" },
                 { MESOS__V1__MASTER__CALL__TYPE__TEARDOWN, c->teardown, "teardown" },
-                { MESOS__V1__MASTER__CALL__TYPE__MARK_AGENT_GONE, c->mark_agent_gone, "mark_agent_gone" },
+                { MESOS__V1__MASTER__CALL__TYPE__MARK_AGENT_GONE, c->mark_agent_gone,
+                  "mark_agent_gone" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++)
@@ -70,7 +81,9 @@ static int call_is_complete(HttpRequest *r, const Call *c) {
         const char *missing;
 
         if (!c->has_type) {
-                http_request_answer_text(r, 400, "Failed to validate master::Call: Expecting 'type' to be present");
+                http_request_answer_text(
+                                r, 400,
+                                "Failed to validate master::Call: Expecting 'type' to be present");
                 return CALL_E_ANSWERED;
         }
 
@@ -78,11 +91,14 @@ static int call_is_complete(HttpRequest *r, const Call *c) {
         if (!missing)
                 return CALL_OK;
 
-        http_request_answer_text(r, 400, "Failed to validate master::Call: Expecting '%s' to be present", missing);
+        http_request_answer_text(r, 400,
+                                 "Failed to validate master::Call: Expecting '%s' to be present",
+                                 missing);
         return CALL_E_ANSWERED;
 }
 
-static void answer(HttpRequest *r, MediaType type, Response *response, Mesos__V1__Master__Response__Type kind) {
+static void answer(HttpRequest *r, MediaType type, Response *response,
+                   Mesos__V1__Master__Response__Type kind) {
         response->has_type = true;
         response->type = kind;
         call_answer(r, type, &response->base);
@@ -94,7 +110,8 @@ static void answer_error(HttpRequest *r, int error) {
 
 static void get_health(HttpRequest *r, MediaType type) {
         Response response = MESOS__V1__MASTER__RESPONSE__INIT;
-        Mesos__V1__Master__Response__GetHealth health = MESOS__V1__MASTER__RESPONSE__GET_HEALTH__INIT;
+        Mesos__V1__Master__Response__GetHealth health =
+                        MESOS__V1__MASTER__RESPONSE__GET_HEALTH__INIT;
 
         health.healthy = true;
         response.get_health = &health;
@@ -103,7 +120,8 @@ static void get_health(HttpRequest *r, MediaType type) {
 
 static void get_version(HttpRequest *r, MediaType type) {
         Response response = MESOS__V1__MASTER__RESPONSE__INIT;
-        Mesos__V1__Master__Response__GetVersion version = MESOS__V1__MASTER__RESPONSE__GET_VERSION__INIT;
+        Mesos__V1__Master__Response__GetVersion version =
+                        MESOS__V1__MASTER__RESPONSE__GET_VERSION__INIT;
         Mesos__V1__VersionInfo info = MESOS__V1__VERSION_INFO__INIT;
 
         info.version = (char *) MESOS_VERSION;
@@ -117,7 +135,8 @@ static void get_version(HttpRequest *r, MediaType type) {
 }
 
 /* Flags that have a value, each as the text /flags shows. */
-static int fill_flags(const FlagTable *t, Mesos__V1__Master__Response__GetFlags *flags, Mesos__V1__Flag *items) {
+static int fill_flags(const FlagTable *t, Mesos__V1__Master__Response__GetFlags *flags,
+                      Mesos__V1__Flag *items) {
         for (size_t i = 0; i < t->n_flags; i++) {
                 Mesos__V1__Flag *item = &items[flags->n_flags];
                 Buffer b = BUFFER_INIT(1U << 20);
@@ -181,7 +200,8 @@ static void write_metrics(Master *m, ApiWriter *w) {
         api_writer_list_end(w);
 }
 
-/* A response whose only part is written by `view`; `name` is that of the part and, in capitals, of the type. */
+/* A response whose only part is written by `view`; `name` is that of the part and, in capitals, of
+ * the type. */
 typedef struct PartView {
         Mesos__V1__Master__Call__Type call;
         Mesos__V1__Master__Response__Type response;
@@ -192,16 +212,19 @@ typedef struct PartView {
 } PartView;
 
 static const PartView part_views[] = {
-        { MESOS__V1__MASTER__CALL__TYPE__GET_METRICS, MESOS__V1__MASTER__RESPONSE__TYPE__GET_METRICS,
-          "GET_METRICS", "get_metrics", 5, write_metrics },
+        { MESOS__V1__MASTER__CALL__TYPE__GET_METRICS,
+          MESOS__V1__MASTER__RESPONSE__TYPE__GET_METRICS, "GET_METRICS", "get_metrics", 5,
+          write_metrics },
         { MESOS__V1__MASTER__CALL__TYPE__GET_STATE, MESOS__V1__MASTER__RESPONSE__TYPE__GET_STATE,
           "GET_STATE", "get_state", 9, api_view_state },
         { MESOS__V1__MASTER__CALL__TYPE__GET_AGENTS, MESOS__V1__MASTER__RESPONSE__TYPE__GET_AGENTS,
           "GET_AGENTS", "get_agents", 10, api_view_agents },
-        { MESOS__V1__MASTER__CALL__TYPE__GET_FRAMEWORKS, MESOS__V1__MASTER__RESPONSE__TYPE__GET_FRAMEWORKS,
-          "GET_FRAMEWORKS", "get_frameworks", 11, api_view_frameworks },
-        { MESOS__V1__MASTER__CALL__TYPE__GET_EXECUTORS, MESOS__V1__MASTER__RESPONSE__TYPE__GET_EXECUTORS,
-          "GET_EXECUTORS", "get_executors", 12, api_view_executors },
+        { MESOS__V1__MASTER__CALL__TYPE__GET_FRAMEWORKS,
+          MESOS__V1__MASTER__RESPONSE__TYPE__GET_FRAMEWORKS, "GET_FRAMEWORKS", "get_frameworks", 11,
+          api_view_frameworks },
+        { MESOS__V1__MASTER__CALL__TYPE__GET_EXECUTORS,
+          MESOS__V1__MASTER__RESPONSE__TYPE__GET_EXECUTORS, "GET_EXECUTORS", "get_executors", 12,
+          api_view_executors },
         { MESOS__V1__MASTER__CALL__TYPE__GET_TASKS, MESOS__V1__MASTER__RESPONSE__TYPE__GET_TASKS,
           "GET_TASKS", "get_tasks", 13, api_view_tasks },
 };
@@ -227,14 +250,16 @@ static void answer_part(Master *m, HttpRequest *r, MediaType type, const PartVie
 
 static void get_logging_level(Master *m, HttpRequest *r, MediaType type) {
         Response response = MESOS__V1__MASTER__RESPONSE__INIT;
-        Mesos__V1__Master__Response__GetLoggingLevel level = MESOS__V1__MASTER__RESPONSE__GET_LOGGING_LEVEL__INIT;
+        Mesos__V1__Master__Response__GetLoggingLevel level =
+                        MESOS__V1__MASTER__RESPONSE__GET_LOGGING_LEVEL__INIT;
 
         level.level = verbosity_get(m);
         response.get_logging_level = &level;
         answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_LOGGING_LEVEL);
 }
 
-static void set_logging_level(Master *m, HttpRequest *r, const Mesos__V1__Master__Call__SetLoggingLevel *s) {
+static void set_logging_level(Master *m, HttpRequest *r,
+                              const Mesos__V1__Master__Call__SetLoggingLevel *s) {
         int k;
 
         k = verbosity_set(m, s->level, duration_info_to_usec(s->duration));
@@ -260,7 +285,8 @@ static void get_roles(Master *m, HttpRequest *r, MediaType type) {
 
 static void get_master(Master *m, HttpRequest *r, MediaType type) {
         Response response = MESOS__V1__MASTER__RESPONSE__INIT;
-        Mesos__V1__Master__Response__GetMaster master = MESOS__V1__MASTER__RESPONSE__GET_MASTER__INIT;
+        Mesos__V1__Master__Response__GetMaster master =
+                        MESOS__V1__MASTER__RESPONSE__GET_MASTER__INIT;
 
         master.master_info = m->info;
         master.has_start_time = true;
@@ -274,12 +300,14 @@ static void get_master(Master *m, HttpRequest *r, MediaType type) {
 /* What there is none of yet, as Mesos shows it then. */
 static bool answer_empty(HttpRequest *r, MediaType type, Mesos__V1__Master__Call__Type call) {
         Response response = MESOS__V1__MASTER__RESPONSE__INIT;
-        Mesos__V1__Master__Response__GetOperations operations = MESOS__V1__MASTER__RESPONSE__GET_OPERATIONS__INIT;
+        Mesos__V1__Master__Response__GetOperations operations =
+                        MESOS__V1__MASTER__RESPONSE__GET_OPERATIONS__INIT;
         Mesos__V1__Master__Response__GetQuota quota = MESOS__V1__MASTER__RESPONSE__GET_QUOTA__INIT;
         Mesos__V1__Quota__QuotaStatus quota_status = MESOS__V1__QUOTA__QUOTA_STATUS__INIT;
         Mesos__V1__Master__Response__GetMaintenanceStatus status =
                 MESOS__V1__MASTER__RESPONSE__GET_MAINTENANCE_STATUS__INIT;
-        Mesos__V1__Maintenance__ClusterStatus cluster = MESOS__V1__MAINTENANCE__CLUSTER_STATUS__INIT;
+        Mesos__V1__Maintenance__ClusterStatus cluster =
+                        MESOS__V1__MAINTENANCE__CLUSTER_STATUS__INIT;
         Mesos__V1__Master__Response__GetMaintenanceSchedule schedule =
                 MESOS__V1__MASTER__RESPONSE__GET_MAINTENANCE_SCHEDULE__INIT;
         Mesos__V1__Maintenance__Schedule windows = MESOS__V1__MAINTENANCE__SCHEDULE__INIT;
@@ -298,10 +326,12 @@ static bool answer_empty(HttpRequest *r, MediaType type, Mesos__V1__Master__Call
                 answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_QUOTA);
         } else if (call == MESOS__V1__MASTER__CALL__TYPE__GET_MAINTENANCE_STATUS) {
                 response.get_maintenance_status = &status;
-                answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_MAINTENANCE_STATUS);
+                answer(r, type, &response,
+                       MESOS__V1__MASTER__RESPONSE__TYPE__GET_MAINTENANCE_STATUS);
         } else if (call == MESOS__V1__MASTER__CALL__TYPE__GET_MAINTENANCE_SCHEDULE) {
                 response.get_maintenance_schedule = &schedule;
-                answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_MAINTENANCE_SCHEDULE);
+                answer(r, type, &response,
+                       MESOS__V1__MASTER__RESPONSE__TYPE__GET_MAINTENANCE_SCHEDULE);
         } else
                 return false;
 
@@ -361,7 +391,9 @@ static void answer_not_here(Master *m, HttpRequest *r, const Call *c) {
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__UNKNOWN || !name)
                 http_request_answer_text(r, 501, "501 Not Implemented.");
         else
-                http_request_answer_text(r, 501, "501 Not Implemented. This version of Holdfast has no %s.", name->name);
+                http_request_answer_text(r, 501,
+                                         "501 Not Implemented. This version of Holdfast has no %s.",
+                                         name->name);
 }
 
 static bool answer_view(Master *m, HttpRequest *r, MediaType type, const Call *c) {

@@ -4,9 +4,9 @@
  * Operator streams
  *
  * An operator that subscribes gets the whole state once and every change from then on; nothing in
- * between is lost, because both happen in one turn of the loop. Events are few and operators fewer, so
- * each is encoded for each listener. A listener that does not read, or is the oldest of too many, is closed: it
- * subscribes again and starts from a new snapshot.
+ * between is lost, because both happen in one turn of the loop. Events are few and operators fewer,
+ * so each is encoded for each listener. A listener that does not read, or is the oldest of too
+ * many, is closed: it subscribes again and starts from a new snapshot.
  */
 
 #include <utlist.h>
@@ -96,7 +96,8 @@ static int on_heartbeat_due(sd_event_source *source, uint64_t usec _unused_, voi
                 return 0;
         }
 
-        (void) sd_event_source_set_time(source, usec_add(master_now(s->master), HEARTBEAT_SECS * USEC_PER_SEC));
+        (void) sd_event_source_set_time(
+                        source, usec_add(master_now(s->master), HEARTBEAT_SECS * USEC_PER_SEC));
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -115,7 +116,8 @@ static int send_snapshot(OperatorStream *s) {
         api_writer_double(&subscribed, "heartbeat_interval_seconds", 2, HEARTBEAT_SECS);
 
         api_writer_init(&event, s->type);
-        api_writer_enum(&event, "type", 1, "SUBSCRIBED", MESOS__V1__MASTER__EVENT__TYPE__SUBSCRIBED);
+        api_writer_enum(&event, "type", 1, "SUBSCRIBED",
+                        MESOS__V1__MASTER__EVENT__TYPE__SUBSCRIBED);
         api_writer_nested(&event, "subscribed", 2, &subscribed);
 
         r = api_writer_finish(&event);
@@ -146,9 +148,11 @@ void operator_stream_open(Master *m, HttpRequest *request, MediaType type) {
         m->n_operator_streams++;
 
         r = sd_event_add_time(m->event, &s->heartbeat_source, CLOCK_MONOTONIC,
-                              usec_add(master_now(m), HEARTBEAT_SECS * USEC_PER_SEC), 0, on_heartbeat_due, s);
+                              usec_add(master_now(m), HEARTBEAT_SECS * USEC_PER_SEC), 0,
+                              on_heartbeat_due, s);
         if (r >= 0)
-                r = http_request_stream(request, media_type_name(type), STREAM_MAX_BYTES, on_closed, s, &s->stream);
+                r = http_request_stream(request, media_type_name(type), STREAM_MAX_BYTES, on_closed,
+                                        s, &s->stream);
         if (r < 0) {
                 http_request_answer_text(request, 500, "%s", strerror(-r));
                 operator_stream_free(s);
@@ -192,7 +196,8 @@ void operator_stream_task_added(Task *t) {
 
 void operator_stream_task_updated(Task *t, const Mesos__V1__TaskStatus *status) {
         Event event = MESOS__V1__MASTER__EVENT__INIT;
-        Mesos__V1__Master__Event__TaskUpdated updated = MESOS__V1__MASTER__EVENT__TASK_UPDATED__INIT;
+        Mesos__V1__Master__Event__TaskUpdated updated =
+                        MESOS__V1__MASTER__EVENT__TASK_UPDATED__INIT;
         Mesos__V1__TaskStatus shown = *status;
         Master *m = t->framework->master;
 
@@ -222,7 +227,8 @@ void operator_stream_node_added(Node *n) {
 
 void operator_stream_node_removed(Node *n) {
         Event event = MESOS__V1__MASTER__EVENT__INIT;
-        Mesos__V1__Master__Event__AgentRemoved removed = MESOS__V1__MASTER__EVENT__AGENT_REMOVED__INIT;
+        Mesos__V1__Master__Event__AgentRemoved removed =
+                        MESOS__V1__MASTER__EVENT__AGENT_REMOVED__INIT;
 
         removed.agent_id = n->info->id;
         event.agent_removed = &removed;
@@ -231,7 +237,8 @@ void operator_stream_node_removed(Node *n) {
 
 void operator_stream_framework_added(Framework *f) {
         Event event = MESOS__V1__MASTER__EVENT__INIT;
-        Mesos__V1__Master__Event__FrameworkAdded added = MESOS__V1__MASTER__EVENT__FRAMEWORK_ADDED__INIT;
+        Mesos__V1__Master__Event__FrameworkAdded added =
+                        MESOS__V1__MASTER__EVENT__FRAMEWORK_ADDED__INIT;
 
         if (!f->master->operator_streams || api_view_framework(f, false, &added.framework) < 0)
                 return;
@@ -243,7 +250,8 @@ void operator_stream_framework_added(Framework *f) {
 
 void operator_stream_framework_updated(Framework *f) {
         Event event = MESOS__V1__MASTER__EVENT__INIT;
-        Mesos__V1__Master__Event__FrameworkUpdated updated = MESOS__V1__MASTER__EVENT__FRAMEWORK_UPDATED__INIT;
+        Mesos__V1__Master__Event__FrameworkUpdated updated =
+                        MESOS__V1__MASTER__EVENT__FRAMEWORK_UPDATED__INIT;
 
         if (!f->master->operator_streams || api_view_framework(f, false, &updated.framework) < 0)
                 return;
@@ -255,7 +263,8 @@ void operator_stream_framework_updated(Framework *f) {
 
 void operator_stream_framework_removed(Framework *f) {
         Event event = MESOS__V1__MASTER__EVENT__INIT;
-        Mesos__V1__Master__Event__FrameworkRemoved removed = MESOS__V1__MASTER__EVENT__FRAMEWORK_REMOVED__INIT;
+        Mesos__V1__Master__Event__FrameworkRemoved removed =
+                        MESOS__V1__MASTER__EVENT__FRAMEWORK_REMOVED__INIT;
 
         removed.framework_info = f->info;
         event.framework_removed = &removed;

@@ -26,7 +26,8 @@ static ReconcileAnswer answer(const ReconcileQuestion *q, TaskState state, const
 }
 
 static ReconcileAnswer answer_unreachable(const ReconcileQuestion *q) {
-        ReconcileAnswer a = answer(q, MESOS__V1__TASK_STATE__TASK_UNREACHABLE, "Reconciliation: Task is unreachable");
+        ReconcileAnswer a = answer(q, MESOS__V1__TASK_STATE__TASK_UNREACHABLE,
+                                   "Reconciliation: Task is unreachable");
 
         a.tell_unreachable_time = true;
         return a;
@@ -44,13 +45,15 @@ ReconcileAnswer reconcile_task(const ReconcileQuestion *q) {
                 return (ReconcileAnswer) { .silent = true };
 
         case AGENT_REGISTERED:
-                return answer(q, MESOS__V1__TASK_STATE__TASK_GONE, "Reconciliation: Task is unknown to the agent");
+                return answer(q, MESOS__V1__TASK_STATE__TASK_GONE,
+                              "Reconciliation: Task is unknown to the agent");
 
         case AGENT_UNREACHABLE:
                 return answer_unreachable(q);
 
         case AGENT_GONE:
-                return answer(q, MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR, "Reconciliation: Task is gone");
+                return answer(q, MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR,
+                              "Reconciliation: Task is gone");
 
         case AGENT_UNNAMED:
                 if (q->any_agent_recovered)

@@ -14,8 +14,8 @@
  *         gone                      Shutdown
  *
  * Nothing is believed before the registry has it: a Registration waits for that with the message it
- * came with. What an agent reports of tasks is the truth about them; that is how a new master learns
- * of tasks and frameworks at all.
+ * came with. What an agent reports of tasks is the truth about them; that is how a new master
+ * learns of tasks and frameworks at all.
  */
 
 #include <stdio.h>
@@ -168,16 +168,16 @@ static void on_admitted(int error, void *userdata) {
                 return;
         }
 
-        r = admit(m, x, message->version, message->agent_capabilities, message->n_agent_capabilities,
-                  message->resource_version_uuid, &n);
+        r = admit(m, x, message->version, message->agent_capabilities,
+                  message->n_agent_capabilities, message->resource_version_uuid, &n);
         if (r < 0) {
                 log_error_errno(r, "Cannot let agent at %s in: %m", x->from.text);
                 return;
         }
 
         metrics_count(m, COUNTER_SLAVE_REGISTRATIONS);
-        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Registered agent '%s' at %s (%s)", n->id, n->pid.text,
-                     n->info->hostname);
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Registered agent '%s' at %s (%s)", n->id,
+                     n->pid.text, n->info->hostname);
 
         r = agent_link_start_pings(n);
         if (r < 0)
@@ -186,7 +186,8 @@ static void on_admitted(int error, void *userdata) {
         operator_stream_node_added(n);
 }
 
-/* The address is known: an answer that got lost, or another agent in the old one's place. True when dealt with. */
+/* The address is known: an answer that got lost, or another agent in the old one's place. True when
+ * dealt with. */
 static bool register_known_address(Master *m, const Upid *from) {
         Node *n = node_find_pid(&m->nodes, from);
 
@@ -246,7 +247,8 @@ static Framework *learn_framework(Master *m, const Mesos__V1__FrameworkInfo *inf
         Framework *f;
         int r;
 
-        if (!info->id || !id_is_valid(info->id->value) || framework_find_completed(&m->frameworks, info->id->value))
+        if (!info->id || !id_is_valid(info->id->value) ||
+            framework_find_completed(&m->frameworks, info->id->value))
                 return NULL;
 
         f = framework_find(&m->frameworks, info->id->value);
@@ -267,7 +269,9 @@ static Framework *learn_framework(Master *m, const Mesos__V1__FrameworkInfo *inf
 }
 
 static void learn_executor(Master *m, Node *n, const Mesos__V1__ExecutorInfo *info) {
-        Framework *f = info->framework_id ? framework_find(&m->frameworks, info->framework_id->value) : NULL;
+        Framework *f = info->framework_id
+                                       ? framework_find(&m->frameworks, info->framework_id->value)
+                                       : NULL;
         Executor *e;
         int r;
 
@@ -276,7 +280,8 @@ static void learn_executor(Master *m, Node *n, const Mesos__V1__ExecutorInfo *in
 
         r = executor_new(f, n, info, &e);
         if (r != 0) {
-                log_warning("Ignoring executor '%s' that agent '%s' reports", info->executor_id->value, n->id);
+                log_warning("Ignoring executor '%s' that agent '%s' reports",
+                            info->executor_id->value, n->id);
                 return;
         }
 
@@ -299,12 +304,14 @@ static void learn_task(Master *m, Node *n, const Mesos__V1__Task *report, const 
         Task *t;
         int r;
 
-        if (!f || !id_is_valid(report->task_id->value) || framework_find_task(f, report->task_id->value))
+        if (!f || !id_is_valid(report->task_id->value) ||
+            framework_find_task(f, report->task_id->value))
                 return;
 
         r = task_new_from_report(report, &t);
         if (r != 0) {
-                log_warning("Ignoring task '%s' that agent '%s' reports", report->task_id->value, n->id);
+                log_warning("Ignoring task '%s' that agent '%s' reports", report->task_id->value,
+                            n->id);
                 return;
         }
 
@@ -316,11 +323,15 @@ static void learn_task(Master *m, Node *n, const Mesos__V1__Task *report, const 
 
         operator_stream_task_added(t);
         if (message)
-                status_router_tell_latest(t, t->state, MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_REREGISTERED, message);
+                status_router_tell_latest(t, t->state,
+                                          MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_REREGISTERED,
+                                          message);
 }
 
-/* All the agent reports, in the order in which one depends on the other. `message` is for the frameworks; NULL: silent. */
-static void learn(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r, const char *message) {
+/* All the agent reports, in the order in which one depends on the other. `message` is for the
+ * frameworks; NULL: silent. */
+static void learn(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r,
+                  const char *message) {
         for (size_t i = 0; i < r->n_frameworks; i++)
                 (void) learn_framework(m, r->frameworks[i]);
         for (size_t i = 0; i < r->n_executor_infos; i++)
@@ -329,8 +340,10 @@ static void learn(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMess
                 learn_task(m, n, r->tasks[i], message);
 }
 
-/* After any return: frameworks that were removed meanwhile end there too, the others are as we know them now. */
-static void settle_frameworks(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
+/* After any return: frameworks that were removed meanwhile end there too, the others are as we know
+ * them now. */
+static void settle_frameworks(Master *m, Node *n,
+                              const Mesos__Internal__ReregisterSlaveMessage *r) {
         for (size_t i = 0; i < r->n_frameworks; i++) {
                 const Mesos__V1__FrameworkInfo *info = r->frameworks[i];
                 Framework *f;
@@ -363,8 +376,8 @@ static void on_readmitted(int error, void *userdata) {
 
         master_forget_recovered(m, x->info->id->value);
 
-        r = admit(m, x, message->version, message->agent_capabilities, message->n_agent_capabilities,
-                  message->resource_version_uuid, &n);
+        r = admit(m, x, message->version, message->agent_capabilities,
+                  message->n_agent_capabilities, message->resource_version_uuid, &n);
         if (r < 0) {
                 log_error_errno(r, "Cannot let agent at %s in again: %m", x->from.text);
                 return;
@@ -372,8 +385,8 @@ static void on_readmitted(int error, void *userdata) {
 
         n->reregistered_usec = n->registered_usec;
         metrics_count(m, COUNTER_SLAVE_REREGISTRATIONS);
-        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is back", n->id, n->pid.text,
-                     n->info->hostname);
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is back", n->id,
+                     n->pid.text, n->info->hostname);
 
         r = agent_link_start_pings(n);
         if (r < 0)
@@ -395,7 +408,8 @@ static bool report_has_task(const Mesos__Internal__ReregisterSlaveMessage *r, co
         return false;
 }
 
-static bool report_has_executor(const Mesos__Internal__ReregisterSlaveMessage *r, const Executor *e) {
+static bool report_has_executor(const Mesos__Internal__ReregisterSlaveMessage *r,
+                                const Executor *e) {
         for (size_t i = 0; i < r->n_executor_infos; i++)
                 if (r->executor_infos[i]->framework_id &&
                     streq(r->executor_infos[i]->executor_id->value, executor_id(e)) &&
@@ -405,7 +419,8 @@ static bool report_has_executor(const Mesos__Internal__ReregisterSlaveMessage *r
         return false;
 }
 
-/* Tasks of ours the agent did not list: it is asked, and answers TASK_DROPPED or TASK_LOST for those it never got. */
+/* Tasks of ours the agent did not list: it is asked, and answers TASK_DROPPED or TASK_LOST for
+ * those it never got. */
 typedef struct Reconciliation {
         Mesos__Internal__ReconcileTasksMessage **messages;
         size_t n;
@@ -469,7 +484,8 @@ static void reconciliation_deinit(Reconciliation *c) {
         free(c->messages);
 }
 
-/* What the agent lists that we do not know (we lost it, or it was killed while away) and the other way round. */
+/* What the agent lists that we do not know (we lost it, or it was killed while away) and the other
+ * way round. */
 static void reconcile_known(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
         Reconciliation c = {};
         Executor *e, *next_executor;
@@ -500,7 +516,8 @@ static void reconcile_known(Master *m, Node *n, const Mesos__Internal__Reregiste
                 }
 }
 
-static void reregister_known(Master *m, Node *n, const Upid *from, const Mesos__Internal__ReregisterSlaveMessage *r) {
+static void reregister_known(Master *m, Node *n, const Upid *from,
+                             const Mesos__Internal__ReregisterSlaveMessage *r) {
         _cleanup_free_ char *error = NULL;
         int k;
 
@@ -508,13 +525,16 @@ static void reregister_known(Master *m, Node *n, const Upid *from, const Mesos__
                 return;
 
         if (!streq(n->pid.ip, from->ip) || !streq(n->info->hostname, r->slave->hostname)) {
-                log_warning("Agent '%s' comes back from another host (%s, %s), shutting it down", n->id, from->text,
-                            r->slave->hostname);
-                agent_message_shutdown(m, from, "Agent attempted to re-register from a different IP or hostname");
+                log_warning("Agent '%s' comes back from another host (%s, %s), shutting it down",
+                            n->id, from->text, r->slave->hostname);
+                agent_message_shutdown(
+                                m, from,
+                                "Agent attempted to re-register from a different IP or hostname");
                 return;
         }
 
-        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s is back", n->id, from->text);
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s is back", n->id,
+                     from->text);
         departure_return_node_offers(n, true);
         peer_pool_forget(m->peers, &n->pid);
         node_set_pid(n, from);
@@ -609,7 +629,8 @@ void registration_unregister(Master *m, const Upid *from, ProtobufCMessage *mess
         metrics_count(m, COUNTER_MESSAGES_UNREGISTER_SLAVE);
 
         if (!n || !upid_eq(&n->pid, from)) {
-                log_warning("Ignoring farewell of unknown agent '%s' at %s", u->slave_id->value, from->text);
+                log_warning("Ignoring farewell of unknown agent '%s' at %s", u->slave_id->value,
+                            from->text);
                 return;
         }
 

@@ -12,9 +12,9 @@
  * callback, and what depends on the change happens there. The changes of one turn of the loop share
  * one commit (common/base/store.c).
  *
- *     agents       id, mesos.v1.AgentInfo                   registered, or expected back after our restart
- *     unreachable  id, since                                failed its health checks; may come back
- *     gone         id, since                                an operator's word, final
+ *     agents       id, mesos.v1.AgentInfo                   registered, or expected back after our
+ * restart unreachable  id, since                                failed its health checks; may come
+ * back gone         id, since                                an operator's word, final
  *
  * An id is in at most one of the three. Lookups go to SQLite too: they are rare, and its cache is
  * the index we would build.
@@ -51,14 +51,16 @@ static const char *const queries[_QUERY_MAX] = {
         [QUERY_LIST] = "SELECT info FROM agents ORDER BY id",
         [QUERY_PUT] = "INSERT OR REPLACE INTO agents (id, info) VALUES (?1, ?2)",
         [QUERY_DELETE_AGENT] = "DELETE FROM agents WHERE id = ?1",
-        [QUERY_PUT_UNREACHABLE] = "INSERT OR REPLACE INTO unreachable (id, since_usec) VALUES (?1, ?2)",
+        [QUERY_PUT_UNREACHABLE] =
+                        "INSERT OR REPLACE INTO unreachable (id, since_usec) VALUES (?1, ?2)",
         [QUERY_DELETE_UNREACHABLE] = "DELETE FROM unreachable WHERE id = ?1",
         [QUERY_PUT_GONE] = "INSERT OR REPLACE INTO gone (id, since_usec) VALUES (?1, ?2)",
         [QUERY_GET_UNREACHABLE] = "SELECT since_usec FROM unreachable WHERE id = ?1",
         [QUERY_GET_GONE] = "SELECT since_usec FROM gone WHERE id = ?1",
         [QUERY_COUNT_UNREACHABLE] = "SELECT count(*) FROM unreachable",
-        [QUERY_PRUNE_UNREACHABLE] = "DELETE FROM unreachable WHERE since_usec < ?1 OR id NOT IN "
-                                    "(SELECT id FROM unreachable ORDER BY since_usec DESC LIMIT ?2)",
+        [QUERY_PRUNE_UNREACHABLE] =
+                        "DELETE FROM unreachable WHERE since_usec < ?1 OR id NOT IN "
+                        "(SELECT id FROM unreachable ORDER BY since_usec DESC LIMIT ?2)",
         [QUERY_PRUNE_GONE] = "DELETE FROM gone WHERE since_usec < ?1 OR id NOT IN "
                              "(SELECT id FROM gone ORDER BY since_usec DESC LIMIT ?2)",
         [QUERY_SIZE] = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
@@ -95,7 +97,8 @@ int registry_open(sd_event *event, const char *path, Registry **ret, char **rete
         if (!r)
                 return -ENOMEM;
 
-        k = store_open(path ?: ":memory:", migrations, ELEMENTSOF(migrations), &r->store, reterr_message);
+        k = store_open(path ?: ":memory:", migrations, ELEMENTSOF(migrations), &r->store,
+                       reterr_message);
         if (k > 0)
                 return REGISTRY_E_UNUSABLE;
         if (k < 0)
@@ -136,7 +139,8 @@ static int visit_row(sqlite3_stmt *s, RegistryVisitor visit, void *userdata) {
         Mesos__V1__AgentInfo *info;
         int k;
 
-        info = mesos__v1__agent_info__unpack(NULL, sqlite3_column_bytes(s, 0), sqlite3_column_blob(s, 0));
+        info = mesos__v1__agent_info__unpack(NULL, sqlite3_column_bytes(s, 0),
+                                             sqlite3_column_blob(s, 0));
         if (!info || !info->id)
                 k = -EBADMSG;
         else
@@ -214,7 +218,8 @@ static int step_with_id_and_time(Registry *r, Query q, const char *agent_id, use
         return step_with_id(r, q, agent_id);
 }
 
-int registry_put_agent(Registry *r, const Mesos__V1__AgentInfo *info, RegistryDone done, void *userdata) {
+int registry_put_agent(Registry *r, const Mesos__V1__AgentInfo *info, RegistryDone done,
+                       void *userdata) {
         _cleanup_free_ void *packed = NULL;
         size_t n;
         int k;
@@ -227,7 +232,8 @@ int registry_put_agent(Registry *r, const Mesos__V1__AgentInfo *info, RegistryDo
                 return -ENOMEM;
         mesos__v1__agent_info__pack(info, packed);
 
-        if (sqlite3_bind_blob(r->statements[QUERY_PUT], 2, packed, (int) n, SQLITE_TRANSIENT) != SQLITE_OK)
+        if (sqlite3_bind_blob(r->statements[QUERY_PUT], 2, packed, (int) n, SQLITE_TRANSIENT) !=
+            SQLITE_OK)
                 return -ENOMEM;
 
         k = step_with_id(r, QUERY_PUT, info->id->value);
@@ -249,8 +255,8 @@ int registry_remove_agent(Registry *r, const char *agent_id, RegistryDone done, 
         return registry_queue(r, done, userdata);
 }
 
-int registry_mark_unreachable(Registry *r, const char *agent_id, usec_t since_usec, RegistryDone done,
-                              void *userdata) {
+int registry_mark_unreachable(Registry *r, const char *agent_id, usec_t since_usec,
+                              RegistryDone done, void *userdata) {
         int k;
 
         k = step_with_id(r, QUERY_DELETE_AGENT, agent_id);
@@ -262,7 +268,8 @@ int registry_mark_unreachable(Registry *r, const char *agent_id, usec_t since_us
         return registry_queue(r, done, userdata);
 }
 
-int registry_mark_gone(Registry *r, const char *agent_id, usec_t since_usec, RegistryDone done, void *userdata) {
+int registry_mark_gone(Registry *r, const char *agent_id, usec_t since_usec, RegistryDone done,
+                       void *userdata) {
         int k;
 
         k = step_with_id(r, QUERY_DELETE_AGENT, agent_id);

@@ -11,12 +11,13 @@
 
 typedef struct Registry Registry;
 
-/* A change is durable (0), or could not be made so (negative errno): then we must not go on as if it were. */
+/* A change is durable (0), or could not be made so (negative errno): then we must not go on as if
+ * it were. */
 typedef void (*RegistryDone)(int error, void *userdata);
 
 enum {
         REGISTRY_OK = 0,
-        REGISTRY_E_UNUSABLE,      /* *reterr_message says why: damaged, or written by a later version */
+        REGISTRY_E_UNUSABLE, /* *reterr_message says why: damaged, or written by a later version */
 };
 
 /* `path` NULL: in memory, for trying out and for tests. */
@@ -28,11 +29,15 @@ DEFINE_CLEANUP(Registry *, registry_free)
 typedef int (*RegistryVisitor)(const Mesos__V1__AgentInfo *info, void *userdata);
 int registry_foreach_agent(Registry *r, RegistryVisitor visit, void *userdata);
 
-/* Admitted, or changed, or back from being unreachable; info->id must be set. `done` may be NULL in all of these. */
-int registry_put_agent(Registry *r, const Mesos__V1__AgentInfo *info, RegistryDone done, void *userdata);
+/* Admitted, or changed, or back from being unreachable; info->id must be set. `done` may be NULL in
+ * all of these. */
+int registry_put_agent(Registry *r, const Mesos__V1__AgentInfo *info, RegistryDone done,
+                       void *userdata);
 int registry_remove_agent(Registry *r, const char *agent_id, RegistryDone done, void *userdata);
-int registry_mark_unreachable(Registry *r, const char *agent_id, usec_t since_usec, RegistryDone done, void *userdata);
-int registry_mark_gone(Registry *r, const char *agent_id, usec_t since_usec, RegistryDone done, void *userdata);
+int registry_mark_unreachable(Registry *r, const char *agent_id, usec_t since_usec,
+                              RegistryDone done, void *userdata);
+int registry_mark_gone(Registry *r, const char *agent_id, usec_t since_usec, RegistryDone done,
+                       void *userdata);
 
 /* Forgets unreachable and gone agents older than the age or beyond the count, oldest first. */
 int registry_prune(Registry *r, usec_t older_than_usec, uint64_t max_count);

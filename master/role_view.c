@@ -296,8 +296,9 @@ static int api_resources(const RoleRow *row, Mesos__V1__Role *role) {
                                 resources_scalar_milli(row->offered, names[i]);
 
                 if (milli > 0)
-                        n_text += snprintf(text + n_text, sizeof(text) - (size_t) n_text, "%s%s:%" PRId64 ".%03" PRId64,
-                                           n_text > 0 ? ";" : "", names[i], milli / 1000, milli % 1000);
+                        n_text += snprintf(text + n_text, sizeof(text) - (size_t) n_text,
+                                           "%s%s:%" PRId64 ".%03" PRId64, n_text > 0 ? ";" : "",
+                                           names[i], milli / 1000, milli % 1000);
         }
 
         if (n_text == 0)
@@ -333,7 +334,8 @@ static int api_role(const RoleRow *row, Mesos__V1__Role **ret) {
         for (; role->n_frameworks < row->n_frameworks; role->n_frameworks++) {
                 Mesos__V1__FrameworkID **id = &role->frameworks[role->n_frameworks];
 
-                *id = (Mesos__V1__FrameworkID *) pb_copy(&row->frameworks[role->n_frameworks]->info->id->base);
+                *id = (Mesos__V1__FrameworkID *) pb_copy(
+                                &row->frameworks[role->n_frameworks]->info->id->base);
                 if (!*id)
                         return -ENOMEM;
         }
@@ -399,7 +401,8 @@ static double dominant_share(const RoleRow *row, const int64_t *cluster_milli) {
 }
 
 /* What a role has taken for itself: what it uses, and what is reserved to it. */
-static void visit_consumed(const char *role, const int64_t *milli, RoleMetricVisitor visit, void *userdata) {
+static void visit_consumed(const char *role, const int64_t *milli, RoleMetricVisitor visit,
+                           void *userdata) {
         char what[64];
 
         for (size_t i = 0; i < ELEMENTSOF(shared_names); i++) {
@@ -412,7 +415,8 @@ static void visit_consumed(const char *role, const int64_t *milli, RoleMetricVis
 }
 
 int role_view_metrics(Master *m, RoleMetricVisitor visit, void *userdata) {
-        int64_t cluster_milli[ELEMENTSOF(shared_names)] = {}, all_milli[ELEMENTSOF(shared_names)] = {};
+        int64_t cluster_milli[ELEMENTSOF(shared_names)] = {},
+                all_milli[ELEMENTSOF(shared_names)] = {};
         RoleTable t;
         int r;
 
@@ -433,7 +437,8 @@ int role_view_metrics(Master *m, RoleMetricVisitor visit, void *userdata) {
 
                 visit_consumed(row->name, milli, visit, userdata);
                 if (row->n_frameworks > 0)
-                        visit(row->name, "shares/dominant", dominant_share(row, cluster_milli), userdata);
+                        visit(row->name, "shares/dominant", dominant_share(row, cluster_milli),
+                              userdata);
         }
 
         /* The root of the tree has no name. */

@@ -3,8 +3,8 @@
 /*
  * Scheduler API
  *
- * A scheduler has one stream, which SUBSCRIBE opens and events come over, and makes calls beside it.
- * The checks a call goes through, and their order, are part of the protocol:
+ * A scheduler has one stream, which SUBSCRIBE opens and events come over, and makes calls beside
+ * it. The checks a call goes through, and their order, are part of the protocol:
  *
  *     method, content type, body          call.c
  *     is the message complete             call_is_complete()
@@ -12,8 +12,8 @@
  *     is the framework known, connected, and is this its stream     find_caller()
  *     what it wants                       scheduler_call.c
  *
- * A newer SUBSCRIBE with the same id always wins: the older stream gets ERROR and is closed. That is
- * how a scheduler fails over.
+ * A newer SUBSCRIBE with the same id always wins: the older stream gets ERROR and is closed. That
+ * is how a scheduler fails over.
  */
 
 #include "common/base/log.h"
@@ -96,7 +96,8 @@ static const char *missing_part(const Call *c) {
         return NULL;
 }
 
-/* The parts of a call that contradict each other or cannot be what they claim; NULL when there are none. */
+/* The parts of a call that contradict each other or cannot be what they claim; NULL when there are
+ * none. */
 static const char *call_contradiction(const Call *c) {
         if (c->subscribe && !same_id(c->framework_id, c->subscribe->framework_info->id))
                 return "'framework_id' differs from 'subscribe.framework_info.id'";
@@ -106,7 +107,8 @@ static const char *call_contradiction(const Call *c) {
                 return "Not a valid UUID";
         if (c->acknowledge_operation_status && !c->acknowledge_operation_status->agent_id)
                 return "Expecting 'agent_id' to be present";
-        if (c->update_framework && !same_id(c->framework_id, c->update_framework->framework_info->id))
+        if (c->update_framework &&
+            !same_id(c->framework_id, c->update_framework->framework_info->id))
                 return "'framework_id' differs from 'update_framework.framework_info.id'";
 
         return NULL;
@@ -119,9 +121,11 @@ static int call_is_complete(HttpRequest *r, const Call *c) {
         if (!c->has_type)
                 http_request_answer_text(r, 400, "%s: Expecting 'type' to be present", prefix);
         else if (c->type != MESOS__V1__SCHEDULER__CALL__TYPE__SUBSCRIBE && !c->framework_id)
-                http_request_answer_text(r, 400, "%s: Expecting 'framework_id' to be present", prefix);
+                http_request_answer_text(r, 400, "%s: Expecting 'framework_id' to be present",
+                                         prefix);
         else if (missing)
-                http_request_answer_text(r, 400, "%s: Expecting '%s' to be present", prefix, missing);
+                http_request_answer_text(r, 400, "%s: Expecting '%s' to be present", prefix,
+                                         missing);
         else {
                 contradiction = call_contradiction(c);
                 if (!contradiction)
@@ -143,14 +147,15 @@ static int on_heartbeat_due(sd_event_source *s, uint64_t usec _unused_, void *us
         Framework *f = userdata;
 
         scheduler_send_heartbeat(f);
-        (void) sd_event_source_set_time(s, usec_add(master_now(f->master), SCHEDULER_HEARTBEAT_SECS * USEC_PER_SEC));
+        (void) sd_event_source_set_time(s, usec_add(master_now(f->master),
+                                                    SCHEDULER_HEARTBEAT_SECS * USEC_PER_SEC));
         (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         return 0;
 }
 
 /* Judges what a SUBSCRIBE brings, against the framework if it is known already. */
-static int validate_subscribe(Master *m, const Mesos__V1__Scheduler__Call__Subscribe *s, const Framework *known,
-                              char **reterr_message) {
+static int validate_subscribe(Master *m, const Mesos__V1__Scheduler__Call__Subscribe *s,
+                              const Framework *known, char **reterr_message) {
         const Mesos__V1__FrameworkInfo *info = s->framework_info;
         FrameworkPolicy p = policy(m);
         int r;
@@ -159,8 +164,8 @@ static int validate_subscribe(Master *m, const Mesos__V1__Scheduler__Call__Subsc
         if (r == ACCEPTED && info->id && framework_find_completed(&m->frameworks, info->id->value))
                 r = reject(reterr_message, "Framework has been removed");
         if (r == ACCEPTED)
-                r = framework_info_validate_suppressed(info, s->suppressed_roles, s->n_suppressed_roles,
-                                                       reterr_message);
+                r = framework_info_validate_suppressed(info, s->suppressed_roles,
+                                                       s->n_suppressed_roles, reterr_message);
         if (r == ACCEPTED)
                 r = framework_info_validate_constraints(info, s->offer_constraints, reterr_message);
         if (r == ACCEPTED && known)
@@ -180,8 +185,9 @@ static void rescind_foreign_offers(Framework *f) {
         }
 }
 
-static int take_description(Framework *f, const Mesos__V1__FrameworkInfo *info, char *const *suppressed,
-                            size_t n_suppressed, const Mesos__V1__Scheduler__OfferConstraints *constraints) {
+static int take_description(Framework *f, const Mesos__V1__FrameworkInfo *info,
+                            char *const *suppressed, size_t n_suppressed,
+                            const Mesos__V1__Scheduler__OfferConstraints *constraints) {
         int r;
 
         r = framework_set_info(f, info);
@@ -193,7 +199,8 @@ static int take_description(Framework *f, const Mesos__V1__FrameworkInfo *info, 
         return r;
 }
 
-/* Agents that run its tasks must know how the framework is called now, and send what waits for it. */
+/* Agents that run its tasks must know how the framework is called
+ * now, and send what waits for it. */
 static void tell_agents(Framework *f) {
         Node *n, *next;
 
@@ -224,7 +231,8 @@ static int framework_create(Master *m, const Mesos__V1__FrameworkInfo *info, Fra
         return 0;
 }
 
-/* The scheduler that held the stream until now is told, and loses it; offers it knew are void without a word. */
+/* The scheduler that held the stream until now is told, and loses it; offers it knew are void
+ * without a word. */
 static void fail_over(Framework *f) {
         scheduler_send_error(f, "Framework failed over");
         f->stream = http_stream_close(f->stream);
@@ -236,9 +244,10 @@ static int start_heartbeat(Framework *f) {
         int r;
 
         f->heartbeat_source = sd_event_source_disable_unref(f->heartbeat_source);
-        r = sd_event_add_time(f->master->event, &f->heartbeat_source, CLOCK_MONOTONIC,
-                              usec_add(master_now(f->master), SCHEDULER_HEARTBEAT_SECS * USEC_PER_SEC), 0,
-                              on_heartbeat_due, f);
+        r = sd_event_add_time(
+                        f->master->event, &f->heartbeat_source, CLOCK_MONOTONIC,
+                        usec_add(master_now(f->master), SCHEDULER_HEARTBEAT_SECS * USEC_PER_SEC), 0,
+                        on_heartbeat_due, f);
         if (r < 0)
                 return r;
 
@@ -246,8 +255,9 @@ static int start_heartbeat(Framework *f) {
         return 0;
 }
 
-static int connect_framework(Framework *f, bool is_new, const Mesos__V1__Scheduler__Call__Subscribe *s,
-                             HttpStream *stream, MediaType type, const char *stream_id) {
+static int connect_framework(Framework *f, bool is_new,
+                             const Mesos__V1__Scheduler__Call__Subscribe *s, HttpStream *stream,
+                             MediaType type, const char *stream_id) {
         Mesos__V1__FrameworkInfo info = *s->framework_info;
         int r;
 
@@ -270,14 +280,16 @@ static int connect_framework(Framework *f, bool is_new, const Mesos__V1__Schedul
         f->state = FRAMEWORK_CONNECTED;
         f->active = true;
 
-        r = take_description(f, &info, s->suppressed_roles, s->n_suppressed_roles, s->offer_constraints);
+        r = take_description(f, &info, s->suppressed_roles, s->n_suppressed_roles,
+                             s->offer_constraints);
         if (r >= 0)
                 r = start_heartbeat(f);
         return r;
 }
 
 /* Opens the stream; after that everything, also a refusal, is an event. */
-static int open_stream(HttpRequest *r, MediaType type, const char *stream_id, Framework *f, HttpStream **ret) {
+static int open_stream(HttpRequest *r, MediaType type, const char *stream_id, Framework *f,
+                       HttpStream **ret) {
         int k;
 
         k = http_request_add_header(r, "Mesos-Stream-Id", stream_id);
@@ -288,7 +300,8 @@ static int open_stream(HttpRequest *r, MediaType type, const char *stream_id, Fr
                                    f ? on_stream_closed : NULL, f, ret);
 }
 
-static void subscribe_refused(HttpRequest *r, MediaType type, const char *stream_id, const char *why) {
+static void subscribe_refused(HttpRequest *r, MediaType type, const char *stream_id,
+                              const char *why) {
         HttpStream *stream;
         int k;
 
@@ -300,8 +313,8 @@ static void subscribe_refused(HttpRequest *r, MediaType type, const char *stream
 }
 
 static void subscribed(Framework *f, bool is_new) {
-        log_info_ctx(&(LogContext) { .framework_id = f->id }, "Framework '%s' (%s) %s", f->id, f->info->name,
-                     is_new ? "subscribed" : "subscribed again");
+        log_info_ctx(&(LogContext) { .framework_id = f->id }, "Framework '%s' (%s) %s", f->id,
+                     f->info->name, is_new ? "subscribed" : "subscribed again");
 
         scheduler_send_subscribed(f);
         scheduler_send_heartbeat(f);
@@ -317,8 +330,9 @@ static void subscribed(Framework *f, bool is_new) {
         }
 }
 
-static void subscribe_accepted(Master *m, HttpRequest *r, const Mesos__V1__Scheduler__Call__Subscribe *s,
-                               Framework *known, MediaType type, const char *stream_id) {
+static void subscribe_accepted(Master *m, HttpRequest *r,
+                               const Mesos__V1__Scheduler__Call__Subscribe *s, Framework *known,
+                               MediaType type, const char *stream_id) {
         Framework *f = known;
         HttpStream *stream;
         int k = 0;
@@ -355,7 +369,9 @@ static void subscribe(Master *m, HttpRequest *r, const Mesos__V1__Scheduler__Cal
                 return;
 
         if (http_request_header(r, "Mesos-Stream-Id")) {
-                http_request_answer_text(r, 400, "Subscribe calls should not include the 'Mesos-Stream-Id' header");
+                http_request_answer_text(
+                                r, 400,
+                                "Subscribe calls should not include the 'Mesos-Stream-Id' header");
                 return;
         }
 
@@ -381,17 +397,23 @@ static Framework *find_caller(Master *m, HttpRequest *r, const Call *c) {
         else if (f->state != FRAMEWORK_CONNECTED)
                 http_request_answer_text(r, 403, "Framework is not subscribed");
         else if (!stream_id)
-                http_request_answer_text(r, 400, "All non-subscribe calls should include the 'Mesos-Stream-Id' header");
+                http_request_answer_text(r, 400,
+                                         "All non-subscribe calls should include the "
+                                         "'Mesos-Stream-Id' header");
         else if (!streq(stream_id, f->stream_id))
-                http_request_answer_text(r, 400, "The stream ID '%s' included in this request didn't match the stream "
-                                                 "ID currently associated with framework ID %s", stream_id, f->id);
+                http_request_answer_text(r, 400,
+                                         "The stream ID '%s' included in this request didn't match "
+                                         "the stream "
+                                         "ID currently associated with framework ID %s",
+                                         stream_id, f->id);
         else
                 return f;
 
         return NULL;
 }
 
-static int judge_update(Framework *f, const Mesos__V1__Scheduler__Call__UpdateFramework *u, char **reterr_message) {
+static int judge_update(Framework *f, const Mesos__V1__Scheduler__Call__UpdateFramework *u,
+                        char **reterr_message) {
         FrameworkPolicy p = policy(f->master);
         int r;
 
@@ -403,16 +425,18 @@ static int judge_update(Framework *f, const Mesos__V1__Scheduler__Call__UpdateFr
         if (r != ACCEPTED)
                 return reject_prefix(r, reterr_message, "FrameworkInfo update is not valid");
 
-        r = framework_info_validate_suppressed(u->framework_info, u->suppressed_roles, u->n_suppressed_roles,
-                                               reterr_message);
+        r = framework_info_validate_suppressed(u->framework_info, u->suppressed_roles,
+                                               u->n_suppressed_roles, reterr_message);
         if (r != ACCEPTED)
                 return r;
 
-        return framework_info_validate_constraints(u->framework_info, u->offer_constraints, reterr_message);
+        return framework_info_validate_constraints(u->framework_info, u->offer_constraints,
+                                                   reterr_message);
 }
 
 /* The one call that is answered after it was done. */
-static void update_framework(Framework *f, HttpRequest *r, const Mesos__V1__Scheduler__Call__UpdateFramework *u) {
+static void update_framework(Framework *f, HttpRequest *r,
+                             const Mesos__V1__Scheduler__Call__UpdateFramework *u) {
         _cleanup_free_ char *error = NULL;
         int k;
 
@@ -420,8 +444,8 @@ static void update_framework(Framework *f, HttpRequest *r, const Mesos__V1__Sche
 
         k = judge_update(f, u, &error);
         if (k == ACCEPTED)
-                k = take_description(f, u->framework_info, u->suppressed_roles, u->n_suppressed_roles,
-                                     u->offer_constraints);
+                k = take_description(f, u->framework_info, u->suppressed_roles,
+                                     u->n_suppressed_roles, u->offer_constraints);
         if (k != ACCEPTED) {
                 http_request_answer_text(r, k < 0 ? 500 : 400, "%s", error ?: strerror(-k));
                 return;
@@ -443,7 +467,8 @@ static void dispatch(Master *m, HttpRequest *r, Call *c) {
                 return;
         }
 
-        if (c->type == MESOS__V1__SCHEDULER__CALL__TYPE__RECONCILE_OPERATIONS && call_negotiate(r, &type) != CALL_OK)
+        if (c->type == MESOS__V1__SCHEDULER__CALL__TYPE__RECONCILE_OPERATIONS &&
+            call_negotiate(r, &type) != CALL_OK)
                 return;
 
         f = find_caller(m, r, c);
@@ -460,7 +485,8 @@ static void dispatch(Master *m, HttpRequest *r, Call *c) {
                 return;
         }
 
-        /* Accepted, which says nothing about success: that comes as events, and only after this answer. */
+        /* Accepted, which says nothing about success: that comes as events, and only after this
+         * answer. */
         http_request_answer(r, 202, NULL, NULL, 0);
         scheduler_call_process(f, c);
 }

@@ -3,9 +3,9 @@
 /*
  * Scheduler calls
  *
- * A call that arrives here is complete and comes from the framework's own scheduler. Whether it makes
- * sense in the world as it is now is decided call by call; what does not is dropped with a line in
- * the log, or answered with an event where the protocol has one for it.
+ * A call that arrives here is complete and comes from the framework's own scheduler. Whether it
+ * makes sense in the world as it is now is decided call by call; what does not is dropped with a
+ * line in the log, or answered with an event where the protocol has one for it.
  */
 
 #include "common/base/log.h"
@@ -32,8 +32,8 @@ static void decline(Framework *f, const Mesos__V1__Scheduler__Call__Decline *d) 
                 Offer *o = offer_find(&f->master->offers, d->offer_ids[i]->value);
 
                 if (!o || o->framework != f) {
-                        log_debug("Framework '%s' declines offer '%s', which it does not have", f->id,
-                                  d->offer_ids[i]->value);
+                        log_debug("Framework '%s' declines offer '%s', which it does not have",
+                                  f->id, d->offer_ids[i]->value);
                         continue;
                 }
 
@@ -47,7 +47,8 @@ static void decline(Framework *f, const Mesos__V1__Scheduler__Call__Decline *d) 
 static bool owns_roles(const Framework *f, char *const *roles, size_t n, const char *what) {
         for (size_t i = 0; i < n; i++)
                 if (!framework_has_role(f, roles[i])) {
-                        log_warning("Dropping %s of framework '%s': it does not have role '%s'", what, f->id, roles[i]);
+                        log_warning("Dropping %s of framework '%s': it does not have role '%s'",
+                                    what, f->id, roles[i]);
                         return false;
                 }
 
@@ -173,8 +174,11 @@ static void reconcile(Framework *f, const Mesos__V1__Scheduler__Call__Reconcile 
                               r->tasks[i]->agent_id ? r->tasks[i]->agent_id->value : NULL);
 }
 
-/* Operations are refused at once and never kept, so none is known; what differs is whose word that is. */
-static void reconcile_operation(Framework *f, const Mesos__V1__Scheduler__Call__ReconcileOperations__Operation *o) {
+/* Operations are refused at once and never kept, so none is known; what differs is whose word that
+ * is. */
+static void
+reconcile_operation(Framework *f,
+                    const Mesos__V1__Scheduler__Call__ReconcileOperations__Operation *o) {
         Mesos__V1__OperationStatus status = MESOS__V1__OPERATION_STATUS__INIT;
         const char *agent_id = o->agent_id ? o->agent_id->value : NULL;
 
@@ -185,11 +189,13 @@ static void reconcile_operation(Framework *f, const Mesos__V1__Scheduler__Call__
 
         switch (agent_standing(f->master, agent_id, NULL)) {
         case AGENT_UNNAMED:
-                status.message = (char *) "Reconciliation: Operation is unknown and no 'agent_id' was provided";
+                status.message = (char *) "Reconciliation: Operation is unknown and no 'agent_id' "
+                                          "was provided";
                 break;
         case AGENT_RECOVERED:
                 status.state = MESOS__V1__OPERATION_STATE__OPERATION_RECOVERING;
-                status.message = (char *) "Reconciliation: Agent is recovered but has not re-registered";
+                status.message = (char *) "Reconciliation: Agent is recovered but has not "
+                                          "re-registered";
                 break;
         case AGENT_REGISTERED:
                 status.message = (char *) "Reconciliation: Operation is unknown";
@@ -210,7 +216,8 @@ static void reconcile_operation(Framework *f, const Mesos__V1__Scheduler__Call__
         scheduler_send_operation_status(f, &status);
 }
 
-static void reconcile_operations(Framework *f, const Mesos__V1__Scheduler__Call__ReconcileOperations *r) {
+static void reconcile_operations(Framework *f,
+                                 const Mesos__V1__Scheduler__Call__ReconcileOperations *r) {
         metrics_count(f->master, COUNTER_MESSAGES_RECONCILE_OPERATIONS);
 
         for (size_t i = 0; i < r->n_operations; i++)
@@ -230,8 +237,8 @@ static void kill_task(Framework *f, const Mesos__V1__Scheduler__Call__Kill *k) {
         }
 
         if (agent_id && !streq(agent_id, t->agent_id)) {
-                log_warning("Dropping kill of task '%s' of framework '%s': it is not on agent '%s'", t->id, f->id,
-                            agent_id);
+                log_warning("Dropping kill of task '%s' of framework '%s': it is not on agent '%s'",
+                            t->id, f->id, agent_id);
                 return;
         }
 
@@ -265,7 +272,8 @@ static void message(Framework *f, const Mesos__V1__Scheduler__Call__Message *x) 
         Node *n = find_connected(f->master, x->agent_id->value, "MESSAGE");
 
         metrics_count(f->master, COUNTER_MESSAGES_FRAMEWORK_TO_EXECUTOR);
-        metrics_count(f->master, n ? COUNTER_VALID_FRAMEWORK_TO_EXECUTOR : COUNTER_INVALID_FRAMEWORK_TO_EXECUTOR);
+        metrics_count(f->master, n ? COUNTER_VALID_FRAMEWORK_TO_EXECUTOR
+                                   : COUNTER_INVALID_FRAMEWORK_TO_EXECUTOR);
         if (n)
                 agent_message_text(n, f->id, x->executor_id->value, x->data);
 }
@@ -318,7 +326,8 @@ void scheduler_call_process(Framework *f, Call *c) {
                 break;
         case MESOS__V1__SCHEDULER__CALL__TYPE__ACCEPT_INVERSE_OFFERS:
         case MESOS__V1__SCHEDULER__CALL__TYPE__DECLINE_INVERSE_OFFERS:
-                /* None is ever made before there is maintenance, so whatever is named is unknown: ignored. */
+                /* None is ever made before there is maintenance, so whatever is named is unknown:
+                 * ignored. */
                 break;
         case MESOS__V1__SCHEDULER__CALL__TYPE__SUBSCRIBE:
         case MESOS__V1__SCHEDULER__CALL__TYPE__UPDATE_FRAMEWORK:

@@ -8,5 +8,6 @@
 
 typedef struct Framework Framework;
 
-/* Carries a checked call of the framework out; it was answered already. `f` may be gone afterwards. */
+/* Carries a checked call of the framework out; it was answered
+ * already. `f` may be gone afterwards. */
 void scheduler_call_process(Framework *f, Mesos__V1__Scheduler__Call *c);

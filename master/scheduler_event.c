@@ -4,9 +4,9 @@
  * Events to schedulers
  *
  * An event is built as a message, encoded the way the scheduler asked for, framed and handed to its
- * stream; nothing is kept here. A scheduler that does not read is not waited for: when its stream is
- * full it counts as gone. It is cut at the end of the turn (master.c), because whoever sends an event
- * is in the middle of something and must find the framework as it left it.
+ * stream; nothing is kept here. A scheduler that does not read is not waited for: when its stream
+ * is full it counts as gone. It is cut at the end of the turn (master.c), because whoever sends an
+ * event is in the middle of something and must find the framework as it left it.
  */
 
 #include "common/base/log.h"
@@ -29,7 +29,8 @@ static int event_encode(const Mesos__V1__Scheduler__Event *event, MediaType type
         return r;
 }
 
-static int stream_send(HttpStream *stream, MediaType type, const Mesos__V1__Scheduler__Event *event) {
+static int stream_send(HttpStream *stream, MediaType type,
+                       const Mesos__V1__Scheduler__Event *event) {
         Buffer record = BUFFER_INIT(SCHEDULER_STREAM_MAX_BYTES + 32);
         int r;
 
@@ -46,7 +47,8 @@ static void framework_send(Framework *f, Mesos__V1__Scheduler__Event *event,
         int r;
 
         if (f->state != FRAMEWORK_CONNECTED || f->stream_overflowed) {
-                log_debug("Dropping event %d for framework '%s', which is not connected", (int) type, f->id);
+                log_debug("Dropping event %d for framework '%s', which is not connected",
+                          (int) type, f->id);
                 return;
         }
 
@@ -66,7 +68,8 @@ static void framework_send(Framework *f, Mesos__V1__Scheduler__Event *event,
 
 void scheduler_send_subscribed(Framework *f) {
         Mesos__V1__Scheduler__Event event = MESOS__V1__SCHEDULER__EVENT__INIT;
-        Mesos__V1__Scheduler__Event__Subscribed subscribed = MESOS__V1__SCHEDULER__EVENT__SUBSCRIBED__INIT;
+        Mesos__V1__Scheduler__Event__Subscribed subscribed =
+                        MESOS__V1__SCHEDULER__EVENT__SUBSCRIBED__INIT;
 
         subscribed.framework_id = f->info->id;
         subscribed.has_heartbeat_interval_seconds = true;
@@ -164,8 +167,8 @@ void scheduler_send_message(Framework *f, const char *agent_id, const char *exec
         framework_send(f, &event, MESOS__V1__SCHEDULER__EVENT__TYPE__MESSAGE);
 }
 
-static void error_event(Mesos__V1__Scheduler__Event *event, Mesos__V1__Scheduler__Event__Error *error,
-                        const char *message) {
+static void error_event(Mesos__V1__Scheduler__Event *event,
+                        Mesos__V1__Scheduler__Event__Error *error, const char *message) {
         mesos__v1__scheduler__event__init(event);
         mesos__v1__scheduler__event__error__init(error);
         error->message = (char *) message;
@@ -191,7 +194,8 @@ void scheduler_refuse(HttpStream *stream, MediaType type, const char *message) {
         http_stream_close(stream);
 }
 
-void scheduler_send_failure(Framework *f, const char *agent_id, const char *executor_id, int wait_status) {
+void scheduler_send_failure(Framework *f, const char *agent_id, const char *executor_id,
+                            int wait_status) {
         Mesos__V1__Scheduler__Event event = MESOS__V1__SCHEDULER__EVENT__INIT;
         Mesos__V1__Scheduler__Event__Failure failure = MESOS__V1__SCHEDULER__EVENT__FAILURE__INIT;
         Mesos__V1__AgentID agent = MESOS__V1__AGENT_ID__INIT;

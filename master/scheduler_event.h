@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Events to a framework's scheduler, over the stream its SUBSCRIBE opened. See scheduler_event.c. */
+/* Events to a framework's scheduler, over the stream
+ * its SUBSCRIBE opened. See scheduler_event.c. */
 
 #include "common/base/macro.h"
 #include "master/framework.h"
@@ -25,7 +26,8 @@ void scheduler_send_message(Framework *f, const char *agent_id, const char *exec
 void scheduler_send_error(Framework *f, const char *message);
 
 /* An agent is lost (executor_id NULL), or an executor ended with that wait status. */
-void scheduler_send_failure(Framework *f, const char *agent_id, const char *executor_id, int wait_status);
+void scheduler_send_failure(Framework *f, const char *agent_id, const char *executor_id,
+                            int wait_status);
 
 /* ERROR on a stream that belongs to no framework, which is then closed: a refused SUBSCRIBE. */
 void scheduler_refuse(HttpStream *stream, MediaType type, const char *message);

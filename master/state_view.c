@@ -3,9 +3,9 @@
 /*
  * The classic views
  *
- * What /state and its siblings show is read by web pages, service discovery and scripts that are ten
- * years old. Names, nesting and which keys are there at all are theirs, not ours to tidy: `slave`
- * for agent, counts as doubles, ranges as text, roles or role by capability.
+ * What /state and its siblings show is read by web pages, service discovery and scripts that are
+ * ten years old. Names, nesting and which keys are there at all are theirs, not ours to tidy:
+ * `slave` for agent, counts as doubles, ranges as text, roles or role by capability.
  *
  * Everything is written straight from the objects into the buffer; no tree is built.
  */
@@ -104,7 +104,8 @@ static int put_reservation_full(const char *role, const Resources *reserved, voi
         return 0;
 }
 
-static void put_reservations(JsonWriter *w, const char *key, const Resources *r, ResourceReservationVisitor put) {
+static void put_reservations(JsonWriter *w, const char *key, const Resources *r,
+                             ResourceReservationVisitor put) {
         int k;
 
         json_object_begin(w, key);
@@ -131,10 +132,12 @@ static void put_attributes(JsonWriter *w, const Mesos__V1__AgentInfo *info) {
         json_object_end(w);
 }
 
-static void put_enum_names(JsonWriter *w, const char *key, const ProtobufCEnumDescriptor *descriptor, uint32_t mask) {
+static void put_enum_names(JsonWriter *w, const char *key,
+                           const ProtobufCEnumDescriptor *descriptor, uint32_t mask) {
         json_array_begin(w, key);
         for (unsigned i = 0; i < descriptor->n_values; i++)
-                if (descriptor->values[i].value > 0 && mask & (UINT32_C(1) << descriptor->values[i].value))
+                if (descriptor->values[i].value > 0 &&
+                    mask & (UINT32_C(1) << descriptor->values[i].value))
                         json_put_string(w, NULL, descriptor->values[i].name);
         json_array_end(w);
 }
@@ -161,7 +164,8 @@ static void put_node_fields(JsonWriter *w, Node *n) {
         json_put_bool(w, "active", n->active);
         json_put_bool(w, "deactivated", n->deactivated);
         json_put_string(w, "version", n->version);
-        put_enum_names(w, "capabilities", &mesos__v1__agent_info__capability__type__descriptor, n->capabilities);
+        put_enum_names(w, "capabilities", &mesos__v1__agent_info__capability__type__descriptor,
+                       n->capabilities);
 
         resources_free(unreserved);
 }
@@ -226,7 +230,8 @@ static void put_task_resources(JsonWriter *w, const Mesos__V1__Task *m) {
         if (m->n_limits > 0) {
                 json_object_begin(w, "limits");
                 for (size_t i = 0; i < m->n_limits; i++)
-                        json_put_double(w, m->limits[i]->key, m->limits[i]->value ? m->limits[i]->value->value : 0);
+                        json_put_double(w, m->limits[i]->key,
+                                        m->limits[i]->value ? m->limits[i]->value->value : 0);
                 json_object_end(w);
         }
 
@@ -291,7 +296,9 @@ static void put_executor(JsonWriter *w, const Executor *e) {
                 json_put_string(w, "role", role);
         put_labels(w, info->labels);
         if (info->has_type)
-                json_put_string(w, "type", info->type == MESOS__V1__EXECUTOR_INFO__TYPE__DEFAULT ? "DEFAULT" : "CUSTOM");
+                json_put_string(w, "type",
+                                info->type == MESOS__V1__EXECUTOR_INFO__TYPE__DEFAULT ? "DEFAULT"
+                                                                                      : "CUSTOM");
         json_put_string(w, "slave_id", e->node->id);
         json_object_end(w);
 }
@@ -329,12 +336,14 @@ static int sum_framework(const Framework *f, Resources **ret_used, Resources **r
 }
 
 /* What a summary shows of a framework as well; *used becomes all it has. */
-static void put_framework_head(JsonWriter *w, const Framework *f, const Resources *used, const Resources *offered) {
+static void put_framework_head(JsonWriter *w, const Framework *f, const Resources *used,
+                               const Resources *offered) {
         json_put_string(w, "id", f->id);
         json_put_string(w, "name", f->info->name);
         put_resources(w, "used_resources", used);
         put_resources(w, "offered_resources", offered);
-        put_enum_names(w, "capabilities", &mesos__v1__framework_info__capability__type__descriptor, f->capabilities);
+        put_enum_names(w, "capabilities", &mesos__v1__framework_info__capability__type__descriptor,
+                       f->capabilities);
         json_put_string(w, "hostname", f->info->hostname ?: "");
         json_put_string(w, "webui_url", f->info->webui_url ?: "");
         json_put_bool(w, "active", f->active);
@@ -641,7 +650,8 @@ static int task_list_add_framework(TaskList *l, const Framework *f, const TaskQu
 }
 
 static int compare_ascending(const void *a, const void *b) {
-        double x = task_first_timestamp(*(const Task *const *) a), y = task_first_timestamp(*(const Task *const *) b);
+        double x = task_first_timestamp(*(const Task *const *) a),
+               y = task_first_timestamp(*(const Task *const *) b);
 
         return (x > y) - (x < y);
 }
@@ -662,7 +672,8 @@ void state_view_tasks(JsonWriter *w, Master *m, const TaskQuery *q) {
                 w->error = r;
 
         if (l.n > 0)
-                qsort(l.tasks, l.n, sizeof(*l.tasks), q->ascending ? compare_ascending : compare_descending);
+                qsort(l.tasks, l.n, sizeof(*l.tasks),
+                      q->ascending ? compare_ascending : compare_descending);
 
         json_object_begin(w, NULL);
         json_array_begin(w, "tasks");

@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The state as the classic endpoints show it: /state, /slaves, /frameworks, /tasks, /roles. See state_view.c. */
+/* The state as the classic endpoints show it: /state, /slaves, /frameworks, /tasks, /roles. See
+ * state_view.c. */
 
 #include "common/base/macro.h"
 #include "common/net/json_writer.h"

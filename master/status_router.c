@@ -125,7 +125,8 @@ static void release_resources(Task *t) {
         resources_free(held);
 }
 
-/* Takes a state in, from whoever said it; `latest` is what the task has come to, `status` what is told of it. */
+/* Takes a state in, from whoever said it; `latest` is what the task has come to, `status` what is
+ * told of it. */
 static void task_step(Task *t, const Mesos__V1__TaskStatus *status, TaskState latest) {
         Framework *f = t->framework;
         bool was_over = !task_is_active(t);
@@ -140,15 +141,18 @@ static void task_step(Task *t, const Mesos__V1__TaskStatus *status, TaskState la
         if (r < 0)
                 log_error_errno(r, "Cannot keep a status of task '%s', ignoring: %m", t->id);
 
-        if (news || status->reason == MESOS__V1__TASK_STATUS__REASON__REASON_TASK_CHECK_STATUS_UPDATED ||
-            status->reason == MESOS__V1__TASK_STATUS__REASON__REASON_TASK_HEALTH_CHECK_STATUS_UPDATED)
+        if (news ||
+            status->reason == MESOS__V1__TASK_STATUS__REASON__REASON_TASK_CHECK_STATUS_UPDATED ||
+            status->reason ==
+                            MESOS__V1__TASK_STATUS__REASON__REASON_TASK_HEALTH_CHECK_STATUS_UPDATED)
                 operator_stream_task_updated(t, status);
 
         if (was_over || task_is_active(t))
                 return;
 
         if (task_is_terminal(t))
-                metrics_count_terminal(f->master, f, t->state, status->has_source ? (int) status->source : -1,
+                metrics_count_terminal(f->master, f, t->state,
+                                       status->has_source ? (int) status->source : -1,
                                        status->has_reason ? (int) status->reason : -1);
         release_resources(t);
 }
@@ -188,7 +192,8 @@ static Task *find_task_at(Framework *f, const char *task_id, const Node *n) {
         return t && t->node == n ? t : NULL;
 }
 
-void status_router_update(Master *m, const Upid *from, const Mesos__Internal__StatusUpdate *update) {
+void status_router_update(Master *m, const Upid *from,
+                          const Mesos__Internal__StatusUpdate *update) {
         const char *task_id = update->status->task_id->value;
         TaskState latest = update->has_latest_state ? update->latest_state : update->status->state;
         Framework *f;
@@ -199,15 +204,16 @@ void status_router_update(Master *m, const Upid *from, const Mesos__Internal__St
 
         n = update->slave_id ? node_find(&m->nodes, update->slave_id->value) : NULL;
         if (!n || !upid_eq(&n->pid, from)) {
-                log_warning("Ignoring status update of task '%s' from unknown agent at %s", task_id, from->text);
+                log_warning("Ignoring status update of task '%s' from unknown agent at %s", task_id,
+                            from->text);
                 metrics_count(m, COUNTER_INVALID_STATUS_UPDATES);
                 return;
         }
 
         f = framework_find(&m->frameworks, update->framework_id->value);
         if (!f) {
-                log_warning("Ignoring status update of task '%s' of unknown framework '%s'", task_id,
-                            update->framework_id->value);
+                log_warning("Ignoring status update of task '%s' of unknown framework '%s'",
+                            task_id, update->framework_id->value);
                 metrics_count(m, COUNTER_INVALID_STATUS_UPDATES);
                 return;
         }
@@ -216,7 +222,8 @@ void status_router_update(Master *m, const Upid *from, const Mesos__Internal__St
 
         t = find_task_at(f, task_id, n);
         if (!t) {
-                log_warning("Agent '%s' has an update of task '%s', which we do not know", n->id, task_id);
+                log_warning("Agent '%s' has an update of task '%s', which we do not know", n->id,
+                            task_id);
                 metrics_count(m, COUNTER_INVALID_STATUS_UPDATES);
                 return;
         }
@@ -233,11 +240,12 @@ void status_router_update(Master *m, const Upid *from, const Mesos__Internal__St
 }
 
 /*
- * The task is through when the framework has seen the update we passed on last and that was the end.
- * An acknowledgement for an update we never passed on is not let through: the agent will send that
- * update to us, and only then do we know what was acknowledged.
+ * The task is through when the framework has seen the update we passed on last and that was the
+ * end. An acknowledgement for an update we never passed on is not let through: the agent will send
+ * that update to us, and only then do we know what was acknowledged.
  */
-static bool acknowledge_task(Framework *f, Node *n, const Mesos__V1__Scheduler__Call__Acknowledge *ack) {
+static bool acknowledge_task(Framework *f, Node *n,
+                             const Mesos__V1__Scheduler__Call__Acknowledge *ack) {
         Task *t = find_task_at(f, ack->task_id->value, n);
 
         if (!t)
@@ -246,27 +254,30 @@ static bool acknowledge_task(Framework *f, Node *n, const Mesos__V1__Scheduler__
         if (!t->has_update_uuid)
                 return false;
 
-        if (memcmp(t->update_uuid, ack->uuid.data, UUID_BYTES) == 0 && task_state_is_terminal(t->update_state))
+        if (memcmp(t->update_uuid, ack->uuid.data, UUID_BYTES) == 0 &&
+            task_state_is_terminal(t->update_state))
                 status_router_retire(t);
 
         return true;
 }
 
-void status_router_acknowledge(Master *m, Framework *f, const Mesos__V1__Scheduler__Call__Acknowledge *ack) {
+void status_router_acknowledge(Master *m, Framework *f,
+                               const Mesos__V1__Scheduler__Call__Acknowledge *ack) {
         Node *n;
 
         metrics_count(m, COUNTER_MESSAGES_STATUS_UPDATE_ACKNOWLEDGEMENT);
 
         n = node_find(&m->nodes, ack->agent_id->value);
         if (!n || !n->connected) {
-                log_debug("Dropping acknowledgement of task '%s': agent '%s' is not here", ack->task_id->value,
-                          ack->agent_id->value);
+                log_debug("Dropping acknowledgement of task '%s': agent '%s' is not here",
+                          ack->task_id->value, ack->agent_id->value);
                 metrics_count(m, COUNTER_INVALID_STATUS_UPDATE_ACKNOWLEDGEMENTS);
                 return;
         }
 
         if (!acknowledge_task(f, n, ack)) {
-                log_debug("Dropping acknowledgement of task '%s': no update of it was sent", ack->task_id->value);
+                log_debug("Dropping acknowledgement of task '%s': no update of it was sent",
+                          ack->task_id->value);
                 metrics_count(m, COUNTER_INVALID_STATUS_UPDATE_ACKNOWLEDGEMENTS);
                 return;
         }

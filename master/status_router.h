@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Status updates: from agents to frameworks, acknowledgements back, and those the master makes itself. See status_router.c. */
+/* Status updates: from agents to frameworks, acknowledgements back, and those the master makes
+ * itself. See status_router.c. */
 
 #include "common/base/macro.h"
 #include "common/base/usec.h"
@@ -33,7 +34,8 @@ typedef struct MasterStatus {
 void status_router_update(Master *m, const Upid *from, const Mesos__Internal__StatusUpdate *update);
 
 /* ACKNOWLEDGE from the framework. */
-void status_router_acknowledge(Master *m, Framework *f, const Mesos__V1__Scheduler__Call__Acknowledge *ack);
+void status_router_acknowledge(Master *m, Framework *f,
+                               const Mesos__V1__Scheduler__Call__Acknowledge *ack);
 
 /* Only tells the framework. */
 void status_router_tell(Framework *f, const MasterStatus *s);
@@ -42,10 +44,11 @@ void status_router_tell(Framework *f, const MasterStatus *s);
 void status_router_tell_latest(Task *t, TaskState state, TaskReason reason, const char *message);
 
 /*
- * Changes the task's state in our books and returns its resources if that ends it; `silent` keeps it
- * from the framework. The task stays in the collection it is in.
+ * Changes the task's state in our books and returns its resources if that ends it; `silent` keeps
+ * it from the framework. The task stays in the collection it is in.
  */
 void status_router_transition(Task *t, const MasterStatus *s, bool silent);
 
-/* Moves a task that is through from the live ones to the completed ones, giving back what it may still hold. */
+/* Moves a task that is through from the live ones to the completed ones, giving back what it may
+ * still hold. */
 void status_router_retire(Task *t);

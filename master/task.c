@@ -65,7 +65,8 @@ static int task_new(const Mesos__V1__Task *description, Resources *resources, Ta
         return 0;
 }
 
-/* Whose user a task runs as: its own command's, else its executor's. Unset means the framework's. */
+/* Whose user a task runs as: its own command's, else
+ * its executor's. Unset means the framework's. */
 static char *task_info_user(const Mesos__V1__TaskInfo *info) {
         if (info->command && info->command->user)
                 return info->command->user;
@@ -79,7 +80,8 @@ static char *task_info_user(const Mesos__V1__TaskInfo *info) {
  * Takes `resources` over on success only. The limits are shared with `info` for the moment of
  * packing: TaskInfo and Task have map entries of the same shape but of different C types.
  */
-int task_new_from_info(const Mesos__V1__TaskInfo *info, const char *framework_id, Resources *resources, Task **ret) {
+int task_new_from_info(const Mesos__V1__TaskInfo *info, const char *framework_id,
+                       Resources *resources, Task **ret) {
         Mesos__V1__Task d = MESOS__V1__TASK__INIT;
         Mesos__V1__FrameworkID fid = MESOS__V1__FRAMEWORK_ID__INIT;
         _cleanup_free_ Mesos__V1__Task__LimitsEntry *limits = NULL;
@@ -154,8 +156,10 @@ int task_new_from_report(const Mesos__V1__Task *report, Task **ret) {
                         return r;
         }
 
-        t->update_state = report->has_status_update_state ? report->status_update_state : report->state;
-        if (report->has_status_update_uuid && report->status_update_uuid.len == sizeof(t->update_uuid)) {
+        t->update_state = report->has_status_update_state ? report->status_update_state
+                                                          : report->state;
+        if (report->has_status_update_uuid &&
+            report->status_update_uuid.len == sizeof(t->update_uuid)) {
                 memcpy(t->update_uuid, report->status_update_uuid.data, sizeof(t->update_uuid));
                 t->has_update_uuid = true;
         }
@@ -194,11 +198,13 @@ bool task_is_active(const Task *t) {
 
 static void task_forget_status(Task *t, size_t i) {
         free(t->statuses[i].packed);
-        memmove(&t->statuses[i], &t->statuses[i + 1], (t->n_statuses - i - 1) * sizeof(*t->statuses));
+        memmove(&t->statuses[i], &t->statuses[i + 1],
+                (t->n_statuses - i - 1) * sizeof(*t->statuses));
         t->n_statuses--;
 }
 
-/* Appends, or replaces the last one when the state did not change. `data` is not kept: it is the framework's. */
+/* Appends, or replaces the last one when the state did not change. `data` is not kept: it is the
+ * framework's. */
 int task_add_status(Task *t, const Mesos__V1__TaskStatus *status) {
         Mesos__V1__TaskStatus copy = *status;
         TaskStatusRecord record, *grown;

@@ -25,7 +25,7 @@ typedef struct TaskStatusRecord {
 struct Task {
         char *id;
         char *agent_id;
-        char *executor_id;          /* NULL: a command task, whose executor is the agent's business */
+        char *executor_id; /* NULL: a command task, whose executor is the agent's business */
         Framework *framework;       /* owns us, in one of its three collections */
         Node *node;                 /* where it runs; NULL once unreachable or completed */
 
@@ -47,8 +47,10 @@ struct Task {
         Task *node_prev, *node_next;
 };
 
-/* What was launched, in the new resource format and with `resources` parsed from it (taken over). */
-int task_new_from_info(const Mesos__V1__TaskInfo *info, const char *framework_id, Resources *resources, Task **ret);
+/* What was launched, in the new resource format and with
+ * `resources` parsed from it (taken over). */
+int task_new_from_info(const Mesos__V1__TaskInfo *info, const char *framework_id,
+                       Resources *resources, Task **ret);
 
 /* What an agent reports that came back. RESOURCES_E_INVALID when its resources make no sense. */
 int task_new_from_report(const Mesos__V1__Task *report, Task **ret);

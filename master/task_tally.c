@@ -3,8 +3,8 @@
 /*
  * Tallies
  *
- * /state-summary shows each agent with the number of its tasks by state, each framework likewise. One
- * pass over all tasks counts both, instead of one pass per agent.
+ * /state-summary shows each agent with the number of its tasks by state, each framework likewise.
+ * One pass over all tasks counts both, instead of one pass per agent.
  */
 
 #include "master/framework.h"

@@ -13,7 +13,7 @@ typedef struct Master Master;
 #define TASK_TALLY_STATES 14
 
 typedef struct TaskTally {
-        const char *id;                 /* of the agent or framework; borrowed, as everything here */
+        const char *id; /* of the agent or framework; borrowed, as everything here */
         unsigned n_by_state[TASK_TALLY_STATES];
         const char **others;            /* the frameworks of an agent, the agents of a framework */
         size_t n_others;

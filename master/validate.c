@@ -29,7 +29,8 @@ static int validate_id(const char *id, char **reterr_message) {
         return id_check_message(id, buf) ? reject(reterr_message, "%s", buf) : ACCEPTED;
 }
 
-static int validate_identity(const Mesos__V1__TaskInfo *task, const LaunchContext *context, char **reterr_message) {
+static int validate_identity(const Mesos__V1__TaskInfo *task, const LaunchContext *context,
+                             char **reterr_message) {
         int r;
 
         r = validate_id(task->task_id->value, reterr_message);
@@ -40,7 +41,8 @@ static int validate_identity(const Mesos__V1__TaskInfo *task, const LaunchContex
                 return reject(reterr_message, "Task has duplicate ID: %s", task->task_id->value);
 
         if (!streq(task->agent_id->value, context->agent_id))
-                return reject(reterr_message, "Task uses invalid agent %s while agent %s is expected",
+                return reject(reterr_message,
+                              "Task uses invalid agent %s while agent %s is expected",
                               task->agent_id->value, context->agent_id);
 
         return ACCEPTED;
@@ -49,8 +51,10 @@ static int validate_identity(const Mesos__V1__TaskInfo *task, const LaunchContex
 static int validate_policies(const Mesos__V1__TaskInfo *task, char **reterr_message) {
         int r;
 
-        if (task->kill_policy && task->kill_policy->grace_period && task->kill_policy->grace_period->nanoseconds < 0)
-                return reject(reterr_message, "Task's 'kill_policy.grace_period' must be non-negative");
+        if (task->kill_policy && task->kill_policy->grace_period &&
+            task->kill_policy->grace_period->nanoseconds < 0)
+                return reject(reterr_message,
+                              "Task's 'kill_policy.grace_period' must be non-negative");
 
         if (task->max_completion_time && task->max_completion_time->nanoseconds < 0)
                 return reject(reterr_message, "Task's `max_completion_time` must be non-negative");
@@ -77,8 +81,8 @@ typedef struct RevocableSurvey {
         bool found;
 } RevocableSurvey;
 
-static void survey_revocable(const ResourceView *v, int64_t milli _unused_, const char *text _unused_,
-                             void *userdata) {
+static void survey_revocable(const ResourceView *v, int64_t milli _unused_,
+                             const char *text _unused_, void *userdata) {
         RevocableSurvey *s = userdata;
 
         if (streq(v->name, s->name) && v->revocable == s->revocable)
@@ -90,7 +94,8 @@ typedef struct MixedSurvey {
         const char *mixed;       /* name of a resource that is there revocable and not */
 } MixedSurvey;
 
-static void survey_mixed(const ResourceView *v, int64_t milli _unused_, const char *text _unused_, void *userdata) {
+static void survey_mixed(const ResourceView *v, int64_t milli _unused_, const char *text _unused_,
+                         void *userdata) {
         MixedSurvey *s = userdata;
         RevocableSurvey inner = { .name = v->name, .revocable = !v->revocable };
 
@@ -107,13 +112,15 @@ static int validate_revocable(const Resources *resources, char **reterr_message)
                 return r;
 
         if (survey.mixed)
-                return reject(reterr_message, "Cannot use both revocable and non-revocable '%s' at the same time",
+                return reject(reterr_message,
+                              "Cannot use both revocable and non-revocable '%s' at the same time",
                               survey.mixed);
 
         return ACCEPTED;
 }
 
-static int validate_bag(Mesos__V1__Resource *const *list, size_t n, const Resources *parsed, char **reterr_message) {
+static int validate_bag(Mesos__V1__Resource *const *list, size_t n, const Resources *parsed,
+                        char **reterr_message) {
         int r;
 
         r = resources_validate_use(list, n, reterr_message);
@@ -129,7 +136,8 @@ static int validate_own_resources(const LaunchTask *task, char **reterr_message)
         if (task->info->n_resources == 0)
                 return reject(reterr_message, "Task uses no resources");
 
-        r = validate_bag(task->info->resources, task->info->n_resources, task->resources, reterr_message);
+        r = validate_bag(task->info->resources, task->info->n_resources, task->resources,
+                         reterr_message);
         if (r != ACCEPTED)
                 return reject_prefix(r, reterr_message, "Invalid task resources");
 
@@ -143,21 +151,27 @@ static int validate_limit(const Mesos__V1__TaskInfo__LimitsEntry *limit, const R
         bool cpus = streq(limit->key ?: "", "cpus");
 
         if (!cpus && !streq(limit->key ?: "", "mem"))
-                return reject(reterr_message, "Only cpus and mem may be included in a task's resource limits");
+                return reject(reterr_message,
+                              "Only cpus and mem may be included in a task's resource limits");
 
         if (!resources_has(resources, limit->key))
-                return reject(reterr_message, "When a %s limit is set, a %s request must also be set",
+                return reject(reterr_message,
+                              "When a %s limit is set, a %s request must also be set",
                               cpus ? "cpu" : "memory", cpus ? "cpu" : "memory");
 
-        if (isnan(value) || (!isinf(value) && value * 1000 + 0.5 < (double) resources_scalar_milli(resources, limit->key)) ||
+        if (isnan(value) ||
+            (!isinf(value) &&
+             value * 1000 + 0.5 < (double) resources_scalar_milli(resources, limit->key)) ||
             (isinf(value) && value < 0))
-                return reject(reterr_message, "The %s limit must be greater than or equal to the %s request",
+                return reject(reterr_message,
+                              "The %s limit must be greater than or equal to the %s request",
                               cpus ? "cpu" : "memory", cpus ? "cpu" : "memory");
 
         return ACCEPTED;
 }
 
-static int validate_limits(const LaunchTask *task, const LaunchContext *context, char **reterr_message) {
+static int validate_limits(const LaunchTask *task, const LaunchContext *context,
+                           char **reterr_message) {
         int r;
 
         if (task->info->n_limits == 0)
@@ -170,13 +184,15 @@ static int validate_limits(const LaunchTask *task, const LaunchContext *context,
         }
 
         if (!context->agent_takes_limits)
-                return reject(reterr_message, "Agent %s is not TASK_RESOURCE_LIMITS capable", context->agent_id);
+                return reject(reterr_message, "Agent %s is not TASK_RESOURCE_LIMITS capable",
+                              context->agent_id);
 
         return ACCEPTED;
 }
 
 /* What LAUNCH and LAUNCH_GROUP ask of a task alike. */
-static int validate_task_itself(const LaunchTask *task, const LaunchContext *context, char **reterr_message) {
+static int validate_task_itself(const LaunchTask *task, const LaunchContext *context,
+                                char **reterr_message) {
         int r;
 
         r = validate_identity(task->info, context, reterr_message);
@@ -196,7 +212,8 @@ static int validate_task_itself(const LaunchTask *task, const LaunchContext *con
         if (task->info->container) {
                 r = check_container(task->info->container, reterr_message);
                 if (r != ACCEPTED)
-                        return reject_prefix(r, reterr_message, "Task's `ContainerInfo` is invalid");
+                        return reject_prefix(r, reterr_message,
+                                             "Task's `ContainerInfo` is invalid");
         }
 
         return validate_limits(task, context, reterr_message);
@@ -204,17 +221,19 @@ static int validate_task_itself(const LaunchTask *task, const LaunchContext *con
 
 static int validate_default_executor(const Mesos__V1__ExecutorInfo *e, char **reterr_message) {
         if (e->command)
-                return reject(reterr_message, "'ExecutorInfo.command' must not be set for 'DEFAULT' executor");
+                return reject(reterr_message,
+                              "'ExecutorInfo.command' must not be set for 'DEFAULT' executor");
 
         if (!e->container)
                 return ACCEPTED;
 
         if (e->container->type != MESOS__V1__CONTAINER_INFO__TYPE__MESOS)
-                return reject(reterr_message, "'ExecutorInfo.container.type' must be 'MESOS' for 'DEFAULT' executor");
+                return reject(reterr_message, "'ExecutorInfo.container.type' must be 'MESOS' for "
+                                              "'DEFAULT' executor");
 
         if (e->container->mesos && e->container->mesos->image)
-                return reject(reterr_message,
-                              "'ExecutorInfo.container.mesos.image' must not be set for 'DEFAULT' executor");
+                return reject(reterr_message, "'ExecutorInfo.container.mesos.image' must not be "
+                                              "set for 'DEFAULT' executor");
 
         return ACCEPTED;
 }
@@ -228,7 +247,8 @@ static int validate_executor_type(const Mesos__V1__ExecutorInfo *e, char **reter
                 return validate_default_executor(e, reterr_message);
         case MESOS__V1__EXECUTOR_INFO__TYPE__CUSTOM:
                 if (!e->command)
-                        return reject(reterr_message, "'ExecutorInfo.command' must be set for 'CUSTOM' executor");
+                        return reject(reterr_message,
+                                      "'ExecutorInfo.command' must be set for 'CUSTOM' executor");
                 return ACCEPTED;
         case MESOS__V1__EXECUTOR_INFO__TYPE__UNKNOWN:
         case _MESOS__V1__EXECUTOR_INFO__TYPE_IS_INT_SIZE:
@@ -243,7 +263,8 @@ static int validate_executor_parts(const Mesos__V1__ExecutorInfo *e, const Resou
         int r;
 
         if (e->shutdown_grace_period && e->shutdown_grace_period->nanoseconds < 0)
-                return reject(reterr_message, "ExecutorInfo's 'shutdown_grace_period' must be non-negative");
+                return reject(reterr_message,
+                              "ExecutorInfo's 'shutdown_grace_period' must be non-negative");
 
         r = validate_bag(e->resources, e->n_resources, resources, reterr_message);
         if (r != ACCEPTED)
@@ -251,22 +272,26 @@ static int validate_executor_parts(const Mesos__V1__ExecutorInfo *e, const Resou
 
         r = validate_revocable(resources, reterr_message);
         if (r != ACCEPTED)
-                return reject_prefix(r, reterr_message, "Executor mixes revocable and non-revocable resources");
+                return reject_prefix(r, reterr_message,
+                                     "Executor mixes revocable and non-revocable resources");
 
         if (e->command) {
                 r = check_command(e->command, reterr_message);
                 if (r != ACCEPTED)
-                        return reject_prefix(r, reterr_message, "Executor's `CommandInfo` is invalid");
+                        return reject_prefix(r, reterr_message,
+                                             "Executor's `CommandInfo` is invalid");
         }
 
         if (e->container) {
                 r = check_container(e->container, reterr_message);
                 if (r != ACCEPTED)
-                        return reject_prefix(r, reterr_message, "Executor's `ContainerInfo` is invalid");
+                        return reject_prefix(r, reterr_message,
+                                             "Executor's `ContainerInfo` is invalid");
 
                 if (e->container->linux_info && e->container->linux_info->has_share_cgroups &&
                     e->container->linux_info->share_cgroups)
-                        return reject(reterr_message, "The 'share_cgroups' field cannot be set to 'true' on executor "
+                        return reject(reterr_message, "The 'share_cgroups' field cannot be set to "
+                                                      "'true' on executor "
                                                       "containers");
         }
 
@@ -274,8 +299,8 @@ static int validate_executor_parts(const Mesos__V1__ExecutorInfo *e, const Resou
 }
 
 /* Both descriptions, so that somebody can find the difference. */
-static int reject_incompatible(const Mesos__V1__ExecutorInfo *existing, const Mesos__V1__ExecutorInfo *e,
-                               char **reterr_message) {
+static int reject_incompatible(const Mesos__V1__ExecutorInfo *existing,
+                               const Mesos__V1__ExecutorInfo *e, char **reterr_message) {
         static const char ruler[] = "------------------------------------------------------------";
         Buffer was = BUFFER_INIT(1U << 20), now = BUFFER_INIT(1U << 20);
         int r;
@@ -284,10 +309,12 @@ static int reject_incompatible(const Mesos__V1__ExecutorInfo *existing, const Me
         if (r >= 0)
                 r = pbjson_print(&e->base, &now);
         if (r >= 0)
-                r = reject(reterr_message, "ExecutorInfo is not compatible with existing ExecutorInfo with same "
-                                           "ExecutorID.\n%s\nExisting ExecutorInfo:\n%.*s\n%s\nExecutorInfo:\n%.*s\n%s\n",
-                           ruler, (int) buffer_size(&was), buffer_data(&was),
-                           ruler, (int) buffer_size(&now), buffer_data(&now), ruler);
+                r = reject(reterr_message,
+                           "ExecutorInfo is not compatible with existing ExecutorInfo with same "
+                           "ExecutorID.\n%s\nExisting "
+                           "ExecutorInfo:\n%.*s\n%s\nExecutorInfo:\n%.*s\n%s\n",
+                           ruler, (int) buffer_size(&was), buffer_data(&was), ruler,
+                           (int) buffer_size(&now), buffer_data(&now), ruler);
 
         buffer_deinit(&was);
         buffer_deinit(&now);
@@ -311,7 +338,9 @@ static int validate_executor(const Mesos__V1__ExecutorInfo *e, const Resources *
                 return reject(reterr_message, "'ExecutorInfo.framework_id' must be set");
 
         if (!streq(e->framework_id->value, context->framework_id))
-                return reject(reterr_message, "ExecutorInfo has an invalid FrameworkID (Actual: %s vs Expected: %s)",
+                return reject(reterr_message,
+                              "ExecutorInfo has an invalid FrameworkID (Actual: %s vs Expected: "
+                              "%s)",
                               e->framework_id->value, context->framework_id);
 
         return validate_executor_parts(e, resources, reterr_message);
@@ -330,7 +359,8 @@ static int validate_fits(const Resources *total, const Resources *available, con
         if (r >= 0)
                 r = resources_format(available, &left);
         if (r >= 0)
-                r = reject(reterr_message, "Total resources %.*s required by %s more than available %.*s",
+                r = reject(reterr_message,
+                           "Total resources %.*s required by %s more than available %.*s",
                            (int) buffer_size(&wanted), buffer_data(&wanted), subject,
                            (int) buffer_size(&left), buffer_data(&left));
 
@@ -339,12 +369,14 @@ static int validate_fits(const Resources *total, const Resources *available, con
         return r;
 }
 
-static int validate_task_executor(const LaunchTask *task, const LaunchContext *context, char **reterr_message) {
+static int validate_task_executor(const LaunchTask *task, const LaunchContext *context,
+                                  char **reterr_message) {
         const Mesos__V1__ExecutorInfo *e = task->info->executor;
 
         if (!e == !task->info->command)
-                return reject(reterr_message, "Task should have at least one (but not both) of CommandInfo or "
-                                              "ExecutorInfo present");
+                return reject(reterr_message,
+                              "Task should have at least one (but not both) of CommandInfo or "
+                              "ExecutorInfo present");
         if (!e)
                 return ACCEPTED;
 
@@ -383,8 +415,9 @@ int validate_task(const LaunchTask *task, const LaunchContext *context, char **r
 
         r = validate_revocable(total, reterr_message);
         if (r != ACCEPTED)
-                return reject_prefix(r, reterr_message, "Task and its executor mix revocable and non-revocable "
-                                                        "resources");
+                return reject_prefix(r, reterr_message,
+                                     "Task and its executor mix revocable and non-revocable "
+                                     "resources");
 
         return validate_fits(total, context->available, "task and its executor is", reterr_message);
 }
@@ -403,13 +436,15 @@ static int validate_group_container(const Mesos__V1__TaskInfo *task, char **rete
                  task->health_check->type == MESOS__V1__HEALTH_CHECK__TYPE__TCP);
 
         if (task->container->n_network_infos > 0 && probes_network)
-                return reject(reterr_message, "HTTP and TCP health checks are not supported for nested containers not "
+                return reject(reterr_message, "HTTP and TCP health checks are not supported for "
+                                              "nested containers not "
                                               "joining parent's network");
 
         return ACCEPTED;
 }
 
-int validate_group_task(const LaunchTask *task, const LaunchContext *context, char **reterr_message) {
+int validate_group_task(const LaunchTask *task, const LaunchContext *context,
+                        char **reterr_message) {
         int r;
 
         r = validate_task_itself(task, context, reterr_message);
@@ -418,7 +453,8 @@ int validate_group_task(const LaunchTask *task, const LaunchContext *context, ch
         if (r > 0) {
                 _cleanup_free_ char *inner = TAKE_PTR(*reterr_message);
 
-                return reject(reterr_message, "Task '%s' is invalid: %s", task->info->task_id->value, inner);
+                return reject(reterr_message, "Task '%s' is invalid: %s",
+                              task->info->task_id->value, inner);
         }
 
         return r;
@@ -433,16 +469,23 @@ static int validate_group_minimum(const Mesos__V1__ExecutorInfo *e, const Resour
 
         if (!resources_has(resources, "cpus"))
                 return reject(reterr_message,
-                              "Executor '%s' uses less CPUs (None) than the minimum required (0.01)", id);
+                              "Executor '%s' uses less CPUs (None) than the minimum required "
+                              "(0.01)",
+                              id);
         if (cpus_milli < GROUP_EXECUTOR_MIN_CPUS_MILLI)
-                return reject(reterr_message, "Executor '%s' uses less CPUs (%g) than the minimum required (0.01)", id,
-                              (double) cpus_milli / 1000);
+                return reject(reterr_message,
+                              "Executor '%s' uses less CPUs (%g) than the minimum required (0.01)",
+                              id, (double) cpus_milli / 1000);
 
         if (!resources_has(resources, "mem"))
                 return reject(reterr_message,
-                              "Executor '%s' uses less memory (None) than the minimum required (32MB)", id);
+                              "Executor '%s' uses less memory (None) than the minimum required "
+                              "(32MB)",
+                              id);
         if (mem_milli < GROUP_EXECUTOR_MIN_MEM_MILLI)
-                return reject(reterr_message, "Executor '%s' uses less memory (%gMB) than the minimum required (32MB)",
+                return reject(reterr_message,
+                              "Executor '%s' uses less memory (%gMB) than the minimum required "
+                              "(32MB)",
                               id, (double) mem_milli / 1000);
 
         if (!resources_has(resources, "disk"))
@@ -452,7 +495,8 @@ static int validate_group_minimum(const Mesos__V1__ExecutorInfo *e, const Resour
 }
 
 int validate_group(const Mesos__V1__ExecutorInfo *executor, const Resources *executor_resources,
-                   const LaunchTask *tasks, size_t n_tasks, const LaunchContext *context, char **reterr_message) {
+                   const LaunchTask *tasks, size_t n_tasks, const LaunchContext *context,
+                   char **reterr_message) {
         _cleanup_(resources_freep) Resources *total = NULL;
         int r;
 
@@ -463,8 +507,11 @@ int validate_group(const Mesos__V1__ExecutorInfo *executor, const Resources *exe
         for (size_t i = 0; i < n_tasks; i++)
                 if (tasks[i].info->executor && tasks[i].info->executor != executor &&
                     !pb_equal(&tasks[i].info->executor->base, &executor->base))
-                        return reject(reterr_message, "The `ExecutorInfo` of task '%s' is different from the one of "
-                                                      "the task group", tasks[i].info->task_id->value);
+                        return reject(reterr_message,
+                                      "The `ExecutorInfo` of task '%s' is different from the one "
+                                      "of "
+                                      "the task group",
+                                      tasks[i].info->task_id->value);
 
         if (!executor->has_type)
                 return reject(reterr_message, "'ExecutorInfo.type' must be set");
@@ -485,5 +532,6 @@ int validate_group(const Mesos__V1__ExecutorInfo *executor, const Resources *exe
                         return r;
         }
 
-        return validate_fits(total, context->available, "task group and its executor are", reterr_message);
+        return validate_fits(total, context->available, "task group and its executor are",
+                             reterr_message);
 }

@@ -21,8 +21,10 @@ static Mesos__V1__FrameworkInfo *info_of(const char *rest) {
         ProtobufCMessage *m = NULL;
         char json[1024];
 
-        snprintf(json, sizeof(json), "{\"user\":\"root\",\"name\":\"x\"%s%s}", *rest ? "," : "", rest);
-        if (pbjson_parse(&mesos__v1__framework_info__descriptor, json, strlen(json), PB_LIMITS_DEFAULT, &m, &message) != PB_OK)
+        snprintf(json, sizeof(json), "{\"user\":\"root\",\"name\":\"x\"%s%s}", *rest ? "," : "",
+                 rest);
+        if (pbjson_parse(&mesos__v1__framework_info__descriptor, json, strlen(json),
+                         PB_LIMITS_DEFAULT, &m, &message) != PB_OK)
                 fail_msg("%s: %s", message, json);
         return (Mesos__V1__FrameworkInfo *) m;
 }
@@ -47,9 +49,11 @@ static void test_roles_go_with_the_capability(void **state) {
         assert_judged(MULTI_ROLE, anything, "");
         assert_judged(MULTI_ROLE ",\"roles\":[\"a\",\"b\"]", anything, "");
         assert_judged(MULTI_ROLE ",\"role\":\"a\"", anything,
-                      "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable");
+                      "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE "
+                      "capable");
         assert_judged("\"roles\":[\"a\"]", anything,
-                      "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable");
+                      "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE "
+                      "capable");
 }
 
 static void test_bad_roles_are_told_apart(void **state) {
@@ -57,25 +61,32 @@ static void test_bad_roles_are_told_apart(void **state) {
         assert_judged(MULTI_ROLE ",\"roles\":[\"a\",\"a\"]", anything,
                       "'FrameworkInfo.roles' contains duplicate items: { a }");
         assert_judged(MULTI_ROLE ",\"roles\":[\"/a\"]", anything,
-                      "'FrameworkInfo.roles' contains invalid role: Role '/a' cannot start with a slash");
+                      "'FrameworkInfo.roles' contains invalid role: Role '/a' cannot start with a "
+                      "slash");
         assert_judged(MULTI_ROLE ",\"roles\":[\"\"]", anything,
-                      "'FrameworkInfo.roles' contains invalid role: Role names cannot be the empty string");
+                      "'FrameworkInfo.roles' contains invalid role: Role names cannot be the empty "
+                      "string");
         assert_judged(MULTI_ROLE ",\"roles\":[\"*/a\"]", anything,
-                      "'FrameworkInfo.roles' contains invalid role: Role '*/a' cannot include '*' as a component");
+                      "'FrameworkInfo.roles' contains invalid role: Role '*/a' cannot include '*' "
+                      "as a component");
 }
 
 static void test_failover_timeout_must_be_a_duration_but_may_be_negative(void **state) {
         (void) state;
         assert_judged("\"failover_timeout\":-5", anything, "");
-        assert_judged("\"failover_timeout\":1e30", anything, "The framework failover_timeout (1e+30) is invalid");
+        assert_judged("\"failover_timeout\":1e30", anything,
+                      "The framework failover_timeout (1e+30) is invalid");
 }
 
 static void test_operator_can_forbid_root_and_roles(void **state) {
         (void) state;
         assert_judged("", (FrameworkPolicy) {},
-                      "User 'root' is not allowed to run frameworks without root submissions (--root_submissions)");
-        assert_judged("\"role\":\"b\"", (FrameworkPolicy) { .root_submissions = true, .roles = "a,b" }, "");
-        assert_judged("\"role\":\"c\"", (FrameworkPolicy) { .root_submissions = true, .roles = "a,b" },
+                      "User 'root' is not allowed to run frameworks without root submissions "
+                      "(--root_submissions)");
+        assert_judged("\"role\":\"b\"",
+                      (FrameworkPolicy) { .root_submissions = true, .roles = "a,b" }, "");
+        assert_judged("\"role\":\"c\"",
+                      (FrameworkPolicy) { .root_submissions = true, .roles = "a,b" },
                       "Role 'c' is not present in the master's --roles");
         assert_judged("", (FrameworkPolicy) { .root_submissions = true, .roles = "a,b" }, "");
 }
@@ -88,7 +99,8 @@ static void test_suppressed_roles_must_be_the_frameworks_own(void **state) {
         (void) state;
         assert_int_equal(framework_info_validate_suppressed(info, good, 1, &message), ACCEPTED);
         assert_int_equal(framework_info_validate_suppressed(info, bad, 2, &message), REJECTED);
-        assert_string_equal(message, "Suppressed roles { zork } are not contained in the set of roles");
+        assert_string_equal(message,
+                            "Suppressed roles { zork } are not contained in the set of roles");
         pb_free(&info->base);
 }
 
@@ -98,7 +110,8 @@ static void test_updates_may_not_change_user_checkpoint_or_principal(void **stat
         } cases[] = {
                 { "\"checkpoint\":true,\"principal\":\"p\",\"webui_url\":\"http://x/\"", NULL },
                 { "\"checkpoint\":false,\"principal\":\"p\"",
-                  "Updating 'FrameworkInfo.checkpoint' is unsupported; attempted to update from 'true' to 'false'" },
+                  "Updating 'FrameworkInfo.checkpoint' is unsupported; attempted to update from "
+                  "'true' to 'false'" },
                 { "\"checkpoint\":true", "Changing framework's principal is not allowed." },
         };
         Mesos__V1__FrameworkInfo *was = info_of("\"checkpoint\":true,\"principal\":\"p\"");

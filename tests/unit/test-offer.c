@@ -98,7 +98,12 @@ static void assert_invalid(World *w, const char *a, const char *b, const char *e
         _cleanup_free_ char *message = NULL;
         Offer *found[2];
 
-        assert_int_equal(offers_validate(&w->offers, ids, b ? 2 : a ? 1 : 0, w->f, found, &message), REJECTED);
+        assert_int_equal(offers_validate(&w->offers, ids,
+                                         b   ? 2
+                                         : a ? 1
+                                             : 0,
+                                         w->f, found, &message),
+                         REJECTED);
         assert_string_equal(message, expected);
 }
 
@@ -127,11 +132,15 @@ static void test_accepted_offers_must_belong_together(void **state) {
         assert_invalid(w, NULL, NULL, "No offers specified");
         assert_invalid(w, "nope-O1", NULL, "Offer nope-O1 is no longer valid");
         assert_invalid(w, "M-O0", "M-O0", "Duplicate offer M-O0 in offer list");
-        assert_invalid(w, "M-O2", NULL, "Offer M-O2 has invalid framework G while framework F is expected");
+        assert_invalid(w, "M-O2", NULL,
+                       "Offer M-O2 has invalid framework G while framework F is expected");
         assert_invalid(w, "M-O0", "M-O1",
-                       "Aggregated offers must belong to one single agent. Offer M-O1 uses agent S1 and agent S0");
-        assert_invalid(w, "M-O0", "M-O3", "Aggregated offers must be allocated to the same role. Offer M-O3 uses role 'r' "
-                                          "but another is using role '*'");
+                       "Aggregated offers must belong to one single agent. Offer M-O1 uses agent "
+                       "S1 and agent S0");
+        assert_invalid(w, "M-O0", "M-O3",
+                       "Aggregated offers must be allocated to the same role. Offer M-O3 uses role "
+                       "'r' "
+                       "but another is using role '*'");
 }
 
 static void test_offers_of_an_agent_that_is_cut_off_are_void(void **state) {
@@ -229,7 +238,10 @@ static void test_statuses_of_a_task_that_flips_for_ever_stay_few(void **state) {
         _cleanup_(task_freep) Task *t = task(w, "t");
 
         for (int i = 1; i <= 1000; i++)
-                add_status(t, i % 2 ? MESOS__V1__TASK_STATE__TASK_RUNNING : MESOS__V1__TASK_STATE__TASK_KILLING, i);
+                add_status(t,
+                           i % 2 ? MESOS__V1__TASK_STATE__TASK_RUNNING
+                                 : MESOS__V1__TASK_STATE__TASK_KILLING,
+                           i);
 
         assert_true(t->n_statuses <= 32);
         assert_true(task_first_timestamp(t) == 1);
@@ -245,7 +257,9 @@ static void test_executor_is_found_by_both_ids_and_counted_once(void **state) {
 
         id.value = (char *) "e";
         info.executor_id = &id;
-        assert_int_equal(resources_to_pb(r, RESOURCE_FORMAT_NEW, &info.resources, &info.n_resources), 0);
+        assert_int_equal(
+                        resources_to_pb(r, RESOURCE_FORMAT_NEW, &info.resources, &info.n_resources),
+                        0);
         assert_int_equal(executor_new(w->f, w->n, &info, &e), 0);
         resources_free_pb(info.resources, info.n_resources);
 
@@ -280,17 +294,31 @@ static void test_completed_frameworks_are_bounded(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_offered_is_counted_at_the_agent_until_the_offer_is_gone, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_accepted_offers_must_belong_together, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_offers_of_an_agent_that_is_cut_off_are_void, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_task_moves_between_the_collections_of_its_framework, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_remembered_tasks_are_bounded_and_the_oldest_goes, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_statuses_keep_the_last_of_each_run_and_no_data, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_statuses_of_a_task_that_flips_for_ever_stay_few, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_executor_is_found_by_both_ids_and_counted_once, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_agents_are_found_by_id_and_by_address_also_after_a_change, setup,
+                cmocka_unit_test_setup_teardown(
+                                test_offered_is_counted_at_the_agent_until_the_offer_is_gone, setup,
+                                teardown),
+                cmocka_unit_test_setup_teardown(test_accepted_offers_must_belong_together, setup,
                                                 teardown),
-                cmocka_unit_test_setup_teardown(test_completed_frameworks_are_bounded, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_offers_of_an_agent_that_is_cut_off_are_void,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                test_task_moves_between_the_collections_of_its_framework, setup,
+                                teardown),
+                cmocka_unit_test_setup_teardown(
+                                test_remembered_tasks_are_bounded_and_the_oldest_goes, setup,
+                                teardown),
+                cmocka_unit_test_setup_teardown(test_statuses_keep_the_last_of_each_run_and_no_data,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                test_statuses_of_a_task_that_flips_for_ever_stay_few, setup,
+                                teardown),
+                cmocka_unit_test_setup_teardown(test_executor_is_found_by_both_ids_and_counted_once,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                test_agents_are_found_by_id_and_by_address_also_after_a_change,
+                                setup, teardown),
+                cmocka_unit_test_setup_teardown(test_completed_frameworks_are_bounded, setup,
+                                                teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,9 @@ static void test_known_task_is_answered_with_its_state_whatever_its_agent(void *
         (void) state;
 
         for (int agent = AGENT_UNNAMED; agent <= AGENT_GONE; agent++)
-                assert_answer((ReconcileQuestion) { .task_known = true, .task_state = STATE(STAGING), .agent = agent },
+                assert_answer((ReconcileQuestion) { .task_known = true,
+                                                   .task_state = STATE(STAGING),
+                                                   .agent = agent },
                               STATE(STAGING), "Reconciliation: Latest task state");
 }
 
@@ -39,7 +41,9 @@ static void test_nothing_is_said_while_the_agent_may_yet_report_the_task(void **
 
 static void test_other_recovered_agents_do_not_silence_a_question_about_this_one(void **state) {
         (void) state;
-        assert_answer((ReconcileQuestion) { .agent = AGENT_UNKNOWN, .any_agent_recovered = true, .partition_aware = true },
+        assert_answer((ReconcileQuestion) { .agent = AGENT_UNKNOWN,
+                                           .any_agent_recovered = true,
+                                           .partition_aware = true },
                       STATE(UNKNOWN), "Reconciliation: Task is unknown");
 }
 
@@ -56,8 +60,8 @@ static void test_aware_frameworks_are_told_what_became_of_the_agent(void **state
 }
 
 static void test_unaware_frameworks_are_told_lost_with_the_same_words(void **state) {
-        static const AgentStanding standings[] = { AGENT_UNNAMED, AGENT_UNKNOWN, AGENT_REGISTERED, AGENT_UNREACHABLE,
-                                                   AGENT_GONE };
+        static const AgentStanding standings[] = { AGENT_UNNAMED, AGENT_UNKNOWN, AGENT_REGISTERED,
+                                                   AGENT_UNREACHABLE, AGENT_GONE };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(standings); i++) {
@@ -70,7 +74,9 @@ static void test_unaware_frameworks_are_told_lost_with_the_same_words(void **sta
 }
 
 static void test_unreachable_task_needs_no_agent_named_and_comes_with_a_time(void **state) {
-        ReconcileQuestion q = { .agent = AGENT_UNNAMED, .task_unreachable = true, .partition_aware = true };
+        ReconcileQuestion q = { .agent = AGENT_UNNAMED,
+                                .task_unreachable = true,
+                                .partition_aware = true };
 
         (void) state;
         assert_int_equal(reconcile_task(&q).state, STATE(UNREACHABLE));
@@ -81,7 +87,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_known_task_is_answered_with_its_state_whatever_its_agent),
                 cmocka_unit_test(test_nothing_is_said_while_the_agent_may_yet_report_the_task),
-                cmocka_unit_test(test_other_recovered_agents_do_not_silence_a_question_about_this_one),
+                cmocka_unit_test(
+                                test_other_recovered_agents_do_not_silence_a_question_about_this_one),
                 cmocka_unit_test(test_aware_frameworks_are_told_what_became_of_the_agent),
                 cmocka_unit_test(test_unaware_frameworks_are_told_lost_with_the_same_words),
                 cmocka_unit_test(test_unreachable_task_needs_no_agent_named_and_comes_with_a_time),

@@ -162,8 +162,11 @@ static void test_old_entries_and_those_beyond_the_count_are_forgotten(void **sta
 
         for (int i = 1; i <= 5; i++) {
                 snprintf(id, sizeof(id), "u%d", i);
-                assert_int_equal(registry_mark_unreachable(f->r, id, (usec_t) i * 100, NULL, NULL), 0);
-                assert_int_equal(registry_mark_gone(f->r, i % 2 ? "odd" : "even", (usec_t) i * 100, NULL, NULL), 0);
+                assert_int_equal(registry_mark_unreachable(f->r, id, (usec_t) i * 100, NULL, NULL),
+                                 0);
+                assert_int_equal(registry_mark_gone(f->r, i % 2 ? "odd" : "even", (usec_t) i * 100,
+                                                    NULL, NULL),
+                                 0);
         }
 
         assert_int_equal(registry_prune(f->r, 200, 3), 0);
@@ -192,13 +195,23 @@ static void test_file_that_is_no_registry_is_refused_by_name(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_callback_comes_at_the_end_of_the_turn_not_before, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_admitted_agents_are_there_after_a_restart, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_what_was_not_committed_is_not_there_after_a_restart, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_agent_is_in_one_place_at_a_time, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_removed_agent_leaves_no_trace, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_old_entries_and_those_beyond_the_count_are_forgotten, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_file_that_is_no_registry_is_refused_by_name, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                test_callback_comes_at_the_end_of_the_turn_not_before, setup,
+                                teardown),
+                cmocka_unit_test_setup_teardown(test_admitted_agents_are_there_after_a_restart,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                test_what_was_not_committed_is_not_there_after_a_restart, setup,
+                                teardown),
+                cmocka_unit_test_setup_teardown(test_agent_is_in_one_place_at_a_time, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_removed_agent_leaves_no_trace, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                                test_old_entries_and_those_beyond_the_count_are_forgotten, setup,
+                                teardown),
+                cmocka_unit_test_setup_teardown(test_file_that_is_no_registry_is_refused_by_name,
+                                                setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
