@@ -10,8 +10,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/base/crash.h"
@@ -205,31 +207,64 @@ int file_mkdirs_at(int dir_fd, const char *path, mode_t mode) {
         return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
-static int file_open_dir_to_empty(int dir_fd, const char *name) {
-        struct statx sx;
-        int fd;
+/* A directory that keeps its own owner out is opened up. By descriptor: its name may mean something else by now. */
+static int file_chmod_opath(int dir_fd, const char *name, mode_t mode) {
+        _cleanup_fd_ int fd = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        char path[64];
 
-        if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &sx) < 0)
+        if (fd < 0)
                 return -errno;
 
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        return chmod(path, mode) < 0 ? -errno : 0;
+}
+
+/* The first one may be a path, of our caller's choosing; below it we meet strangers' names, one at a time. */
+static int file_open_to_empty(int dir_fd, const char *name, bool top) {
+        struct open_how how = {
+                .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+                .resolve = top ? 0 : RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+        };
+        int fd = (int) syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+
+        if (fd >= 0)
+                return fd;
+
         /* What somebody mounted there isn't ours to empty. */
-        if (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+        return errno == EXDEV ? -EBUSY : -errno;
+}
+
+static int file_open_dir_to_empty(int dir_fd, const char *name, bool top) {
+        struct statx sx;
+        struct stat st;
+        int fd;
+
+        if (top && statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &sx) >= 0 &&
+            (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
                 return -EBUSY;
 
-        fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 && errno == EACCES && fchmodat(dir_fd, name, 0700, 0) >= 0)
-                fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd = file_open_to_empty(dir_fd, name, top);
+        if (fd == -EACCES && file_chmod_opath(dir_fd, name, 0700) == 0)
+                fd = file_open_to_empty(dir_fd, name, top);
+        if (fd < 0)
+                return fd;
 
-        return fd < 0 ? -errno : fd;
+        /* Nothing can be taken out of a directory its owner may not write to; where we are not the owner, that shows. */
+        if (fstat(fd, &st) >= 0 && (st.st_mode & 0700) != 0700)
+                (void) fchmod(fd, 0700);
+
+        return fd;
 }
 
 typedef struct TreeRemoval {
         int top_fd;        /* where directories from too far below are moved to */
         unsigned n_moved;
+        int error;         /* the first; the rest of the tree goes all the same */
 } TreeRemoval;
 
 static int remove_dir(TreeRemoval *t, int dir_fd, const char *name, unsigned depth);
 
+/* Returns 0 when it is gone from here. */
 static int remove_entry(TreeRemoval *t, int dir_fd, const char *name, unsigned depth) {
         char moved[32];
 
@@ -248,43 +283,42 @@ static int remove_entry(TreeRemoval *t, int dir_fd, const char *name, unsigned d
         return renameat(dir_fd, name, t->top_fd, moved) < 0 ? -errno : 0;
 }
 
-/* Removes what the directory stream shows; *ret_any says whether there was anything. */
-static int remove_entries(TreeRemoval *t, DIR *d, unsigned depth, bool *ret_any) {
+/* Removes what the directory stream shows; returns whether anything went. */
+static bool remove_entries(TreeRemoval *t, DIR *d, unsigned depth) {
         bool any = false;
+        struct dirent *e;
         int r;
 
         for (;;) {
-                struct dirent *e;
-
                 errno = 0;
                 e = readdir(d);
                 if (!e) {
-                        *ret_any = any;
-                        return -errno;
+                        t->error = t->error ?: -errno;
+                        return any;
                 }
 
                 if (streq(e->d_name, ".") || streq(e->d_name, ".."))
                         continue;
 
-                any = true;
                 r = remove_entry(t, dirfd(d), e->d_name, depth);
+                any = any || r == 0;
                 if (r < 0)
-                        return r;
+                        t->error = t->error ?: r;
         }
 }
 
 static int remove_dir(TreeRemoval *t, int dir_fd, const char *name, unsigned depth) {
         DIR *d;
-        bool any = true;
-        int fd, r;
+        int fd;
 
-        fd = file_open_dir_to_empty(dir_fd, name);
+        fd = file_open_dir_to_empty(dir_fd, name, depth == 0);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
 
         d = fdopendir(fd);
         if (!d) {
-                r = -errno;
+                int r = -errno;
+
                 (void) fd_close(fd);
                 return r;
         }
@@ -292,32 +326,32 @@ static int remove_dir(TreeRemoval *t, int dir_fd, const char *name, unsigned dep
         if (depth == 0)
                 t->top_fd = fd;
 
-        /* Again until a pass finds nothing: directories from far below arrive in the top one
-         * meanwhile. */
-        do {
+        /* Again until a pass removes nothing: directories from far below arrive in the top one meanwhile. */
+        while (remove_entries(t, d, depth))
                 rewinddir(d);
-                r = remove_entries(t, d, depth, &any);
-        } while (r >= 0 && any);
 
         (void) closedir(d);
-        if (r < 0)
-                return r;
-
         return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /*
- * Removes a file, or a directory with all that is in it. Symbolic links are removed, never
- * followed; mount points stop it with -EBUSY; any depth is fine. Something that isn't there is
- * success. It goes through strangers' trees at their size: not for the loop of a daemon.
+ * Removes a file, or a directory with all that is in it. Symbolic links are removed, never followed;
+ * what is mounted there stays, and is -EBUSY; any depth is fine, and it doesn't matter who renames
+ * what under our hands. What cannot be removed doesn't keep the rest: the first error is returned
+ * at the end. Something that isn't there is success. It goes through strangers' trees at their
+ * size: not for the loop of a daemon.
  */
 int file_remove_tree_at(int dir_fd, const char *name) {
         TreeRemoval t = { .top_fd = -EBADF };
+        int r;
 
         if (unlinkat(dir_fd, name, 0) >= 0 || errno == ENOENT)
                 return 0;
         if (errno != EISDIR && errno != EPERM)
                 return -errno;
 
-        return remove_dir(&t, dir_fd, name, 0);
+        r = remove_dir(&t, dir_fd, name, 0);
+
+        /* That it is not empty says less than why it isn't. */
+        return r == 0 ? 0 : t.error ?: r;
 }
