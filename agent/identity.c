@@ -20,7 +20,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -29,6 +28,7 @@
 
 #include "agent/account.h"
 #include "agent/identity.h"
+#include "agent/worker.h"
 #include "common/base/buffer.h"
 #include "common/base/fd.h"
 #include "common/base/parse.h"
@@ -304,42 +304,6 @@ static int on_exit_of_helper(sd_event_source *source, int fd, uint32_t events, v
         return 0;
 }
 
-/* Returns the child's pidfd. Nothing of ours but its output is passed on. */
-static int spawn_worker(const char *worker, const char *user, int output_fd) {
-        char *const argv[] = { (char *) "holdfast-worker", (char *) "user", (char *) user, NULL };
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        sigset_t none, all;
-        pid_t pid;
-        int r;
-
-        sigemptyset(&none);
-        sigfillset(&all);
-
-        if (posix_spawn_file_actions_init(&actions) != 0)
-                return -ENOMEM;
-        if (posix_spawnattr_init(&attributes) != 0) {
-                (void) posix_spawn_file_actions_destroy(&actions);
-                return -ENOMEM;
-        }
-
-        (void) posix_spawnattr_setsigmask(&attributes, &none);
-        (void) posix_spawnattr_setsigdefault(&attributes, &all);
-        (void) posix_spawnattr_setflags(&attributes,
-                                        POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
-        if (r == 0)
-                r = posix_spawn(&pid, worker, &actions, &attributes, argv, environ);
-
-        (void) posix_spawnattr_destroy(&attributes);
-        (void) posix_spawn_file_actions_destroy(&actions);
-
-        /* Our own child that nobody else reaps: the number is still its. */
-        return r == 0 ? process_pidfd_open(pid) : -r;
-}
-
 static int watch_helper(Lookup *l) {
         sd_event *event = l->owner->event;
         int r;
@@ -376,7 +340,8 @@ static int lookup_start(Lookup *l) {
         if (r < 0)
                 return r;
 
-        l->pid_fd = spawn_worker(l->owner->worker, l->user, write_fd);
+        l->pid_fd = worker_spawn(l->owner->worker, (char *[]) { (char *) "holdfast-worker", (char *) "user", l->user, NULL },
+                                 write_fd);
         if (l->pid_fd < 0)
                 return l->pid_fd;
 

@@ -10,15 +10,20 @@
  *                                          gid 1000
  *                                          groups 1000 27 100
  *                                          home /home/name
+ *     holdfast-worker remove ROOT PATH     removes the directory tree at PATH below ROOT
+ *     holdfast-worker sandboxes WORK_DIR   what may be removed one day, see sandbox_walk.c
  *
- * Exits with 0; 2 when there is no such user; 1 when it could not find out. Answers go to stdout,
+ * Exits with 0; 2 when there is no such user; 1 when it could not do it. Answers go to stdout,
  * complaints to stderr.
  */
 
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
+#include "agent/removal.h"
+#include "agent/sandbox_walk.h"
 #include "common/base/macro.h"
 
 #define EXIT_NO_USER 2
@@ -67,11 +72,42 @@ static int lookup_user(const char *name) {
         return EXIT_SUCCESS;
 }
 
+static int complain(const char *what, const char *path, const char *why) {
+        fprintf(stderr, "holdfast-worker: Cannot %s '%s': %s\n", what, path, why);
+        return EXIT_FAILURE;
+}
+
+static int remove_tree(const char *root, const char *path) {
+        int r;
+
+        /* Nobody waits for it, and the tasks need the disk. */
+        (void) setpriority(PRIO_PROCESS, 0, 10);
+
+        r = removal_run(root, path);
+        if (r == REMOVAL_E_MOUNTED)
+                return complain("remove", path, "something is mounted in it");
+
+        return r < 0 ? complain("remove", path, strerror(-r)) : EXIT_SUCCESS;
+}
+
+static int list_sandboxes(const char *work_dir) {
+        int r = sandbox_walk(work_dir, stdout);
+
+        return r < 0 ? complain("walk", work_dir, strerror(-r)) : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
         if (argc == 3 && streq(argv[1], "user"))
                 return lookup_user(argv[2]);
+        if (argc == 4 && streq(argv[1], "remove"))
+                return remove_tree(argv[2], argv[3]);
+        if (argc == 3 && streq(argv[1], "sandboxes"))
+                return list_sandboxes(argv[2]);
 
         fprintf(stderr, "Usage: holdfast-worker user NAME\n"
-                        "A helper of holdfast-agent: prints who a user is.\n");
+                        "       holdfast-worker remove ROOT PATH\n"
+                        "       holdfast-worker sandboxes WORK_DIR\n"
+                        "A helper of holdfast-agent: prints who a user is, removes a directory tree below ROOT, lists what\n"
+                        "may be removed one day.\n");
         return EXIT_FAILURE;
 }

@@ -5,7 +5,8 @@ process_tests = \
         tests/process/test-cli-run.py \
         tests/process/test-cli-verbs.py \
         tests/process/test-fetcher.py \
-        tests/process/test-launcher.py
+        tests/process/test-launcher.py \
+        tests/process/test-worker.py
 
 EXTRA_DIST += tests/lib/fake_master.py
 TESTS += $(process_tests)
