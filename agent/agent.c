@@ -23,6 +23,7 @@
 #include "agent/checkpoint.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
+#include "agent/gc.h"
 #include "agent/identity.h"
 #include "agent/master_link.h"
 #include "agent/operator_api.h"
@@ -207,6 +208,8 @@ int agent_new(sd_event *event, const AgentConfig *config, Agent **ret) {
         if (r == 0)
                 r = identities_new(event, config->launcher_dir, &a->identities);
         if (r == 0)
+                r = gc_new(a, &a->gc);
+        if (r == 0)
                 r = status_manager_new(event, a->store, a->checkpoint, &tasks_status_ops, a, &a->statuses);
         if (r == 0)
                 r = executor_api_new(a, &a->executor_api);
@@ -262,6 +265,7 @@ Agent *agent_free(Agent *a) {
         a->master = master_link_free(a->master);
         a->executor_api = executor_api_free(a->executor_api);
         a->statuses = status_manager_free(a->statuses);
+        a->gc = gc_free(a->gc);
         a->identities = identities_free(a->identities);
         a->placement = placement_free(a->placement);
         a->peers = peer_pool_free(a->peers);

@@ -12,6 +12,7 @@
 
 typedef struct Checkpoint Checkpoint;
 typedef struct ExecutorApi ExecutorApi;
+typedef struct Gc Gc;
 typedef struct Identities Identities;
 typedef struct MasterLink MasterLink;
 typedef struct OperatorApi OperatorApi;
@@ -49,6 +50,7 @@ typedef struct Agent {
         PeerPool *peers;
         Placement *placement;
         Identities *identities;
+        Gc *gc;
         StatusManager *statuses;
         ExecutorApi *executor_api;
         OperatorApi *operator_api;

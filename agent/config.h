@@ -51,6 +51,10 @@ typedef struct AgentConfig {
         usec_t fetcher_stall_timeout_usec;
         uint64_t max_completed_executors;
 
+        usec_t gc_delay_usec;
+        double gc_disk_headroom;
+        usec_t disk_watch_interval_usec;
+
         char *const *executor_environment;   /* "NAME=value", NULL-terminated; or NULL */
         const FlagTable *flags;              /* for /flags */
 } AgentConfig;

@@ -21,6 +21,7 @@
 #include "agent/container.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
+#include "agent/gc.h"
 #include "agent/launch.h"
 #include "agent/master_link.h"
 #include "agent/operator_api.h"
@@ -79,6 +80,8 @@ bool executors_tidy(Agent *a, Executor *e) {
         (void) checkpoint_forget_executor(a->checkpoint, e);
         remove_exit_record(a, e);
         CRASH_POINT("exit-record-removed");
+        launch_remove_runtime_directory(a->config, e->container_id);
+        gc_sandbox(a->gc, e->directory);
         executor_stream_close(e);
         HASH_DEL(f->executors, e);
 

@@ -13,10 +13,13 @@
  */
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "agent/fetch_plan.h"
 #include "agent/launch.h"
+#include "common/base/log.h"
 #include "common/net/pbwire.h"
+#include "launcher/wire.h"
 
 /* What a host gives where nobody said otherwise. */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -252,6 +255,19 @@ char *launch_runtime_directory(const AgentConfig *config, const char *container_
         char *path;
 
         return asprintf(&path, "%s/containers/%s", config->runtime_dir, container_id) < 0 ? NULL : path;
+}
+
+void launch_remove_runtime_directory(const AgentConfig *config, const char *container_id) {
+        _cleanup_free_ char *directory = launch_runtime_directory(config, container_id), *socket_path = NULL;
+
+        if (!directory || asprintf(&socket_path, "%s/" LAUNCHER_SOCKET_NAME, directory) < 0) {
+                socket_path = NULL;
+                return;
+        }
+
+        (void) unlink(socket_path);
+        if (rmdir(directory) < 0 && errno != ENOENT)
+                log_debug("Cannot remove '%s': %s", directory, strerror(errno));
 }
 
 char *launch_exit_record_path(const AgentConfig *config, const char *container_id) {

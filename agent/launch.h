@@ -19,3 +19,6 @@ const LaunchPlan *launch_plan(const Launch *l);
 /* <runtime_dir>/containers/<container id> and <work_dir>/meta/exits/<container id>; owned by the caller. */
 char *launch_runtime_directory(const AgentConfig *config, const char *container_id);
 char *launch_exit_record_path(const AgentConfig *config, const char *container_id);
+
+/* What a launcher that was killed left in the runtime directory. Only when no launcher is there. */
+void launch_remove_runtime_directory(const AgentConfig *config, const char *container_id);

@@ -23,6 +23,8 @@ agent_libagent_a_SOURCES = \
         agent/files.c agent/files.h \
         agent/files_api.c agent/files_api.h \
         agent/framework.c agent/framework.h \
+        agent/gc.c agent/gc.h \
+        agent/gc_schedule.c agent/gc_schedule.h \
         agent/host_load.c agent/host_load.h \
         agent/identity.c agent/identity.h \
         agent/launch.c agent/launch.h \
@@ -46,7 +48,8 @@ agent_libagent_a_SOURCES = \
         agent/task.c agent/task.h \
         agent/tasks.c agent/tasks.h \
         agent/usage.c agent/usage.h \
-        agent/wait_calls.c agent/wait_calls.h
+        agent/wait_calls.c agent/wait_calls.h \
+        agent/worker.c agent/worker.h
 
 holdfast_agent_SOURCES = agent/main.c
 holdfast_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
@@ -54,7 +57,11 @@ holdfast_agent_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolato
         common/libmodel.a proto/libproto.a common/libbase.a \
         $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) -lm
 
-holdfast_worker_SOURCES = agent/worker_main.c
+holdfast_worker_SOURCES = \
+        agent/removal.c agent/removal.h \
+        agent/sandbox_walk.c agent/sandbox_walk.h \
+        agent/worker_main.c
+holdfast_worker_LDADD = common/libbase.a
 
 pkglibexec_PROGRAMS += holdfast-fetcher
 

@@ -46,7 +46,9 @@ static char *arg_master, *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, 
                 *arg_executor_environment_variables, *arg_logging_level, *arg_containerizers, *arg_dry_run;
 static uint64_t arg_port, arg_advertise_port, arg_max_completed_executors;
 static usec_t arg_registration_backoff_factor, arg_recovery_timeout, arg_executor_registration_timeout,
-                arg_executor_reregistration_timeout, arg_executor_shutdown_grace_period, arg_fetcher_stall_timeout;
+                arg_executor_reregistration_timeout, arg_executor_shutdown_grace_period, arg_fetcher_stall_timeout,
+                arg_gc_delay, arg_disk_watch_interval;
+static double arg_gc_disk_headroom;
 static bool arg_hostname_lookup, arg_quiet, arg_switch_user, arg_strict, arg_systemd_enable_support,
                 arg_http_executor_domain_sockets;
 
@@ -84,7 +86,8 @@ static Flag flags[] = {
           .help = "Role of resources in --resources that name none." },
         UNUSED("disallow_sharing_agent_ipc_namespace", FLAG_BOOL, "false", "Every container has an IPC namespace."),
         UNUSED("disallow_sharing_agent_pid_namespace", FLAG_BOOL, "false", "Every container has a pid namespace."),
-        UNUSED("disk_watch_interval", FLAG_DURATION, "1mins", "Interval of disk usage checks for garbage collection."),
+        { .name = "disk_watch_interval", .kind = FLAG_DURATION, .value = &arg_disk_watch_interval, .default_text = "1mins",
+          .metavar = "DURATION", .help = "How often the disk is looked at, to remove old sandboxes sooner." },
         UNUSED("docker", FLAG_STRING, "docker", "Docker command."),
         UNUSED("docker_ignore_runtime", FLAG_BOOL, "false", "Ignore the runtime configuration of images."),
         UNUSED("docker_kill_orphans", FLAG_BOOL, "true", "Kill docker containers nobody knows."),
@@ -117,8 +120,10 @@ static Flag flags[] = {
           .metavar = "DURATION", .help = "A download that stands still for so long fails." },
         { .name = "frameworks_home", .kind = FLAG_PATH, .value = &arg_frameworks_home, .default_text = "", .metavar = "DIR",
           .help = "Directory that relative URIs are below." },
-        UNUSED("gc_delay", FLAG_DURATION, "1weeks", "How long sandboxes of ended executors are kept."),
-        UNUSED("gc_disk_headroom", FLAG_DOUBLE, "0.1", "Fraction of the disk to keep free."),
+        { .name = "gc_delay", .kind = FLAG_DURATION, .value = &arg_gc_delay, .default_text = "1weeks", .metavar = "DURATION",
+          .help = "How long sandboxes of ended executors are kept; less as the disk fills up." },
+        { .name = "gc_disk_headroom", .kind = FLAG_DOUBLE, .value = &arg_gc_disk_headroom, .default_text = "0.1",
+          .metavar = "FRACTION", .help = "Fraction of the disk to keep free: with no more left, no old sandbox is kept." },
         UNUSED("gc_non_executor_container_sandboxes", FLAG_BOOL, "false", "Collect sandboxes of nested containers too."),
         { .name = "hostname", .kind = FLAG_STRING, .value = &arg_hostname, .metavar = "NAME",
           .help = "Name told to masters and frameworks (default: the address looked up)." },
@@ -465,6 +470,18 @@ static int settle_recovery(Settings *s) {
         return 0;
 }
 
+static int settle_gc(Settings *s) {
+        if (!(arg_gc_disk_headroom >= 0 && arg_gc_disk_headroom <= 1))
+                return refuse("gc_disk_headroom", "", "a number from 0 to 1");
+        if (arg_disk_watch_interval == 0)
+                return refuse("disk_watch_interval", "0", "a duration such as 1mins");
+
+        s->config.gc_delay_usec = arg_gc_delay;
+        s->config.gc_disk_headroom = arg_gc_disk_headroom;
+        s->config.disk_watch_interval_usec = arg_disk_watch_interval;
+        return 0;
+}
+
 /* {"NAME":"value", …} */
 static int settle_executor_environment(Settings *s) {
         static const char expected[] = "a JSON object of texts, such as {\"TZ\":\"UTC\"}";
@@ -509,6 +526,8 @@ static int settle(Settings *s) {
                 r = settle_containers(s);
         if (r == 0)
                 r = settle_recovery(s);
+        if (r == 0)
+                r = settle_gc(s);
         if (r == 0)
                 r = settle_executor_environment(s);
         return r;

@@ -9,6 +9,7 @@
  */
 
 #include "agent/census.h"
+#include "agent/gc.h"
 #include "agent/host_load.h"
 #include "agent/metrics.h"
 
@@ -134,6 +135,10 @@ METRIC(tasks_staging, s->census.n_tasks_staging)
 METRIC(tasks_starting, s->census.n_tasks_starting)
 METRIC(tasks_running, s->census.n_tasks_running)
 METRIC(tasks_killing, s->census.n_tasks_killing)
+METRIC(gc_failed, gc_figures(s->agent->gc).n_failed)
+METRIC(gc_pending, gc_figures(s->agent->gc).n_pending)
+METRIC(gc_succeeded, gc_figures(s->agent->gc).n_succeeded)
+METRIC(gc_max_age_secs, usec_to_secs(gc_figures(s->agent->gc).max_age_usec))
 METRIC(load_1min, s->host.load_1min)
 METRIC(load_5min, s->host.load_5min)
 METRIC(load_15min, s->host.load_15min)
@@ -157,9 +162,9 @@ static const struct {
         { "containerizer/mesos/container_destroy_errors", NULL },
         { "containerizer/mesos/provisioner/bind/remove_rootfs_errors", NULL },
         { "containerizer/mesos/provisioner/remove_container_errors", NULL },
-        { "gc/path_removals_failed", NULL },
-        { "gc/path_removals_pending", NULL },
-        { "gc/path_removals_succeeded", NULL },
+        { "gc/path_removals_failed", gc_failed },
+        { "gc/path_removals_pending", gc_pending },
+        { "gc/path_removals_succeeded", gc_succeeded },
         { "resource_provider_manager/events/disconnect", NULL },
         { "resource_provider_manager/events/subscribe", NULL },
         { "resource_provider_manager/subscribed", NULL },
@@ -176,6 +181,7 @@ static const struct {
         { "slave/disk_revocable_used", disk_revocable_used },
         { "slave/disk_total", disk_total },
         { "slave/disk_used", disk_used },
+        { "slave/executor_directory_max_allowed_age_secs", gc_max_age_secs },
         { "slave/executors_preempted", executors_preempted },
         { "slave/executors_registering", executors_registering },
         { "slave/executors_running", executors_running },

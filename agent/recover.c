@@ -25,6 +25,7 @@
 
 #include "agent/checkpoint.h"
 #include "agent/executors.h"
+#include "agent/gc.h"
 #include "agent/launch.h"
 #include "agent/master_link.h"
 #include "agent/recover.h"
@@ -264,6 +265,7 @@ static bool container_is_known(const Agent *a, const char *container_id) {
 static void end_stranger(Recovery *rec, const char *container_id) {
         _cleanup_free_ char *directory = launch_runtime_directory(rec->agent->config, container_id);
         Stranger *s = calloc(1, sizeof(*s));
+        int r;
 
         if (!s || !directory) {
                 free(s);
@@ -272,7 +274,10 @@ static void end_stranger(Recovery *rec, const char *container_id) {
         }
 
         s->recovery = rec;
-        if (launcher_link_connect(rec->agent->event, directory, &stranger_ops, s, &s->link) < 0) {
+        r = launcher_link_connect(rec->agent->event, directory, &stranger_ops, s, &s->link);
+        if (r < 0) {
+                if (r == -ENOENT || r == -ECONNREFUSED)
+                        launch_remove_runtime_directory(rec->agent->config, container_id);
                 free(s);
                 return;
         }
@@ -310,6 +315,7 @@ static void complete(Recovery *rec) {
         log_info("Recovery is complete after %.3f s.", usec_to_secs(a->counters.recovery_time_usec));
 
         a->state = AGENT_DISCONNECTED;
+        gc_start(a->gc);
         if (a->config->reconnect)
                 master_link_start(a->master);
         else

@@ -12,6 +12,9 @@
  *
  * Only the last component belongs to the user: nothing above it can be replaced from inside. The ids
  * are checked at the boundary and cannot contain '/' or be "..".
+ *
+ * Runs are removed by gc.c, and what is above them here, by rmdir() alone and from the same loop that
+ * makes new ones: a directory that somebody is about to use is never taken away.
  */
 
 #include <fcntl.h>
@@ -80,4 +83,39 @@ int sandbox_make(const char *path, uid_t uid, gid_t gid) {
                 return -errno;
 
         return point_latest(runs_dir_fd, name);
+}
+
+/* A link that leads nowhere keeps no directory. */
+static void unlink_dangling_latest(const char *runs) {
+        _cleanup_free_ char *link = NULL;
+        struct stat st;
+
+        if (asprintf(&link, "%s/latest", runs) < 0) {
+                link = NULL;
+                return;
+        }
+
+        if (stat(link, &st) < 0 && errno == ENOENT)
+                (void) unlink(link);
+}
+
+void sandbox_prune(const char *work_dir, const char *path) {
+        _cleanup_free_ char *full = NULL;
+        size_t n_top;
+
+        if (asprintf(&full, "%s/%s", work_dir, path) < 0) {
+                full = NULL;
+                return;
+        }
+
+        n_top = strlen(work_dir) + strlen("/slaves");
+        while (strlen(full) > n_top) {
+                char *name = strrchr(full, '/');
+
+                if (streq(name, "/runs"))
+                        unlink_dangling_latest(full);
+                if (rmdir(full) < 0 && errno != ENOENT)
+                        return;
+                *name = '\0';
+        }
 }

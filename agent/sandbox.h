@@ -11,3 +11,9 @@ char *sandbox_path(const char *work_dir, const char *agent_id, const char *frame
 
 /* Makes it, private to its user, and points runs/latest at it. Negative errno; what exists already is an error. */
 int sandbox_make(const char *path, uid_t uid, gid_t gid);
+
+/*
+ * Removes the directories above a run that is gone, as far up as they are empty: that of the executor, the framework,
+ * the agent. `path` is the first to go, below work_dir, "slaves/…".
+ */
+void sandbox_prune(const char *work_dir, const char *path);

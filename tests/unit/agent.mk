@@ -37,3 +37,8 @@ unit_tests += tests/unit/test-operator-api
 tests_unit_test_operator_api_SOURCES = tests/unit/test-operator-api.c tests/unit/http-fixture.h
 tests_unit_test_operator_api_CFLAGS = $(unit_cflags)
 tests_unit_test_operator_api_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolator.a $(unit_libs)
+
+unit_tests += tests/unit/test-gc-schedule
+tests_unit_test_gc_schedule_SOURCES = tests/unit/test-gc-schedule.c
+tests_unit_test_gc_schedule_CFLAGS = $(unit_cflags)
+tests_unit_test_gc_schedule_LDADD = agent/libagent.a $(unit_libs)
