@@ -6,14 +6,14 @@
  * A sandbox outlives its container, so that its owner can read what happened. It goes when it is
  * --gc_delay old, or sooner when the disk fills up:
  *
- *     executor gone and acknowledged ─▶ GcSchedule ─age reached─▶ holdfast-worker remove ─▶ parents, if empty
- *     found on the disk, owner gone ──▶     │
- *                                     each --disk_watch_interval, and when the oldest comes of age
+ *     executor gone, acknowledged ──▶ GcSchedule ─of age─▶ holdfast-worker remove ─▶ empty parents
+ *     found on the disk, unowned ───▶     │
+ *                          each --disk_watch_interval, and when the oldest comes of age
  *
  * What is scheduled is not written down: the modification time of the directory is touched instead,
  * and a walk of the tree finds it again, after a restart and once a day (a removal that failed is
- * tried again that way). Everything is found that no executor here owns: also what earlier agent ids
- * left, and exit records nobody asked for.
+ * tried again that way). Everything is found that no executor here owns: also what earlier agent
+ * ids left, and exit records nobody asked for.
  *
  * Never removed: the sandbox of an executor that is live, recovered, or has updates to be
  * acknowledged. That is asked of the objects themselves, when a path is scheduled and again in the
@@ -38,19 +38,19 @@
 
 #define WALK_INTERVAL_USEC USEC_PER_DAY
 
-/* slaves/A/frameworks/F/executors/E/runs/C: how many slashes, and of the shorter paths that hold no run. */
+/* slaves/A/frameworks/F/executors/E/runs/C has so many; paths that hold no run are shorter. */
 #define N_SLASHES_RUN 7
 #define N_SLASHES_EXECUTOR 5
 #define N_SLASHES_FRAMEWORK 3
 #define N_SLASHES_AGENT 1
 
 struct Gc {
-        Agent *agent;                /* borrowed */
-        char *program;               /* owned; path of holdfast-worker */
+        Agent *agent;  /* borrowed */
+        char *program; /* owned; path of holdfast-worker */
         GcSchedule *schedule;
-        sd_event_source *timer;      /* NULL before gc_start() */
-        Worker *removal, *walk;      /* while they run */
-        char *removing;              /* owned; what `removal` removes */
+        sd_event_source *timer; /* NULL before gc_start() */
+        Worker *removal, *walk; /* while they run */
+        char *removing;         /* owned; what `removal` removes */
         usec_t next_watch_usec, next_walk_usec;
         GcFigures figures;
 };
@@ -107,7 +107,8 @@ static void removed(Gc *g, const char *path, bool ok) {
 
         if (!ok) {
                 g->figures.n_failed++;
-                log_warning("Cannot remove '%s/%s'; it is tried again within a day.", g->agent->config->work_dir, path);
+                log_warning("Cannot remove '%s/%s'; it is tried again within a day.",
+                            g->agent->config->work_dir, path);
                 return;
         }
 
@@ -131,12 +132,14 @@ static void on_removed(ExitStatus status, void *userdata) {
 static const WorkerOps removal_ops = { .ended = on_removed };
 
 static void start_removal(Gc *g, const char *path) {
-        char *argv[] = { (char *) "holdfast-worker", (char *) "remove", (char *) g->agent->config->work_dir,
-                         (char *) path, NULL };
+        char *argv[] = { (char *) "holdfast-worker", (char *) "remove",
+                         (char *) g->agent->config->work_dir, (char *) path, NULL };
         int r;
 
         g->removing = strdup(path);
-        r = g->removing ? worker_start(g->agent->event, g->program, argv, &removal_ops, g, &g->removal) : -ENOMEM;
+        r = -ENOMEM;
+        if (g->removing)
+                r = worker_start(g->agent->event, g->program, argv, &removal_ops, g, &g->removal);
         gc_schedule_drop(g->schedule, path);
         if (r < 0) {
                 (void) log_warning_errno(r, "Cannot start '%s': %m", g->program);
@@ -158,7 +161,8 @@ static void remove_record(Gc *g, const char *path) {
 static void remove_due(Gc *g) {
         const char *path;
 
-        while (!g->removal && (path = gc_schedule_due(g->schedule, g->figures.max_age_usec, now(g)))) {
+        while (!g->removal &&
+               (path = gc_schedule_due(g->schedule, g->figures.max_age_usec, now(g)))) {
                 if (is_owned(g, path))
                         gc_schedule_drop(g->schedule, path);
                 else if (startswith(path, "meta/exits/")) {
@@ -177,12 +181,14 @@ static void look_at_disk(Gc *g) {
         double usage;
 
         if (statvfs(config->work_dir, &st) < 0 || st.f_blocks == 0) {
-                log_warning("Cannot see how full the disk of '%s' is: %s", config->work_dir, strerror(errno));
+                log_warning("Cannot see how full the disk of '%s' is: %s", config->work_dir,
+                            strerror(errno));
                 return;
         }
 
         usage = (double) (st.f_blocks - st.f_bfree) / (double) st.f_blocks;
-        g->figures.max_age_usec = gc_max_age_usec(config->gc_delay_usec, config->gc_disk_headroom, usage);
+        g->figures.max_age_usec =
+                        gc_max_age_usec(config->gc_delay_usec, config->gc_disk_headroom, usage);
 }
 
 /* Modification times are the users' to set: one in the future makes nothing younger than new. */
@@ -242,7 +248,8 @@ static void on_walked(ExitStatus status, void *userdata) {
 static const WorkerOps walk_ops = { .line = on_found, .ended = on_walked };
 
 static void start_walk(Gc *g) {
-        char *argv[] = { (char *) "holdfast-worker", (char *) "sandboxes", (char *) g->agent->config->work_dir, NULL };
+        char *argv[] = { (char *) "holdfast-worker", (char *) "sandboxes",
+                         (char *) g->agent->config->work_dir, NULL };
         int r;
 
         g->next_walk_usec = now(g) + WALK_INTERVAL_USEC;
@@ -256,7 +263,9 @@ static void arm(Gc *g) {
         usec_t due_usec = g->walk ? g->next_watch_usec : MIN(g->next_watch_usec, g->next_walk_usec);
 
         if (!g->removal)
-                due_usec = MIN(due_usec, gc_schedule_next_due(g->schedule, g->agent->config->gc_delay_usec, now(g)));
+                due_usec = MIN(due_usec,
+                               gc_schedule_next_due(g->schedule, g->agent->config->gc_delay_usec,
+                                                    now(g)));
 
         (void) sd_event_source_set_time(g->timer, due_usec);
         (void) sd_event_source_set_enabled(g->timer, SD_EVENT_ONESHOT);
@@ -326,7 +335,8 @@ void gc_start(Gc *g) {
         int r;
 
         g->next_watch_usec = usec_add(now(g), g->agent->config->disk_watch_interval_usec);
-        r = sd_event_add_time(g->agent->event, &g->timer, CLOCK_MONOTONIC, g->next_watch_usec, 0, on_timer, g);
+        r = sd_event_add_time(g->agent->event, &g->timer, CLOCK_MONOTONIC, g->next_watch_usec, 0,
+                              on_timer, g);
         if (r < 0) {
                 (void) log_error_errno(r, "Cannot watch the disk, old sandboxes stay: %m");
                 return;
@@ -345,7 +355,8 @@ void gc_sandbox(Gc *g, const char *directory) {
                 return;
 
         if (gc_schedule_add(g->schedule, path, 0, now(g)) < 0)
-                log_warning("No memory to schedule the removal of '%s'; it is found again within a day.", directory);
+                log_warning("No memory to schedule the removal of '%s', found again within a day.",
+                            directory);
         if (g->timer)
                 arm(g);
 }

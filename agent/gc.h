@@ -23,7 +23,7 @@ void gc_sandbox(Gc *g, const char *directory);
 typedef struct GcFigures {
         size_t n_pending;
         uint64_t n_succeeded, n_failed;
-        usec_t max_age_usec;      /* how old a sandbox may get at present */
+        usec_t max_age_usec; /* how old a sandbox may get at present */
 } GcFigures;
 
 GcFigures gc_figures(const Gc *g);

@@ -3,10 +3,10 @@
 /*
  * What is to be removed, and when
  *
- * A sandbox may be looked at for --gc_delay after its end, unless the disk is needed before. Its age
- * counts from the moment it was scheduled, or is what its modification time says when it is found
- * again after a restart. While the agent runs, ages grow with the monotonic clock: a host that sets
- * its clock late, or wrongly, does not lose a week of sandboxes at once.
+ * A sandbox may be looked at for --gc_delay after its end, unless the disk is needed before. Its
+ * age counts from the moment it was scheduled, or is what its modification time says when it is
+ * found again after a restart. While the agent runs, ages grow with the monotonic clock: a host
+ * that sets its clock late, or wrongly, does not lose a week of sandboxes at once.
  *
  * No clock, no file is looked at here.
  */
@@ -16,13 +16,13 @@
 #include "agent/gc_schedule.h"
 
 typedef struct Entry {
-        char *path;             /* owned */
-        int64_t born_usec;      /* monotonic; negative for what is older than the host's boot */
+        char *path;        /* owned */
+        int64_t born_usec; /* monotonic; negative for what is older than the host's boot */
         UT_hash_handle hh;
 } Entry;
 
 struct GcSchedule {
-        Entry *entries;         /* uthash by path, oldest first once sorted; owned */
+        Entry *entries; /* uthash by path, oldest first once sorted; owned */
         bool unsorted;
         int64_t youngest_born_usec;
 };
@@ -30,7 +30,10 @@ struct GcSchedule {
 usec_t gc_max_age_usec(usec_t delay_usec, double headroom, double usage) {
         double share = 1 - headroom - usage;
 
-        return share <= 0 ? 0 : share >= 1 ? delay_usec : (usec_t) double_round((double) delay_usec * share);
+        if (share <= 0)
+                return 0;
+
+        return share >= 1 ? delay_usec : (usec_t) double_round((double) delay_usec * share);
 }
 
 int gc_schedule_new(GcSchedule **ret) {
@@ -119,7 +122,8 @@ const char *gc_schedule_due(GcSchedule *s, usec_t max_age_usec, usec_t now_usec)
         if (gc_schedule_count(s) > GC_SCHEDULE_MAX)
                 return e->path;
 
-        return (int64_t) now_usec - e->born_usec >= (int64_t) MIN(max_age_usec, (usec_t) INT64_MAX) ? e->path : NULL;
+        max_age_usec = MIN(max_age_usec, (usec_t) INT64_MAX);
+        return (int64_t) now_usec - e->born_usec >= (int64_t) max_age_usec ? e->path : NULL;
 }
 
 usec_t gc_schedule_next_due(GcSchedule *s, usec_t age_usec, usec_t now_usec) {

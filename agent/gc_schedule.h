@@ -9,8 +9,8 @@
 typedef struct GcSchedule GcSchedule;
 
 /*
- * How old a path may get while `usage` (0 to 1) of the disk is used: all of `delay` on an empty disk,
- * nothing once no more than `headroom` is free.
+ * How old a path may get while `usage` (0 to 1) of the disk is used: all of `delay` on an empty
+ * disk, nothing once no more than `headroom` is free.
  */
 usec_t gc_max_age_usec(usec_t delay_usec, double headroom, double usage);
 
@@ -23,7 +23,7 @@ DEFINE_CLEANUP(GcSchedule *, gc_schedule_free)
 
 enum {
         GC_SCHEDULE_OK = 0,
-        GC_SCHEDULE_E_KNOWN,    /* it waits already; its age is the one it had */
+        GC_SCHEDULE_E_KNOWN, /* it waits already; its age is the one it had */
 };
 
 int gc_schedule_add(GcSchedule *s, const char *path, usec_t age_usec, usec_t now_usec);

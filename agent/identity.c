@@ -328,6 +328,7 @@ static int watch_helper(Lookup *l) {
 }
 
 static int lookup_start(Lookup *l) {
+        char *argv[] = { (char *) "holdfast-worker", (char *) "user", l->user, NULL };
         _cleanup_fd_ int write_fd = -EBADF;
         int fds[2], r;
 
@@ -340,8 +341,7 @@ static int lookup_start(Lookup *l) {
         if (r < 0)
                 return r;
 
-        l->pid_fd = worker_spawn(l->owner->worker, (char *[]) { (char *) "holdfast-worker", (char *) "user", l->user, NULL },
-                                 write_fd);
+        l->pid_fd = worker_spawn(l->owner->worker, argv, write_fd);
         if (l->pid_fd < 0)
                 return l->pid_fd;
 

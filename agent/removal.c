@@ -8,8 +8,8 @@
  *
  *   - its path is walked without following any symbolic link, and never out of the root;
  *   - nothing is removed while something is mounted in it: persistent volumes hold others' data;
- *   - before it is emptied the directory is taken from its owner, so that nobody comes in by its name;
- *   - file_remove_tree_at() then goes by descriptors, follows no link, crosses no mount, at any depth.
+ *   - before it is emptied it is taken from its owner, so that nobody comes in by its name;
+ *   - file_remove_tree_at() then goes by descriptors, follows no link, crosses no mount.
  */
 
 #include <fcntl.h>
@@ -107,7 +107,8 @@ static int check_mounts(int fd) {
 
 /* Best effort: who has no right to do this removes what is his own anyway. */
 static void take_from_owner(int parent_fd, const char *name) {
-        _cleanup_fd_ int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_fd_ int fd = openat(parent_fd, name,
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
         if (fd >= 0 && fchown(fd, geteuid(), getegid()) >= 0)
                 (void) fchmod(fd, 0700);

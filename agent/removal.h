@@ -7,7 +7,7 @@
 
 enum {
         REMOVAL_OK = 0,
-        REMOVAL_E_MOUNTED,      /* something is mounted in it: nothing was removed */
+        REMOVAL_E_MOUNTED, /* something is mounted in it: nothing was removed */
 };
 
 /* `path` is below the directory `root`. What is not there is removed. */

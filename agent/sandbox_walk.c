@@ -3,8 +3,8 @@
 /*
  * Walk of the sandboxes
  *
- * What an earlier life of the agent, or an earlier agent, left in the work directory. Printed is what
- * can be removed as a whole: runs, and directories above them that have none.
+ * What an earlier life of the agent, or an earlier agent, left in the work directory. Printed is
+ * what can be removed as a whole: runs, and directories above them that have none.
  *
  *     slaves/<agent id>/frameworks/<framework id>/executors/<executor id>/runs/<container id>
  *     slaves/<agent id>/frameworks/<framework id>/executors/<executor id>        nothing in runs/
@@ -127,7 +127,8 @@ static unsigned walk_level(Walk *w, int dir_fd, const char *name, size_t level) 
 }
 
 static void walk_exits(Walk *w, int dir_fd) {
-        _cleanup_fd_ int fd = openat(dir_fd, "meta/exits", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_fd_ int fd = openat(dir_fd, "meta/exits",
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         struct dirent *e;
         DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What lies in the work directory, for garbage collection; in holdfast-worker. See sandbox_walk.c. */
+/* What in the work directory may go one day; in holdfast-worker. See sandbox_walk.c. */
 
 #include <stdio.h>
 

@@ -49,7 +49,8 @@ int worker_spawn(const char *program, char *const argv[], int output_fd) {
 
         (void) posix_spawnattr_setsigmask(&attributes, &none);
         (void) posix_spawnattr_setsigdefault(&attributes, &all);
-        (void) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        (void) posix_spawnattr_setflags(&attributes,
+                                        POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
         r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         if (r == 0)
                 r = posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
@@ -146,8 +147,8 @@ static int watch(Worker *w, sd_event *event) {
         return 0;
 }
 
-int worker_start(sd_event *event, const char *program, char *const argv[], const WorkerOps *ops, void *userdata,
-                 Worker **ret) {
+int worker_start(sd_event *event, const char *program, char *const argv[], const WorkerOps *ops,
+                 void *userdata, Worker **ret) {
         _cleanup_(worker_freep) Worker *w = NULL;
         _cleanup_fd_ int write_fd = -EBADF;
         int fds[2], r;

@@ -19,12 +19,12 @@ typedef struct WorkerOps {
 } WorkerOps;
 
 /* `argv` is NULL-terminated and begins with the program's name. Ops are called from the loop. */
-int worker_start(sd_event *event, const char *program, char *const argv[], const WorkerOps *ops, void *userdata,
-                 Worker **ret);
+int worker_start(sd_event *event, const char *program, char *const argv[], const WorkerOps *ops,
+                 void *userdata, Worker **ret);
 
 /* Ends it if it still runs; no op is called any more. */
 Worker *worker_free(Worker *w);
 DEFINE_CLEANUP(Worker *, worker_free)
 
-/* Only starts the process. Its standard output is the descriptor, its standard error ours. Returns its pidfd. */
+/* Only starts the process, with the descriptor as its standard output. Returns its pidfd. */
 int worker_spawn(const char *program, char *const argv[], int output_fd);

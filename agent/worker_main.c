@@ -107,7 +107,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "Usage: holdfast-worker user NAME\n"
                         "       holdfast-worker remove ROOT PATH\n"
                         "       holdfast-worker sandboxes WORK_DIR\n"
-                        "A helper of holdfast-agent: prints who a user is, removes a directory tree below ROOT, lists what\n"
+                        "A helper of holdfast-agent: prints who a user is, removes a directory "
+                        "tree below ROOT, lists what\n"
                         "may be removed one day.\n");
         return EXIT_FAILURE;
 }

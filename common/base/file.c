@@ -207,7 +207,7 @@ int file_mkdirs_at(int dir_fd, const char *path, mode_t mode) {
         return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
-/* A directory that keeps its own owner out is opened up. By descriptor: its name may mean something else by now. */
+/* A directory that keeps its own owner out is opened up. By descriptor: names change hands. */
 static int file_chmod_opath(int dir_fd, const char *name, mode_t mode) {
         _cleanup_fd_ int fd = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         char path[64];
@@ -219,7 +219,7 @@ static int file_chmod_opath(int dir_fd, const char *name, mode_t mode) {
         return chmod(path, mode) < 0 ? -errno : 0;
 }
 
-/* The first one may be a path, of our caller's choosing; below it we meet strangers' names, one at a time. */
+/* The first may be a path, of our caller's choosing; below it there are strangers' names. */
 static int file_open_to_empty(int dir_fd, const char *name, bool top) {
         struct open_how how = {
                 .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
@@ -239,7 +239,8 @@ static int file_open_dir_to_empty(int dir_fd, const char *name, bool top) {
         struct stat st;
         int fd;
 
-        if (top && statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &sx) >= 0 &&
+        if (top &&
+            statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &sx) >= 0 &&
             (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
                 return -EBUSY;
 
@@ -249,7 +250,7 @@ static int file_open_dir_to_empty(int dir_fd, const char *name, bool top) {
         if (fd < 0)
                 return fd;
 
-        /* Nothing can be taken out of a directory its owner may not write to; where we are not the owner, that shows. */
+        /* Nothing can be taken out of a directory that its owner may not write to. */
         if (fstat(fd, &st) >= 0 && (st.st_mode & 0700) != 0700)
                 (void) fchmod(fd, 0700);
 
@@ -326,7 +327,8 @@ static int remove_dir(TreeRemoval *t, int dir_fd, const char *name, unsigned dep
         if (depth == 0)
                 t->top_fd = fd;
 
-        /* Again until a pass removes nothing: directories from far below arrive in the top one meanwhile. */
+        /* Again until a pass removes nothing: directories from far below arrive in the top one
+         * meanwhile. */
         while (remove_entries(t, d, depth))
                 rewinddir(d);
 
@@ -335,11 +337,11 @@ static int remove_dir(TreeRemoval *t, int dir_fd, const char *name, unsigned dep
 }
 
 /*
- * Removes a file, or a directory with all that is in it. Symbolic links are removed, never followed;
- * what is mounted there stays, and is -EBUSY; any depth is fine, and it doesn't matter who renames
- * what under our hands. What cannot be removed doesn't keep the rest: the first error is returned
- * at the end. Something that isn't there is success. It goes through strangers' trees at their
- * size: not for the loop of a daemon.
+ * Removes a file, or a directory with all that is in it. Symbolic links are removed, never
+ * followed; what is mounted there stays, and is -EBUSY; any depth is fine, and it doesn't matter
+ * who renames what under our hands. What cannot be removed doesn't keep the rest: the first error
+ * is returned at the end. Something that isn't there is success. It goes through strangers' trees
+ * at their size: not for the loop of a daemon.
  */
 int file_remove_tree_at(int dir_fd, const char *name) {
         TreeRemoval t = { .top_fd = -EBADF };

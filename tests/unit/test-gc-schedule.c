@@ -75,7 +75,8 @@ static void test_what_is_found_on_the_disk_takes_its_place_by_age(void **state) 
         add(s, "older than the boot", 5000 * HOUR, START + HOUR);
         add(s, "old", 4 * HOUR, START + HOUR);
 
-        static const char *const order[] = { "older than the boot", "old", "younger", "ended here" };
+        static const char *const order[] = { "older than the boot", "old", "younger",
+                                             "ended here" };
         for (size_t i = 0; i < ELEMENTSOF(order); i++) {
                 assert_string_equal(gc_schedule_due(s, 0, START + HOUR), order[i]);
                 gc_schedule_drop(s, order[i]);
