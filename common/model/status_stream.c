@@ -41,6 +41,10 @@ struct StatusStream {
         size_t n_pending;
         size_t n_pending_bytes;
 
+        Uuid *pending_uuids;       /* the same once more, side by side: looked through for every update that comes */
+        size_t pending_uuids_begin;
+        size_t n_pending_uuids_allocated;
+
         Uuid *acked;               /* ring of the last STATUS_STREAM_MAX_ACKED, grown as needed */
         size_t n_acked;
         size_t n_acked_allocated;
@@ -61,6 +65,7 @@ static void drop_head(StatusStream *s) {
 
         DL_DELETE(s->pending, u);
         s->n_pending--;
+        s->pending_uuids_begin++;
         s->n_pending_bytes -= u->public.n_bytes;
         free(u);
 }
@@ -72,6 +77,7 @@ StatusStream *status_stream_free(StatusStream *s) {
         while (s->pending)
                 drop_head(s);
 
+        free(s->pending_uuids);
         free(s->acked);
         free(s);
         return NULL;
@@ -90,13 +96,38 @@ static bool was_acked(const StatusStream *s, const uint8_t uuid[static 16]) {
 }
 
 static bool is_pending(const StatusStream *s, const uint8_t uuid[static 16]) {
-        const Update *u;
+        const Uuid *pending = s->pending_uuids + s->pending_uuids_begin;
 
-        DL_FOREACH(s->pending, u)
-                if (uuid_eq(u->public.uuid, uuid))
+        for (size_t i = 0; i < s->n_pending; i++)
+                if (uuid_eq(pending[i].bytes, uuid))
                         return true;
 
         return false;
+}
+
+/* Makes room behind the last one: where the acknowledged ones were, or in a larger array. */
+static int reserve_pending_uuid(StatusStream *s) {
+        size_t n = s->n_pending_uuids_allocated;
+        Uuid *uuids;
+
+        if (s->pending_uuids_begin + s->n_pending < n)
+                return 0;
+
+        if (s->pending_uuids_begin > n / 2) {
+                memmove(s->pending_uuids, s->pending_uuids + s->pending_uuids_begin,
+                        s->n_pending * sizeof(*s->pending_uuids));
+                s->pending_uuids_begin = 0;
+                return 0;
+        }
+
+        n = n > 0 ? 2 * n : 4;
+        uuids = realloc(s->pending_uuids, n * sizeof(*uuids));
+        if (!uuids)
+                return -ENOMEM;
+
+        s->pending_uuids = uuids;
+        s->n_pending_uuids_allocated = n;
+        return 0;
 }
 
 static bool is_full(const StatusStream *s, bool terminal, size_t n_bytes) {
@@ -139,6 +170,10 @@ int status_stream_update(StatusStream *s, const uint8_t uuid[static 16], bool te
         if (r != STATUS_STREAM_OK)
                 return r;
 
+        r = reserve_pending_uuid(s);
+        if (r < 0)
+                return r;
+
         if (__builtin_add_overflow(sizeof(*u), n_bytes, &n_allocated))
                 return -ENOMEM;
 
@@ -152,6 +187,7 @@ int status_stream_update(StatusStream *s, const uint8_t uuid[static 16], bool te
                 memcpy(u->bytes, bytes, n_bytes);
 
         DL_APPEND(s->pending, u);
+        memcpy(s->pending_uuids[s->pending_uuids_begin + s->n_pending].bytes, uuid, sizeof(Uuid));
         s->n_pending++;
         s->n_pending_bytes += n_bytes;
         s->terminated = terminal;
