@@ -9,12 +9,15 @@
  *     frameworks    FrameworkInfo, pid
  *     └ executors   ExecutorInfo, container id, sandbox, and how to find its launcher again
  *       └ tasks     TaskInfo
- *         └ updates StatusUpdate in order of arrival, acknowledged or not
+ *     updates       StatusUpdate in order of arrival, acknowledged or not
  *
  * Only frameworks that asked for checkpointing are in it. Everything is written before its effect
  * shows: an executor before its container starts, its launcher's identity before the launcher may
  * go on, a task before its executor hears of it, an update before it is forwarded or acknowledged,
  * an acknowledgement before the next update is sent. The transactions are the store's.
+ *
+ * Updates are the bulk of it, so their table has no index but the number of the record, which the
+ * status manager keeps: whatever is written in a turn lies side by side, a page or two a commit.
  *
  * Rows are deleted when nobody can ask for them any more: a task with its updates when its terminal
  * update is acknowledged, an executor when it is gone and has no tasks.
@@ -38,8 +41,7 @@ const char *const checkpoint_migrations[] = {
         "        PRIMARY KEY (framework_id, id)) WITHOUT ROWID;"
         "CREATE TABLE updates ("
         "        arrival INTEGER PRIMARY KEY, framework_id TEXT NOT NULL, task_id TEXT NOT NULL,"
-        "        uuid BLOB NOT NULL, body BLOB NOT NULL, acknowledged INTEGER NOT NULL DEFAULT 0);"
-        "CREATE UNIQUE INDEX updates_of_task ON updates (framework_id, task_id, uuid);",
+        "        uuid BLOB NOT NULL, body BLOB NOT NULL, acknowledged INTEGER NOT NULL DEFAULT 0);",
 };
 const unsigned n_checkpoint_migrations = ELEMENTSOF(checkpoint_migrations);
 
@@ -54,9 +56,9 @@ typedef enum Statement {
         DELETE_EXECUTOR,
         SET_TASK,
         DELETE_TASK,
-        DELETE_TASK_UPDATES,
         ADD_UPDATE,
         SET_ACKNOWLEDGED,
+        DELETE_UPDATE,
         N_STATEMENTS,
 } Statement;
 
@@ -75,10 +77,9 @@ static const char *const statement_sql[N_STATEMENTS] = {
         [SET_TASK] = "INSERT OR REPLACE INTO tasks (framework_id, id, executor_id, info, arrival) "
                      "VALUES (?1, ?2, ?3, ?4, ?5)",
         [DELETE_TASK] = "DELETE FROM tasks WHERE framework_id = ?1 AND id = ?2",
-        [DELETE_TASK_UPDATES] = "DELETE FROM updates WHERE framework_id = ?1 AND task_id = ?2",
         [ADD_UPDATE] = "INSERT INTO updates (framework_id, task_id, uuid, body) VALUES (?1, ?2, ?3, ?4)",
-        [SET_ACKNOWLEDGED] = "UPDATE updates SET acknowledged = 1 "
-                             "WHERE framework_id = ?1 AND task_id = ?2 AND uuid = ?3",
+        [SET_ACKNOWLEDGED] = "UPDATE updates SET acknowledged = 1 WHERE arrival = ?1",
+        [DELETE_UPDATE] = "DELETE FROM updates WHERE arrival = ?1",
 };
 
 struct Checkpoint {
@@ -208,35 +209,35 @@ int checkpoint_task(Checkpoint *c, const Executor *e, const Task *t) {
 }
 
 int checkpoint_forget_task(Checkpoint *c, const char *framework_id, const char *task_id) {
-        static const Statement both[] = { DELETE_TASK, DELETE_TASK_UPDATES };
-
-        for (size_t i = 0; i < ELEMENTSOF(both); i++) {
-                int r;
-
-                bind_text(c, both[i], 1, framework_id);
-                bind_text(c, both[i], 2, task_id);
-                r = step(c, both[i]);
-                if (r < 0)
-                        return r;
-        }
-
-        return 0;
+        bind_text(c, DELETE_TASK, 1, framework_id);
+        bind_text(c, DELETE_TASK, 2, task_id);
+        return step(c, DELETE_TASK);
 }
 
 int checkpoint_update(Checkpoint *c, const char *framework_id, const char *task_id, const uint8_t uuid[static 16],
-                      const void *update, size_t n) {
+                      const void *update, size_t n, int64_t *ret_record) {
+        int r;
+
         bind_text(c, ADD_UPDATE, 1, framework_id);
         bind_text(c, ADD_UPDATE, 2, task_id);
         bind_blob(c, ADD_UPDATE, 3, uuid, 16);
         bind_blob(c, ADD_UPDATE, 4, update, n);
-        return step(c, ADD_UPDATE);
+        r = step(c, ADD_UPDATE);
+        if (r < 0)
+                return r;
+
+        *ret_record = sqlite3_last_insert_rowid(sqlite3_db_handle(c->statements[ADD_UPDATE]));
+        return 0;
 }
 
-int checkpoint_ack(Checkpoint *c, const char *framework_id, const char *task_id, const uint8_t uuid[static 16]) {
-        bind_text(c, SET_ACKNOWLEDGED, 1, framework_id);
-        bind_text(c, SET_ACKNOWLEDGED, 2, task_id);
-        bind_blob(c, SET_ACKNOWLEDGED, 3, uuid, 16);
+int checkpoint_ack(Checkpoint *c, int64_t record) {
+        (void) sqlite3_bind_int64(c->statements[SET_ACKNOWLEDGED], 1, record);
         return step(c, SET_ACKNOWLEDGED);
+}
+
+int checkpoint_forget_update(Checkpoint *c, int64_t record) {
+        (void) sqlite3_bind_int64(c->statements[DELETE_UPDATE], 1, record);
+        return step(c, DELETE_UPDATE);
 }
 
 static const char *column_text(sqlite3_stmt *s, int i) {
@@ -383,6 +384,7 @@ static int update_row(sqlite3_stmt *s, void *closure) {
                 .update = sqlite3_column_blob(s, 3),
                 .n_update = (size_t) sqlite3_column_bytes(s, 3),
                 .acknowledged = sqlite3_column_int(s, 4),
+                .record = sqlite3_column_int64(s, 5),
         };
 
         if (sqlite3_column_bytes(s, 2) != 16)
@@ -393,6 +395,6 @@ static int update_row(sqlite3_stmt *s, void *closure) {
 
 int checkpoint_foreach_update(Checkpoint *c, int (*visit)(const StoredUpdate *u, void *userdata), void *userdata) {
         return foreach_row(c,
-                           "SELECT framework_id, task_id, uuid, body, acknowledged FROM updates ORDER BY arrival",
+                           "SELECT framework_id, task_id, uuid, body, acknowledged, arrival FROM updates ORDER BY arrival",
                            update_row, &(UpdateWalk) { visit, userdata });
 }

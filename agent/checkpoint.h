@@ -36,9 +36,11 @@ int checkpoint_forget_executor(Checkpoint *c, const Executor *e);
 int checkpoint_task(Checkpoint *c, const Executor *e, const Task *t);
 int checkpoint_forget_task(Checkpoint *c, const char *framework_id, const char *task_id);
 
+/* Updates are known by the number their record got. It means nothing if the turn's commit fails. */
 int checkpoint_update(Checkpoint *c, const char *framework_id, const char *task_id, const uint8_t uuid[static 16],
-                      const void *update, size_t n);
-int checkpoint_ack(Checkpoint *c, const char *framework_id, const char *task_id, const uint8_t uuid[static 16]);
+                      const void *update, size_t n, int64_t *ret_record);
+int checkpoint_ack(Checkpoint *c, int64_t record);
+int checkpoint_forget_update(Checkpoint *c, int64_t record);
 
 /* Readers, for recovery and inspection; a visitor's negative result ends the walk and is returned. */
 int checkpoint_load_meta(Checkpoint *c, const char *key, char **ret, size_t *ret_n);
@@ -58,6 +60,7 @@ typedef struct StoredTask {
 } StoredTask;
 
 typedef struct StoredUpdate {
+        int64_t record;
         const char *framework_id, *task_id;
         const uint8_t *uuid;
         const void *update;

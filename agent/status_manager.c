@@ -46,8 +46,15 @@ typedef struct Recording {
         bool refused;                /* its commit failed: to be tried again */
         uint8_t *bytes;              /* owned: the packed StatusUpdate */
         size_t n_bytes;
+        int64_t record;              /* in the checkpoint, once that is durable */
         struct Recording *prev, *next;
 } Recording;
+
+/* Where a durable update lies in the checkpoint. */
+typedef struct Record {
+        uint8_t uuid[16];
+        int64_t number;
+} Record;
 
 struct TaskStream {
         char *key;                   /* owned; "<framework id> <task id>" */
@@ -56,6 +63,8 @@ struct TaskStream {
         StatusStream *stream;        /* owned */
         Recording *recordings;       /* utlist, in order of arrival; each is freed by its commit callback */
         bool durable;
+        Record *records;             /* owned; all there are of this task, in order of arrival */
+        size_t n_records, n_allocated_records;
         sd_event_source *retry_source;
         UT_hash_handle hh;
 };
@@ -99,6 +108,7 @@ static TaskStream *stream_free(TaskStream *s) {
 
         sd_event_source_disable_unref(s->retry_source);
         status_stream_free(s->stream);
+        free(s->records);
         free(s->task_id);
         free(s->framework_id);
         free(s->key);
@@ -136,6 +146,38 @@ static int stream_get(StatusManager *m, const char *framework_id, const char *ta
 static void stream_drop(TaskStream *s) {
         HASH_DEL(s->manager->streams, s);
         stream_free(s);
+}
+
+static int add_record(TaskStream *s, const uint8_t uuid[static 16], int64_t number) {
+        if (s->n_records == s->n_allocated_records) {
+                size_t n = MAX(s->n_allocated_records * 2, (size_t) 4);
+                Record *p = reallocarray(s->records, n, sizeof(*p));
+
+                if (!p)
+                        return -ENOMEM;
+
+                s->records = p;
+                s->n_allocated_records = n;
+        }
+
+        memcpy(s->records[s->n_records].uuid, uuid, 16);
+        s->records[s->n_records++].number = number;
+        return 0;
+}
+
+/* From the end: what is acknowledged now came lately. */
+static const Record *find_record(const TaskStream *s, const uint8_t uuid[static 16]) {
+        for (size_t i = s->n_records; i > 0; i--)
+                if (memcmp(s->records[i - 1].uuid, uuid, 16) == 0)
+                        return &s->records[i - 1];
+
+        return NULL;
+}
+
+static void forget_records(TaskStream *s) {
+        for (size_t i = 0; i < s->n_records; i++)
+                (void) checkpoint_forget_update(s->manager->checkpoint, s->records[i].number);
+        s->n_records = 0;
 }
 
 static Recording *find_recording(const TaskStream *s, const uint8_t uuid[static 16]) {
@@ -243,6 +285,8 @@ static void on_committed(int error, void *userdata) {
         }
 
         DL_DELETE(s->recordings, r);
+        if (s->durable && add_record(s, r->uuid, r->record) < 0)
+                (void) log_oom();
         tell_recorded(m, r);
         forward_head(s);
 }
@@ -253,7 +297,8 @@ static int record(Recording *r) {
 
         /* A failure is the store's to remember: the commit fails, and on_committed() sees to it. */
         if (s->durable)
-                (void) checkpoint_update(m->checkpoint, s->framework_id, s->task_id, r->uuid, r->bytes, r->n_bytes);
+                (void) checkpoint_update(m->checkpoint, s->framework_id, s->task_id, r->uuid, r->bytes, r->n_bytes,
+                                         &r->record);
 
         return store_after_commit(m->store, on_committed, r);
 }
@@ -421,9 +466,10 @@ static void on_ack_committed(int error, void *userdata) {
                 return;
 
         done = status_stream_is_done(s->stream);
-        if (done)
+        if (done) {
+                forget_records(s);
                 stream_drop(s);
-        else
+        } else
                 forward_head(s);
 
         m->ops->acknowledged(a->framework_id, a->task_id, done, m->userdata);
@@ -433,6 +479,7 @@ int status_manager_acknowledge(StatusManager *m, const char *framework_id, const
                                const uint8_t uuid[static 16]) {
         _cleanup_(acknowledgement_freep) Acknowledgement *a = NULL;
         TaskStream *s = find_stream(m, framework_id, task_id);
+        const Record *record;
         int r;
 
         if (!s || status_stream_ack_check(s->stream, uuid) != STATUS_STREAM_OK) {
@@ -452,8 +499,9 @@ int status_manager_acknowledge(StatusManager *m, const char *framework_id, const
                 return -ENOMEM;
 
         /* Record first: once the next update is out, this one must never be sent again. */
-        if (s->durable)
-                (void) checkpoint_ack(m->checkpoint, framework_id, task_id, uuid);
+        record = s->durable ? find_record(s, uuid) : NULL;
+        if (record)
+                (void) checkpoint_ack(m->checkpoint, record->number);
 
         r = store_after_commit(m->store, on_ack_committed, a);
         if (r < 0)
@@ -484,6 +532,10 @@ int status_manager_replay(StatusManager *m, const StoredUpdate *stored) {
         terminal = task_state_is_terminal(update->status->state);
 
         r = stream_get(m, stored->framework_id, stored->task_id, true, &s);
+        if (r < 0)
+                return r;
+
+        r = add_record(s, stored->uuid, stored->record);
         if (r < 0)
                 return r;
 
@@ -521,8 +573,10 @@ void status_manager_forget_framework(StatusManager *m, const char *framework_id)
         TaskStream *s, *tmp;
 
         HASH_ITER (hh, m->streams, s, tmp)
-                if (streq(s->framework_id, framework_id))
+                if (streq(s->framework_id, framework_id)) {
+                        forget_records(s);
                         stream_drop(s);
+                }
 }
 
 bool status_manager_is_done(StatusManager *m, const char *framework_id, const char *task_id) {
@@ -531,6 +585,7 @@ bool status_manager_is_done(StatusManager *m, const char *framework_id, const ch
         if (!s || !status_stream_is_done(s->stream))
                 return false;
 
+        forget_records(s);
         stream_drop(s);
         return true;
 }

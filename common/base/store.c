@@ -5,10 +5,10 @@
  *
  * What a daemon must not forget lies in one SQLite database: write-ahead log, synchronous=FULL, so
  * that a commit is on the disk when it returns. A commit costs a fraction of a millisecond whatever
- * is in it, therefore writes of one turn of the loop share one:
+ * is in it, therefore writes share one as far as they come together:
  *
  *     store_step(insert) … store_step(insert) … store_after_commit(tell the executor)
- *                                      │ end of the turn
+ *                                      │ nothing else to do, or 2 ms later
  *                                  COMMIT, fsync
  *                                      │
  *                                  callbacks, in the order they were queued
@@ -27,6 +27,10 @@
 #include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/base/store.h"
+#include "common/base/usec.h"
+
+/* An fsync takes a fraction of this; whoever waits for one hardly notices. */
+#define COMMIT_LATEST_USEC (2 * USEC_PER_MSEC)
 
 typedef struct Waiter {
         StoreCommitted callback;
@@ -35,7 +39,9 @@ typedef struct Waiter {
 
 struct Store {
         sqlite3 *db;
-        sd_event_source *commit_source;   /* armed while a transaction is open; NULL without a loop */
+        sd_event_source *commit_source;   /* NULL without a loop; armed while there is something to commit: when nothing else is to do */
+        sd_event_source *late_source;     /* or when that takes too long */
+        bool armed;
         bool in_transaction;
         int error;                        /* of a write in the open transaction: it will not commit */
         Waiter *waiters;
@@ -136,7 +142,7 @@ int store_open(const char *path, const char *const *migrations, unsigned n_migra
         (void) sqlite3_busy_timeout(s->db, 2000);
 
         if (store_exec(s, "PRAGMA journal_mode = WAL") < 0 || store_exec(s, "PRAGMA synchronous = FULL") < 0 ||
-            store_exec(s, "PRAGMA foreign_keys = ON") < 0 || store_exec(s, "PRAGMA cache_size = -512") < 0 ||
+            store_exec(s, "PRAGMA foreign_keys = ON") < 0 || store_exec(s, "PRAGMA cache_size = -2048") < 0 ||
             read_version(s, &version) < 0)
                 return fail(s, path, reterr_message);
 
@@ -164,6 +170,7 @@ Store *store_free(Store *s) {
                 return NULL;
 
         sd_event_source_disable_unref(s->commit_source);
+        sd_event_source_disable_unref(s->late_source);
         while ((statement = sqlite3_next_stmt(s->db, NULL)))
                 (void) sqlite3_finalize(statement);
         (void) sqlite3_close(s->db);
@@ -184,6 +191,25 @@ sqlite3_stmt *store_prepare(Store *s, const char *sql) {
         return statement;
 }
 
+/*
+ * Sees to it that what is open is committed: when nothing else is to be done, so that as much as
+ * possible shares it, but soon in any case.
+ */
+static int arm_commit(Store *s) {
+        int r;
+
+        if (!s->commit_source || s->armed)
+                return 0;
+
+        r = sd_event_source_set_enabled(s->commit_source, SD_EVENT_ONESHOT);
+        if (r < 0)
+                return r;
+
+        s->armed = true;
+        (void) sd_event_source_set_time_relative(s->late_source, COMMIT_LATEST_USEC);
+        return sd_event_source_set_enabled(s->late_source, SD_EVENT_ONESHOT);
+}
+
 static int begin(Store *s) {
         int r;
 
@@ -195,10 +221,7 @@ static int begin(Store *s) {
                 return r;
 
         s->in_transaction = true;
-        if (s->commit_source)
-                return sd_event_source_set_enabled(s->commit_source, SD_EVENT_ONESHOT);
-
-        return 0;
+        return arm_commit(s);
 }
 
 /*
@@ -238,10 +261,15 @@ int store_exec(Store *s, const char *sql) {
 }
 
 static int on_turn_end(sd_event_source *source, void *userdata) {
-        Store *s = userdata;
-
         (void) source;
-        (void) store_commit(s);
+        (void) store_commit(userdata);
+        return 0;
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        (void) store_commit(userdata);
         return 0;
 }
 
@@ -253,9 +281,20 @@ int store_attach_event(Store *s, sd_event *event) {
         if (r < 0)
                 return r;
 
-        /* Of normal priority: sources take turns then, and a busy socket cannot put off the commit. All
-         * requests that one wake-up of the server handles share it nevertheless. */
+        r = sd_event_source_set_priority(s->commit_source, SD_EVENT_PRIORITY_IDLE);
+        if (r < 0)
+                return r;
+
+        /* A busy socket is always ready before an idle source; a timer that goes first is not impressed. */
+        r = sd_event_add_time(event, &s->late_source, CLOCK_MONOTONIC, USEC_INFINITY, USEC_EXACT, on_late, s);
+        if (r >= 0)
+                r = sd_event_source_set_priority(s->late_source, SD_EVENT_PRIORITY_IMPORTANT);
+        if (r < 0)
+                return r;
+
         (void) sd_event_source_set_description(s->commit_source, "store-commit");
+        (void) sd_event_source_set_description(s->late_source, "store-commit-late");
+        (void) sd_event_source_set_enabled(s->late_source, SD_EVENT_OFF);
         return sd_event_source_set_enabled(s->commit_source, SD_EVENT_OFF);
 }
 
@@ -273,7 +312,7 @@ int store_after_commit(Store *s, StoreCommitted callback, void *userdata) {
         }
 
         s->waiters[s->n_waiters++] = (Waiter) { callback, userdata };
-        return s->commit_source ? sd_event_source_set_enabled(s->commit_source, SD_EVENT_ONESHOT) : 0;
+        return arm_commit(s);
 }
 
 /*
@@ -286,6 +325,12 @@ int store_commit(Store *s) {
         int r = s->error;
 
         s->n_waiters = s->n_allocated_waiters = 0;
+        s->armed = false;
+        if (s->commit_source) {
+                (void) sd_event_source_set_enabled(s->commit_source, SD_EVENT_OFF);
+                (void) sd_event_source_set_enabled(s->late_source, SD_EVENT_OFF);
+        }
+
         s->error = 0;
 
         if (s->in_transaction) {

@@ -15,6 +15,7 @@ typedef struct Fixture {
         char dir[64], path[96];
         Store *store;
         Checkpoint *checkpoint;
+        int64_t records[3];
         unsigned n_frameworks, n_executors, n_tasks, n_updates, n_acknowledged;
 } Fixture;
 
@@ -130,6 +131,7 @@ static int see_update(const StoredUpdate *u, void *userdata) {
         Fixture *f = userdata;
 
         /* In the order in which they were written. */
+        assert_true(u->record > 0);
         assert_int_equal(u->uuid[0], ++f->n_updates);
         f->n_acknowledged += u->acknowledged;
         return 0;
@@ -160,9 +162,9 @@ static void write_all(Fixture *fixture, Framework *f, Executor *e) {
                 uint8_t uuid[16];
 
                 memset(uuid, i, sizeof(uuid));
-                assert_int_equal(checkpoint_update(c, f->id, t->id, uuid, "body", 4), 0);
+                assert_int_equal(checkpoint_update(c, f->id, t->id, uuid, "body", 4, &fixture->records[i - 1]), 0);
                 if (i == 1)
-                        assert_int_equal(checkpoint_ack(c, f->id, t->id, uuid), 0);
+                        assert_int_equal(checkpoint_ack(c, fixture->records[0]), 0);
         }
         assert_int_equal(store_commit(fixture->store), 0);
 }
@@ -182,15 +184,17 @@ static void test_a_later_life_reads_what_was_written(void **state) {
         framework_free(f);
 }
 
-static void test_a_forgotten_task_takes_its_updates_along(void **state) {
+static void test_tasks_and_updates_are_forgotten_one_by_one(void **state) {
         Fixture *fixture = *state;
         Framework *f = make_framework();
 
         write_all(fixture, f, make_executor(f, "c1"));
         assert_int_equal(checkpoint_forget_task(fixture->checkpoint, f->id, "t"), 0);
+        assert_int_equal(checkpoint_forget_update(fixture->checkpoint, fixture->records[2]), 0);
         assert_int_equal(store_commit(fixture->store), 0);
         look(fixture);
-        assert_int_equal(fixture->n_tasks + fixture->n_updates, 0);
+        assert_int_equal(fixture->n_tasks, 0);
+        assert_int_equal(fixture->n_updates, 2);
         assert_int_equal(fixture->n_executors, 1);
         framework_free(f);
 }
@@ -265,7 +269,7 @@ static void test_command_executors_are_named_as_operators_know_them(void **state
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_a_later_life_reads_what_was_written),
-                TEST(test_a_forgotten_task_takes_its_updates_along),
+                TEST(test_tasks_and_updates_are_forgotten_one_by_one),
                 TEST(test_forgetting_an_old_run_leaves_the_new_one),
                 TEST(test_an_uncommitted_turn_never_was),
                 TEST(test_the_agent_finds_its_own_id_again),

@@ -240,6 +240,30 @@ static void test_a_new_life_goes_on_where_the_former_one_was_cut(void **state) {
         assert_int_equal(update(f, 2, MESOS__V1__TASK_STATE__TASK_RUNNING), STATUS_MANAGER_E_KNOWN);
 }
 
+static int count(const StoredUpdate *stored, void *userdata) {
+        assert_non_null(stored->update);
+        ++*(unsigned *) userdata;
+        return 0;
+}
+
+static void test_nothing_is_kept_of_a_task_that_is_over(void **state) {
+        Fixture *f = *state;
+        unsigned n = 0;
+
+        status_manager_resume(f->manager);
+        (void) update(f, 1, MESOS__V1__TASK_STATE__TASK_RUNNING);
+        (void) update(f, 2, MESOS__V1__TASK_STATE__TASK_FINISHED);
+        turn(f);
+        acknowledge(f, 1);
+        turn(f);
+        acknowledge(f, 2);
+        turn(f);
+        turn(f);
+        assert_int_equal(f->n_done, 1);
+        assert_int_equal(checkpoint_foreach_update(f->checkpoint, count, &n), 0);
+        assert_int_equal(n, 0);
+}
+
 static void test_a_forgotten_framework_leaves_no_callback_behind(void **state) {
         Fixture *f = *state;
 
@@ -261,6 +285,7 @@ int main(void) {
                 TEST(test_paused_updates_wait_and_go_out_on_resume),
                 TEST(test_an_update_the_disk_refuses_waits_and_is_recorded_later),
                 TEST(test_a_new_life_goes_on_where_the_former_one_was_cut),
+                TEST(test_nothing_is_kept_of_a_task_that_is_over),
                 TEST(test_a_forgotten_framework_leaves_no_callback_behind),
         };
 
