@@ -310,7 +310,10 @@ static void remove_node(Node *n, Fate fate, const char *message, usec_t since_us
         if (fate == FATE_REMOVED)
                 operator_stream_node_removed(n);
 
-        peer_pool_forget(m->peers, &n->pid);
+        /* One that is gone was just told to shut down: that must still reach it, and when it has
+         * done so its connection ends by itself. */
+        if (fate != FATE_GONE)
+                peer_pool_forget(m->peers, &n->pid);
         node_free(n);
 
         if (agent_id)

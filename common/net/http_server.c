@@ -611,13 +611,15 @@ void http_server_quiesce(HttpServer *s) {
         free(TAKE_PTR(s->unix_path));
 }
 
-/* libmicrohttpd insists that nothing is suspended when it stops. */
+/* libmicrohttpd insists that nothing is suspended when it stops, streams that are ending included. */
 static void abandon_requests(HttpServer *s) {
-        HttpConnection *c;
+        for (size_t i = 0; i < ELEMENTSOF(s->connections); i++) {
+                HttpConnection *c;
 
-        DL_FOREACH(s->connections[CONNECTION_ANSWERING], c)
-                if (c->request)
-                        http_request_abandon(c->request);
+                DL_FOREACH(s->connections[i], c)
+                        if (c->request)
+                                http_request_abandon(c->request);
+        }
 }
 
 /* Owners of unanswered requests and open streams are told that these are gone. */

@@ -6,9 +6,11 @@ process_tests = \
         tests/process/test-cli-verbs.py \
         tests/process/test-fetcher.py \
         tests/process/test-launcher.py \
+        tests/process/test-master-agents.py \
+        tests/process/test-master-schedulers.py \
         tests/process/test-worker.py
 
 EXTRA_DIST += tests/lib/fake_master.py
 TESTS += $(process_tests)
 dist_check_SCRIPTS += $(process_tests)
-EXTRA_DIST += tests/lib/fake_agent.py tests/lib/wire.py
+EXTRA_DIST += tests/lib/fake_agent.py tests/lib/libprocess_agent.py tests/lib/wire.py
