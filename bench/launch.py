@@ -36,11 +36,11 @@ def pss_kib(pid):
         return 0
 
 
-def measure_latency(s, n):
+def measure_latency(s, n, prefix="latency"):
     """Seconds to TASK_RUNNING and to TASK_FINISHED of n tasks, one after the other."""
     running, finished = [], []
     for i in range(n):
-        name = "latency-%04d" % i
+        name = "%s-%04d" % (prefix, i)
         offer = s.wait_offer()
         before = len(s.events)
         start = time.monotonic()
@@ -85,7 +85,7 @@ def report(prefix, master_addr, daemons, pids_of, args):
     for name, pid in daemons.items():
         say("idle_pss_" + name, pss_kib(pid), "KiB")
     with Scheduler(master_addr, "bench") as s:
-        measure_latency(s, 5)    # warm
+        measure_latency(s, 5, "warm")
         running, finished = measure_latency(s, args.latency)
         for what, values in (("running", running), ("finished", finished)):
             for percent in (50, 99):
