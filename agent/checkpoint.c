@@ -105,6 +105,17 @@ int checkpoint_new(Store *store, Checkpoint **ret) {
         return 0;
 }
 
+int checkpoint_new_reader(Store *store, Checkpoint **ret) {
+        Checkpoint *c = calloc(1, sizeof(*c));
+
+        if (!c)
+                return -ENOMEM;
+
+        c->store = store;
+        *ret = c;
+        return 0;
+}
+
 Checkpoint *checkpoint_free(Checkpoint *c) {
         free(c);
         return NULL;

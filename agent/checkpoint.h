@@ -14,6 +14,10 @@ extern const char *const checkpoint_migrations[];
 extern const unsigned n_checkpoint_migrations;
 
 int checkpoint_new(Store *store, Checkpoint **ret);
+
+/* For the readers below only. */
+int checkpoint_new_reader(Store *store, Checkpoint **ret);
+
 Checkpoint *checkpoint_free(Checkpoint *c);
 DEFINE_CLEANUP(Checkpoint *, checkpoint_free)
 

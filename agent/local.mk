@@ -27,6 +27,7 @@ agent_libagent_a_SOURCES = \
         agent/gc_schedule.c agent/gc_schedule.h \
         agent/host_load.c agent/host_load.h \
         agent/identity.c agent/identity.h \
+        agent/inspect.c agent/inspect.h \
         agent/launch.c agent/launch.h \
         agent/log_level.c agent/log_level.h \
         agent/master_link.c agent/master_link.h \

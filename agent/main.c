@@ -25,6 +25,7 @@
 
 #include "agent/agent.h"
 #include "agent/dry_run.h"
+#include "agent/inspect.h"
 #include "agent/resources_probe.h"
 #include "common/base/fd.h"
 #include "common/base/file.h"
@@ -43,7 +44,8 @@ static char *arg_master, *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, 
                 *arg_runtime_dir, *arg_launcher_dir, *arg_frameworks_home, *arg_domain_socket_location, *arg_resources,
                 *arg_default_role, *arg_attributes, *arg_domain, *arg_recover, *arg_reconfiguration_policy,
                 *arg_launcher, *arg_isolation, *arg_cgroups_root, *arg_systemd_runtime_directory,
-                *arg_executor_environment_variables, *arg_logging_level, *arg_containerizers, *arg_dry_run;
+                *arg_executor_environment_variables, *arg_logging_level, *arg_containerizers, *arg_dry_run,
+                *arg_inspect;
 static uint64_t arg_port, arg_advertise_port, arg_max_completed_executors;
 static usec_t arg_registration_backoff_factor, arg_recovery_timeout, arg_executor_registration_timeout,
                 arg_executor_reregistration_timeout, arg_executor_shutdown_grace_period, arg_fetcher_stall_timeout,
@@ -134,6 +136,9 @@ static Flag flags[] = {
           .default_text = "false", .help = "Executors connect to a Unix socket instead of the port." },
         UNUSED("http_heartbeat_interval", FLAG_DURATION, "30secs", "Heartbeats on container output streams."),
         UNUSED("initialize_driver_logging", FLAG_BOOL, "true", "Of drivers."),
+        { .name = "inspect", .kind = FLAG_STRING, .value = &arg_inspect, .metavar = "FORMAT",
+          .bare_text = "text", .excuses = true,
+          .help = "Print what is stored in --work_dir, as text or json, and do nothing else." },
         { .name = "ip", .kind = FLAG_STRING, .value = &arg_ip, .metavar = "IP", .help = "Address to bind (default: all)." },
         { .name = "ip_discovery_command", .kind = FLAG_STRING, .value = &arg_ip_discovery_command, .metavar = "COMMAND",
           .help = "Command that prints the address to bind." },
@@ -604,6 +609,15 @@ static int run(const AgentConfig *config) {
         return r;
 }
 
+static int inspect_store(void) {
+        if (!arg_work_dir)
+                return refuse("work_dir", "", "the directory to inspect");
+        if (!streq(arg_inspect, "text") && !streq(arg_inspect, "json"))
+                return refuse("inspect", arg_inspect, "text or json");
+
+        return inspect(arg_work_dir, streq(arg_inspect, "json"));
+}
+
 int main(int argc, char **argv) {
         _cleanup_free_ char *message = NULL;
         _cleanup_(settings_deinit) Settings settings = {};
@@ -619,13 +633,17 @@ int main(int argc, char **argv) {
         }
 
         r = settle_log_level();
-        if (r == 0)
-                r = settle(&settings);
-        if (r == 0 && arg_dry_run)
-                r = dry_run(&settings.config, arg_dry_run);
-        else if (r == 0) {
-                raise_fd_limit();
-                r = run(&settings.config);
+        if (r == 0 && arg_inspect)
+                r = inspect_store();
+        else {
+                if (r == 0)
+                        r = settle(&settings);
+                if (r == 0 && arg_dry_run)
+                        r = dry_run(&settings.config, arg_dry_run);
+                else if (r == 0) {
+                        raise_fd_limit();
+                        r = run(&settings.config);
+                }
         }
 
         flags_deinit(&table);

@@ -356,6 +356,8 @@ static int load_argument(FlagTable *t, const char *argument, bool *seen, char **
                 return fail(reterr_message,
                             "Failed to load boolean flag '%s' via '%.*s' with value '%s'", f->name,
                             (int) n, name, text);
+        if (!text && f->bare_text)
+                text = f->bare_text;
         if (!text && f->kind != FLAG_BOOL)
                 return fail(reterr_message,
                             "Failed to load non-boolean flag '%s': Missing value, expected %s "
@@ -448,6 +450,10 @@ static bool is_asked(int argc, char **argv, const char *flag) {
 }
 
 static int check_required(const FlagTable *t, char **reterr_message) {
+        for (size_t i = 0; i < t->n_flags; i++)
+                if (t->flags[i].excuses && t->flags[i].given)
+                        return FLAGS_OK;
+
         for (size_t i = 0; i < t->n_flags; i++)
                 if (t->flags[i].required && !t->flags[i].given)
                         return fail(reterr_message,
@@ -610,7 +616,8 @@ static int print_flag(const Flag *f, Buffer *b) {
         if (f->kind == FLAG_BOOL)
                 r = buffer_printf(b, "  --[no-]%s", f->name);
         else
-                r = buffer_printf(b, "  --%s=%s%s", f->name, f->metavar ?: "VALUE",
+                r = buffer_printf(b, "  --%s%s=%s%s%s", f->name, f->bare_text ? "[" : "",
+                                  f->metavar ?: "VALUE", f->bare_text ? "]" : "",
                                   f->kind == FLAG_LIST ? " ..." : "");
         if (r < 0)
                 return r;

@@ -27,7 +27,9 @@ typedef struct Flag {
         const char *default_text;   /* parsed first; NULL: unset (NULL string, 0, false) */
         const char *metavar;        /* for --help */
         const char *help;           /* one sentence */
+        const char *bare_text;      /* what --name alone means; NULL: it needs a value, or is boolean */
         bool required;
+        bool excuses;               /* given, it says what to do: no other flag is required */
         bool secret;                /* shown as *** by /flags */
         bool ignored;               /* accepted for compatibility, does nothing; --help says so */
         bool given;                 /* filled by flags_parse() */

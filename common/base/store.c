@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 
 #include "common/base/crash.h"
+#include "common/base/buffer.h"
 #include "common/base/log.h"
 #include "common/base/store.h"
 #include "common/base/usec.h"
@@ -160,6 +161,54 @@ int store_open(const char *path, const char *const *migrations, unsigned n_migra
 
         *ret = TAKE_PTR(s);
         return STORE_OK;
+}
+
+/* The path as a URI, where '?', '#' and '%' have meanings of their own. */
+static char *make_uri(const char *path, const char *parameters) {
+        _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(65536);
+        int r = buffer_append_text(&b, "file:");
+
+        for (const char *p = path; *p && r == 0; p++)
+                r = strchr("?#%", *p) ? buffer_printf(&b, "%%%02x", (unsigned char) *p)
+                                      : buffer_append_char(&b, *p);
+        if (r == 0)
+                r = buffer_append_text(&b, parameters);
+
+        return r == 0 ? buffer_take_text(&b) : NULL;
+}
+
+static int open_uri(const char *path, const char *parameters, Store **ret, unsigned *ret_version,
+                    char **reterr_message) {
+        _cleanup_(store_freep) Store *s = calloc(1, sizeof(*s));
+        _cleanup_free_ char *uri = make_uri(path, parameters);
+        int code;
+
+        if (!s || !uri)
+                return -ENOMEM;
+
+        code = sqlite3_open_v2(uri, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+        if (code != SQLITE_OK)
+                return fail(s, path, reterr_message);
+
+        (void) sqlite3_busy_timeout(s->db, 2000);
+        if (read_version(s, ret_version) < 0)
+                return fail(s, path, reterr_message);
+
+        *ret = TAKE_PTR(s);
+        return STORE_OK;
+}
+
+int store_open_read_only(const char *path, Store **ret, unsigned *ret_version, char **reterr_message) {
+        int r = open_uri(path, "?mode=ro", ret, ret_version, reterr_message);
+
+        /* A reader takes part in the locking, for which it needs files beside the database. Where those cannot be
+         * made nobody else writes either, and it can be read as it is. */
+        if (r == -EACCES || r == -EROFS) {
+                free(TAKE_PTR(*reterr_message));
+                r = open_uri(path, "?mode=ro&immutable=1", ret, ret_version, reterr_message);
+        }
+
+        return r;
 }
 
 /* What was not committed is lost, as in a crash; its waiters are not called. */

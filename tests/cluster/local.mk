@@ -8,6 +8,7 @@ cluster_tests = \
         tests/cluster/test_framework.py \
         tests/cluster/test_garbage.py \
         tests/cluster/test_gc.py \
+        tests/cluster/test_inspect.py \
         tests/cluster/test_kill.py \
         tests/cluster/test_run.py \
         tests/cluster/test_thousand.py

@@ -269,8 +269,36 @@ static void test_help_names_every_flag_within_100_columns(_unused_ void **state)
                 assert_true(strlen(line) <= 100);
 }
 
+static void test_a_flag_may_stand_alone_and_excuse_what_is_required(void **state) {
+        _cleanup_free_ char *message = NULL;
+        char *look = NULL, *need = NULL;
+        Flag flags[] = {
+                { .name = "look", .kind = FLAG_STRING, .value = &look, .bare_text = "text", .excuses = true },
+                { .name = "need", .kind = FLAG_STRING, .value = &need, .required = true },
+        };
+        FlagTable t = { .program = "test", .flags = flags, .n_flags = ELEMENTSOF(flags) };
+
+        (void) state;
+        assert_int_equal(flags_parse(&t, 2, (char *[]) { (char *) "test", (char *) "--look", NULL }, NULL, NULL, &message),
+                         FLAGS_OK);
+        assert_string_equal(look, "text");
+        flags_deinit(&t);
+
+        assert_int_equal(flags_parse(&t, 2, (char *[]) { (char *) "test", (char *) "--look=json", NULL }, NULL, NULL,
+                                     &message),
+                         FLAGS_OK);
+        assert_string_equal(look, "json");
+        flags_deinit(&t);
+
+        assert_int_equal(flags_parse(&t, 1, (char *[]) { (char *) "test", NULL }, NULL, NULL, &message),
+                         FLAGS_E_INVALID);
+        assert_non_null(strstr(message, "'need' is required"));
+        flags_deinit(&t);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_flag_may_stand_alone_and_excuse_what_is_required),
                 cmocka_unit_test(test_defaults_hold_when_nothing_is_given),
                 cmocka_unit_test(test_every_kind_is_read_from_the_command_line),
                 cmocka_unit_test(test_the_command_line_wins_over_the_environment),

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Inspection
+ *
+ * Shows what <work_dir>/meta/agent.db knows, as text or as one JSON object:
+ *
+ *     file, schema, agent_id, agent_info, boot_id
+ *     frameworks[]   id, name, pid, info
+ *     executors[]    framework_id, id, container_id, directory, user, generated, subscribed,
+ *                    launcher_pid, launcher_start, cgroup, unit, invocation_id, info
+ *     tasks[]        framework_id, executor_id, id, info
+ *     updates[]      framework_id, task_id, uuid, state, acknowledged, update; in order of arrival
+ *     errors[]       what could not be read
+ *
+ * It is for the moment when something is wrong, so it makes do with what there is: a section that
+ * breaks off is named, and the next one follows.
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "agent/checkpoint.h"
+#include "agent/inspect.h"
+#include "common/base/log.h"
+#include "common/base/parse.h"
+#include "common/model/task_state.h"
+#include "common/net/json_writer.h"
+#include "common/net/pbjson.h"
+#include "proto/internal.pb-c.h"
+
+/* One row; no stored message is larger by far. */
+#define ROW_MAX_BYTES ((size_t) 256 << 20)
+
+#define N_ERRORS_MAX 64
+
+typedef struct Inspection {
+        char *path; /* owned; the database */
+        Store *store;
+        Checkpoint *checkpoint;
+        unsigned version;
+        bool json;
+        JsonWriter writer;
+        Buffer buffer;              /* of the writer; goes out after each row */
+        char *errors[N_ERRORS_MAX]; /* owned */
+        size_t n_errors;
+        char boot_id[37]; /* of now */
+} Inspection;
+
+static void inspection_deinit(Inspection *in) {
+        for (size_t i = 0; i < in->n_errors; i++)
+                free(in->errors[i]);
+        checkpoint_free(in->checkpoint);
+        store_free(in->store);
+        buffer_deinit(&in->buffer);
+        free(in->path);
+}
+
+/* Names are strangers' and must not drive the reader's terminal. */
+static void clean(char *text) {
+        for (char *p = text; *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        *p = '?';
+}
+
+static _printf_(2, 3) void complain(Inspection *in, const char *format, ...) {
+        char *text;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (n < 0)
+                return;
+
+        clean(text);
+        log_error("%s: %s", in->path, text);
+        if (in->n_errors < N_ERRORS_MAX)
+                in->errors[in->n_errors++] = text;
+        else
+                free(text);
+}
+
+/* A line of the text form. */
+static _printf_(2, 3) void say(const Inspection *in, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+
+        if (in->json)
+                return;
+
+        va_start(ap, format);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
+        va_end(ap);
+        if (!text)
+                return;
+
+        clean(text);
+        puts(text);
+}
+
+static void flush(Inspection *in) {
+        if (buffer_size(&in->buffer) > 0)
+                (void) fwrite(buffer_data(&in->buffer), 1, buffer_size(&in->buffer), stdout);
+        buffer_clear(&in->buffer);
+}
+
+/* NULL, with a complaint, when it is damaged. */
+static ProtobufCMessage *unpack(Inspection *in, const char *what, const char *id,
+                                const ProtobufCMessageDescriptor *descriptor, const void *data,
+                                size_t n) {
+        _cleanup_free_ char *why = NULL;
+        ProtobufCMessage *m = NULL;
+
+        if (pb_unpack(descriptor, data, n, PB_LIMITS_DEFAULT, &m, &why) == PB_OK)
+                return m;
+
+        complain(in, "the %s '%s' is damaged: %s", what, id ?: "?", why ?: "out of memory");
+        return NULL;
+}
+
+static void put_info(Inspection *in, const char *key, const ProtobufCMessage *info) {
+        if (info)
+                json_put_message(&in->writer, key, info);
+        else
+                json_put_null(&in->writer, key);
+}
+
+static int show_framework(const char *pid, const void *info, size_t n, void *userdata) {
+        Inspection *in = userdata;
+        JsonWriter *w = &in->writer;
+        _cleanup_(pb_freep) ProtobufCMessage *m = unpack(
+                        in, "framework", pid, &mesos__v1__framework_info__descriptor, info, n);
+        const Mesos__V1__FrameworkInfo *f = (const Mesos__V1__FrameworkInfo *) m;
+        const char *id = f && f->id ? f->id->value : "?";
+
+        say(in, "  %s  '%s', %s", id, f ? f->name : "?", pid ?: "?");
+        if (!in->json)
+                return 0;
+
+        json_object_begin(w, NULL);
+        json_put_string(w, "id", f && f->id ? id : NULL);
+        json_put_string(w, "name", f ? f->name : NULL);
+        json_put_string(w, "pid", pid);
+        put_info(in, "info", m);
+        json_object_end(w);
+        flush(in);
+        return 0;
+}
+
+static void say_executor(const Inspection *in, const StoredExecutor *e) {
+        const ContainerIdentity *i = &e->identity;
+
+        say(in, "  %s  of framework %s%s%s", e->id, e->framework_id,
+            e->generated ? ", made for a command task" : "",
+            e->subscribed ? "" : ", has never subscribed");
+        say(in, "      container  %s", e->container_id);
+        say(in, "      sandbox    %s%s%s", e->directory, e->user ? ", of " : "", e->user ?: "");
+        if (i->launcher_pid > 0)
+                say(in, "      launcher   process %d, started at tick %llu", (int) i->launcher_pid,
+                    (unsigned long long) i->launcher_start);
+        else
+                say(in, "      launcher   was never told to go");
+        if (i->cgroup)
+                say(in, "      cgroup     %s", i->cgroup);
+        if (i->unit)
+                say(in, "      unit       %s, invocation %s", i->unit, i->invocation_id ?: "?");
+}
+
+static int show_executor(const StoredExecutor *e, void *userdata) {
+        Inspection *in = userdata;
+        JsonWriter *w = &in->writer;
+        _cleanup_(pb_freep) ProtobufCMessage *m =
+                        unpack(in, "executor", e->id, &mesos__v1__executor_info__descriptor,
+                               e->info, e->n_info);
+
+        say_executor(in, e);
+        if (!in->json)
+                return 0;
+
+        json_object_begin(w, NULL);
+        json_put_string(w, "framework_id", e->framework_id);
+        json_put_string(w, "id", e->id);
+        json_put_string(w, "container_id", e->container_id);
+        json_put_string(w, "directory", e->directory);
+        json_put_string(w, "user", e->user);
+        json_put_bool(w, "generated", e->generated);
+        json_put_bool(w, "subscribed", e->subscribed);
+        json_put_int(w, "launcher_pid", e->identity.launcher_pid);
+        json_put_uint(w, "launcher_start", e->identity.launcher_start);
+        json_put_string(w, "cgroup", e->identity.cgroup);
+        json_put_string(w, "unit", e->identity.unit);
+        json_put_string(w, "invocation_id", e->identity.invocation_id);
+        put_info(in, "info", m);
+        json_object_end(w);
+        flush(in);
+        return 0;
+}
+
+static int show_task(const StoredTask *t, void *userdata) {
+        Inspection *in = userdata;
+        JsonWriter *w = &in->writer;
+        _cleanup_(pb_freep) ProtobufCMessage *m = unpack(
+                        in, "task", t->id, &mesos__v1__task_info__descriptor, t->info, t->n_info);
+
+        say(in, "  %s  of executor %s, framework %s", t->id, t->executor_id, t->framework_id);
+        if (!in->json)
+                return 0;
+
+        json_object_begin(w, NULL);
+        json_put_string(w, "framework_id", t->framework_id);
+        json_put_string(w, "executor_id", t->executor_id);
+        json_put_string(w, "id", t->id);
+        put_info(in, "info", m);
+        json_object_end(w);
+        flush(in);
+        return 0;
+}
+
+static int show_update(const StoredUpdate *u, void *userdata) {
+        Inspection *in = userdata;
+        JsonWriter *w = &in->writer;
+        _cleanup_(pb_freep) ProtobufCMessage *m =
+                        unpack(in, "update of task", u->task_id,
+                               &mesos__internal__status_update__descriptor, u->update, u->n_update);
+        const Mesos__Internal__StatusUpdate *update = (const Mesos__Internal__StatusUpdate *) m;
+        const char *state = update ? task_state_name(update->status->state) : NULL;
+        char uuid[37];
+
+        uuid_to_text(u->uuid, uuid);
+        say(in, "  %s  %s  %s, framework %s, %s", uuid, state ?: "?", u->task_id, u->framework_id,
+            u->acknowledged ? "acknowledged" : "not acknowledged");
+        if (!in->json)
+                return 0;
+
+        json_object_begin(w, NULL);
+        json_put_string(w, "framework_id", u->framework_id);
+        json_put_string(w, "task_id", u->task_id);
+        json_put_string(w, "uuid", uuid);
+        json_put_string(w, "state", state);
+        json_put_bool(w, "acknowledged", u->acknowledged);
+        put_info(in, "update", m);
+        json_object_end(w);
+        flush(in);
+        return 0;
+}
+
+static void show_agent_info(Inspection *in) {
+        _cleanup_free_ char *bytes = NULL;
+        _cleanup_(pb_freep) ProtobufCMessage *m = NULL;
+        const Mesos__V1__AgentInfo *info;
+        size_t n = 0;
+
+        if (checkpoint_load_meta(in->checkpoint, "agent_info", &bytes, &n) < 0)
+                complain(in, "the agent's id cannot be read");
+        if (bytes)
+                m = unpack(in, "agent info", "agent_info", &mesos__v1__agent_info__descriptor,
+                           bytes, n);
+
+        info = (const Mesos__V1__AgentInfo *) m;
+        if (info && info->id)
+                say(in, "Agent      %s (%s, port %d)", info->id->value, info->hostname, info->port);
+        else
+                say(in, "Agent      without an id");
+
+        if (!in->json)
+                return;
+
+        json_put_string(&in->writer, "agent_id", info && info->id ? info->id->value : NULL);
+        put_info(in, "agent_info", m);
+}
+
+static void show_boot_id(Inspection *in) {
+        _cleanup_free_ char *boot_id = NULL;
+        size_t n;
+
+        if (checkpoint_load_meta(in->checkpoint, "boot_id", &boot_id, &n) < 0)
+                complain(in, "the boot id cannot be read");
+
+        if (boot_id)
+                say(in, "Boot       %s (%s)", boot_id,
+                    streq(boot_id, in->boot_id) ? "the present one" : "an earlier one");
+        if (in->json)
+                json_put_string(&in->writer, "boot_id", boot_id);
+}
+
+static void begin_section(Inspection *in, const char *key, const char *title) {
+        say(in, "\n%s", title);
+        if (in->json)
+                json_array_begin(&in->writer, key);
+}
+
+static void end_section(Inspection *in, const char *title, int r) {
+        if (in->json)
+                json_array_end(&in->writer);
+        if (r < 0)
+                complain(in, "%s: cannot all be read: %s", title,
+                         r == -EBADMSG ? "the database is damaged" : strerror(-r));
+}
+
+static void show_everything(Inspection *in) {
+        static const char *const titles[] = { "Frameworks", "Executors", "Tasks", "Updates" };
+        Checkpoint *c = in->checkpoint;
+
+        begin_section(in, "frameworks", titles[0]);
+        end_section(in, titles[0], checkpoint_foreach_framework(c, show_framework, in));
+        begin_section(in, "executors", titles[1]);
+        end_section(in, titles[1], checkpoint_foreach_executor(c, show_executor, in));
+        begin_section(in, "tasks", titles[2]);
+        end_section(in, titles[2], checkpoint_foreach_task(c, show_task, in));
+        begin_section(in, "updates", titles[3]);
+        end_section(in, titles[3], checkpoint_foreach_update(c, show_update, in));
+}
+
+static int show(Inspection *in) {
+        JsonWriter *w = &in->writer;
+
+        if (in->json) {
+                json_object_begin(w, NULL);
+                json_put_string(w, "file", in->path);
+                json_put_uint(w, "schema", in->version);
+        }
+
+        say(in, "File       %s, schema %u", in->path, in->version);
+        show_agent_info(in);
+        show_boot_id(in);
+        show_everything(in);
+
+        if (in->json) {
+                json_array_begin(w, "errors");
+                for (size_t i = 0; i < in->n_errors; i++)
+                        json_put_string(w, NULL, in->errors[i]);
+                json_array_end(w);
+                json_object_end(w);
+                flush(in);
+                putchar('\n');
+        }
+
+        if (fflush(stdout) != 0)
+                return log_error_errno(errno, "Cannot print: %m");
+
+        return w->error < 0 ? w->error : in->n_errors > 0 ? -EBADMSG : 0;
+}
+
+int inspect(const char *work_dir, bool json) {
+        _cleanup_(inspection_deinit) Inspection in = { .json = json };
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        in.buffer = BUFFER_INIT(ROW_MAX_BYTES);
+        in.writer = JSON_WRITER(&in.buffer);
+        (void) process_boot_id(in.boot_id);
+        if (asprintf(&in.path, "%s/meta/agent.db", work_dir) < 0) {
+                in.path = NULL;
+                return log_oom();
+        }
+
+        if (access(in.path, F_OK) < 0)
+                return log_error_errno(errno, "There is no stored state in '%s': %m", in.path);
+
+        r = store_open_read_only(in.path, &in.store, &in.version, &message);
+        if (r != STORE_OK) {
+                log_error("Cannot read the stored state: %s", message ?: strerror(-r));
+                return r < 0 ? r : -EBADMSG;
+        }
+
+        r = checkpoint_new_reader(in.store, &in.checkpoint);
+        if (r < 0)
+                return r;
+
+        return show(&in);
+}
