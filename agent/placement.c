@@ -133,6 +133,9 @@ void placement_job_finish(PlacementJob *job, int error, const char *format, ...)
                 va_end(ap);
         }
 
+        if (job->placement->ops->finished)
+                job->placement->ops->finished(job->placement);
+
         /* Made when the job was, so that nothing can fail here. */
         (void) sd_event_source_set_enabled(job->finish_source, SD_EVENT_ONESHOT);
 }
@@ -183,6 +186,8 @@ void placement_cancel(Placement *p, const char *container_id) {
                         if (p->ops->undo)
                                 p->ops->undo(p, j);
                         job_free(j);
+                        if (p->ops->finished)
+                                p->ops->finished(p);
                 }
 
         DL_FOREACH_SAFE(p->emptyings, e, e_next)

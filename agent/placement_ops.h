@@ -9,6 +9,7 @@
 #include "agent/placement.h"
 
 typedef enum PlacementJobState {
+        PLACEMENT_JOB_QUEUED,        /* others are ahead */
         PLACEMENT_JOB_WAITING,       /* for a connection to the manager */
         PLACEMENT_JOB_SUBMITTED,     /* the call is on its way, or its fate is being asked for */
         PLACEMENT_JOB_STARTING,      /* the manager works on it */
@@ -45,6 +46,7 @@ typedef struct PlacementOps {
         const char *kind;
         int (*place)(Placement *p, PlacementJob *job);
         void (*undo)(Placement *p, PlacementJob *job);               /* may be NULL */
+        void (*finished)(Placement *p);                              /* a job is, or was; may be NULL */
         void (*remove)(Placement *p, const char *container_id);      /* may be NULL */
         Placement *(*free)(Placement *p);
 } PlacementOps;

@@ -40,6 +40,10 @@
 #define CHECK_INTERVAL_USEC USEC_PER_SEC
 #define RECONNECT_DELAY_USEC USEC_PER_SEC
 
+/* Containers on their way at once; the others queue. Each has one call at most that awaits its reply,
+ * of which D-Bus allows 128 to a connection; and the manager does one after the other anyway. */
+#define JOBS_MAX 64
+
 /* A call that is lost during a re-execution; one more in case of bad luck. */
 #define TRIES_MAX 3
 
@@ -55,6 +59,7 @@ typedef struct SystemdPlacement {
         int proc_fd;
         sd_bus *bus;                          /* NULL while there is no connection */
         sd_event_source *reconnect_source;
+        sd_event_source *next_source;         /* there may be room for a job that is queued */
 } SystemdPlacement;
 
 static SystemdPlacement *systemd(Placement *p) {
@@ -288,6 +293,7 @@ static int on_check(sd_event_source *source, uint64_t usec _unused_, void *userd
                 if (job_is_placed(job))
                         job_learn(job);
                 break;
+        case PLACEMENT_JOB_QUEUED:
         case PLACEMENT_JOB_SUBMITTED:
         case PLACEMENT_JOB_LEARNING:
         case PLACEMENT_JOB_FINISHED:
@@ -299,6 +305,57 @@ static int on_check(sd_event_source *source, uint64_t usec _unused_, void *userd
 
         (void) sd_event_source_set_time_relative(source, CHECK_INTERVAL_USEC);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int job_start(PlacementJob *job) {
+        SystemdPlacement *s = systemd(job->placement);
+        int r;
+
+        r = sd_event_add_time_relative(s->base.event, &job->check_source, CLOCK_MONOTONIC,
+                                       CHECK_INTERVAL_USEC, USEC_EXACT, on_check, job);
+        if (r < 0)
+                return r;
+
+        (void) sd_event_source_set_description(job->check_source, "placement-check");
+        job->deadline_usec = usec_add(usec_now(CLOCK_MONOTONIC), s->timeout_usec);
+        job->state = PLACEMENT_JOB_WAITING;
+        if (s->bus)
+                job_submit(job);
+
+        return 0;
+}
+
+/* Oldest first, for whom there is room. */
+static void start_queued(SystemdPlacement *s) {
+        unsigned n_under_way = 0;
+        PlacementJob *job;
+
+        DL_FOREACH(s->base.jobs, job)
+                n_under_way += job->state != PLACEMENT_JOB_QUEUED && job->state != PLACEMENT_JOB_FINISHED;
+
+        DL_FOREACH(s->base.jobs, job) {
+                int r;
+
+                if (n_under_way >= JOBS_MAX)
+                        break;
+                if (job->state != PLACEMENT_JOB_QUEUED)
+                        continue;
+
+                r = job_start(job);
+                if (r < 0)
+                        placement_job_finish(job, r, "Failed to start scope '%s'", job->unit);
+                else
+                        n_under_way++;
+        }
+}
+
+static int on_next(sd_event_source *source _unused_, void *userdata) {
+        start_queued(userdata);
+        return 0;
+}
+
+static void systemd_finished(Placement *p) {
+        (void) sd_event_source_set_enabled(systemd(p)->next_source, SD_EVENT_ONESHOT);
 }
 
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error _unused_) {
@@ -351,7 +408,9 @@ static int on_disconnected(sd_bus_message *m _unused_, void *userdata,
 
         log_warning("The connection to systemd has ended, connecting again");
         DL_FOREACH(s->base.jobs, job)
-                if (job->state < PLACEMENT_JOB_LEARNING) {
+                if (job->state == PLACEMENT_JOB_QUEUED)
+                        continue;
+                else if (job->state < PLACEMENT_JOB_LEARNING) {
                         job->slot = sd_bus_slot_unref(job->slot);
                         job->state = PLACEMENT_JOB_WAITING;
                 } else
@@ -410,9 +469,6 @@ static bool is_unit_name(const char *container_id) {
 }
 
 static int systemd_place(Placement *p, PlacementJob *job) {
-        SystemdPlacement *s = systemd(p);
-        int r;
-
         if (!is_unit_name(job->container_id))
                 return -EINVAL;
 
@@ -421,17 +477,8 @@ static int systemd_place(Placement *p, PlacementJob *job) {
                 return -ENOMEM;
         }
 
-        r = sd_event_add_time_relative(p->event, &job->check_source, CLOCK_MONOTONIC,
-                                       CHECK_INTERVAL_USEC, USEC_EXACT, on_check, job);
-        if (r < 0)
-                return r;
-
-        (void) sd_event_source_set_description(job->check_source, "placement-check");
-        job->deadline_usec = usec_add(usec_now(CLOCK_MONOTONIC), s->timeout_usec);
-        job->state = PLACEMENT_JOB_WAITING;
-        if (s->bus)
-                job_submit(job);
-
+        job->state = PLACEMENT_JOB_QUEUED;
+        systemd_finished(p);
         return 0;
 }
 
@@ -439,6 +486,7 @@ static Placement *systemd_free(Placement *p) {
         SystemdPlacement *s = systemd(p);
 
         placement_deinit(&s->base);
+        sd_event_source_disable_unref(s->next_source);
         sd_event_source_disable_unref(s->reconnect_source);
         sd_bus_close_unref(s->bus);
         (void) fd_close(s->proc_fd);
@@ -469,6 +517,15 @@ static int systemd_init(SystemdPlacement *s, const PlacementSystemdConfig *confi
         if (r < 0)
                 return r;
 
+        r = sd_event_add_defer(s->base.event, &s->next_source, on_next, s);
+        if (r < 0)
+                return r;
+
+        (void) sd_event_source_set_description(s->next_source, "placement-next");
+        r = sd_event_source_set_enabled(s->next_source, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
         (void) sd_event_source_set_description(s->reconnect_source, "placement-reconnect");
         r = sd_event_source_set_enabled(s->reconnect_source, SD_EVENT_OFF);
         if (r < 0)
@@ -482,6 +539,7 @@ int placement_new_systemd(sd_event *event, const PlacementSystemdConfig *config,
         static const PlacementOps ops = {
                 .kind = "systemd",
                 .place = systemd_place,
+                .finished = systemd_finished,
                 .free = systemd_free,
         };
         _cleanup_(placement_freep) Placement *p = NULL;

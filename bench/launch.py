@@ -19,7 +19,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "lib"))
 import harness    # noqa: E402
 from harness import Cluster, children_named, descendants, wait_until    # noqa: E402
-from scheduler import Scheduler    # noqa: E402
+from scheduler import TERMINAL, Scheduler    # noqa: E402
 
 RESOURCES = "cpus:64;mem:65536;disk:65536;ports:[31000-32000]"
 
@@ -56,11 +56,15 @@ def measure_rate(s, n, per_accept=100):
     def n_finished():
         return sum(1 for x in s.statuses[first:] if x["state"] == "TASK_FINISHED")
 
+    def n_failed():
+        return sum(1 for x in s.statuses[first:] if x["state"] in TERMINAL and x["state"] != "TASK_FINISHED")
+
     first = len(s.statuses)
     start = time.monotonic()
     for begin in range(0, n, per_accept):
         s.launch([s.task("rate-%05d" % i, "true", cpus=0.05, mem=32) for i in range(begin, min(begin + per_accept, n))])
-    s.wait_until(lambda: len(s.statuses) - first >= 3 * n and n_finished() == n, "%d tasks finish" % n, timeout=600)
+    s.wait_until(lambda: len(s.statuses) - first >= 3 * n or n_failed() > 0, "%d tasks end" % n, timeout=300)
+    harness.equal((n_finished(), n_failed()), (n, 0), "tasks finished and otherwise ended")
     return n / (time.monotonic() - start)
 
 
