@@ -39,6 +39,9 @@ static void schedule(Master *m) {
                 return;
         }
 
+        if (due_usec == 0 && m->allocation_wanted_usec == 0)
+                m->allocation_wanted_usec = usec_now(CLOCK_MONOTONIC);
+
         (void) sd_event_source_set_time(m->allocation_source, due_usec);
         (void) sd_event_source_set_enabled(m->allocation_source, SD_EVENT_ONESHOT);
 }
@@ -165,6 +168,11 @@ static int on_allocation_due(sd_event_source *s _unused_, uint64_t usec _unused_
         Round round = { .master = m };
         usec_t begin_usec = usec_now(CLOCK_MONOTONIC);
         int r;
+
+        if (m->allocation_wanted_usec > 0)
+                metrics_add_sample(&m->metrics.allocation_run_latency,
+                                   usec_sub(begin_usec, m->allocation_wanted_usec));
+        m->allocation_wanted_usec = 0;
 
         r = allocator_run(m->allocator, master_now(m), on_offer, &round);
         if (r < 0)

@@ -174,6 +174,10 @@ static int start_sources(Master *m) {
                                  on_registry_gc, m);
 }
 
+static void on_stored(usec_t took_usec, void *userdata) {
+        metrics_add_sample(&((Master *) userdata)->metrics.registry_store, took_usec);
+}
+
 static int open_registry(Master *m) {
         _cleanup_free_ char *path = NULL, *error = NULL;
         int r;
@@ -183,8 +187,10 @@ static int open_registry(Master *m) {
                 return -ENOMEM;
 
         r = registry_open(m->event, path, &m->registry, &error);
-        if (r == REGISTRY_OK)
+        if (r == REGISTRY_OK) {
+                registry_observe(m->registry, on_stored, m);
                 return 0;
+        }
 
         log_error("Cannot open the registry: %s", error ?: strerror(r < 0 ? -r : EBADMSG));
         return r < 0 ? r : -EBADMSG;

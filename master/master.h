@@ -84,6 +84,7 @@ struct Master {
         unsigned verbosity;
         sd_event_source *verbosity_source;
         sd_event_source *allocation_source;
+        usec_t allocation_wanted_usec;      /* since when there is something to do; 0: nothing */
         sd_event_source *
                         overflow_source; /* cuts streams that are too slow, outside of any caller */
         sd_event_source *recovery_source;   /* recovered agents are given up */

@@ -81,8 +81,8 @@ struct Registry {
         Change *changes;                          /* owned */
         unsigned n_queued;
         usec_t fetch_usec;
-        usec_t last_store_usec;
-        uint64_t n_stores;
+        RegistryStored stored;
+        void *stored_userdata;
 };
 
 int registry_open(sd_event *event, const char *path, Registry **ret, char **reterr_message) {
@@ -135,6 +135,11 @@ Registry *registry_free(Registry *r) {
         return NULL;
 }
 
+void registry_observe(Registry *r, RegistryStored stored, void *userdata) {
+        r->stored = stored;
+        r->stored_userdata = userdata;
+}
+
 static int visit_row(sqlite3_stmt *s, RegistryVisitor visit, void *userdata) {
         Mesos__V1__AgentInfo *info;
         int k;
@@ -171,8 +176,8 @@ static void on_committed(int error, void *userdata) {
 
         DL_DELETE(r->changes, c);
         r->n_queued--;
-        r->n_stores++;
-        r->last_store_usec = usec_sub(usec_now(CLOCK_MONOTONIC), c->begin_usec);
+        if (error == 0 && r->stored)
+                r->stored(usec_sub(usec_now(CLOCK_MONOTONIC), c->begin_usec), r->stored_userdata);
 
         if (c->done)
                 c->done(error, c->userdata);
@@ -339,8 +344,6 @@ RegistryStats registry_stats(Registry *r) {
         RegistryStats stats = {
                 .n_queued = r->n_queued,
                 .fetch_usec = r->fetch_usec,
-                .last_store_usec = r->last_store_usec,
-                .n_stores = r->n_stores,
         };
 
         (void) look_up(r, QUERY_SIZE, NULL, &stats.size_bytes);

@@ -25,6 +25,10 @@ int registry_open(sd_event *event, const char *path, Registry **ret, char **rete
 Registry *registry_free(Registry *r);
 DEFINE_CLEANUP(Registry *, registry_free)
 
+/* Told how long each change took to become durable. */
+typedef void (*RegistryStored)(usec_t took_usec, void *userdata);
+void registry_observe(Registry *r, RegistryStored stored, void *userdata);
+
 /* All admitted agents, as read back; stops when `visit` returns other than 0 and passes that on. */
 typedef int (*RegistryVisitor)(const Mesos__V1__AgentInfo *info, void *userdata);
 int registry_foreach_agent(Registry *r, RegistryVisitor visit, void *userdata);
@@ -50,8 +54,6 @@ typedef struct RegistryStats {
         uint64_t size_bytes;
         unsigned n_queued;              /* changes not yet durable */
         usec_t fetch_usec;              /* it took to open */
-        usec_t last_store_usec;
-        uint64_t n_stores;
 } RegistryStats;
 
 RegistryStats registry_stats(Registry *r);

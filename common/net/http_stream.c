@@ -238,10 +238,14 @@ int http_stream_write(HttpStream *s, const void *data, size_t n) {
 }
 
 HttpStream *http_stream_close(HttpStream *s) {
-        if (!s || s->request->dead)
+        if (!s)
                 return NULL;
 
+        /* Also of a stream whose peer is gone already: its owner may not be there any more to be told. */
         s->ended = true;
+        if (s->request->dead)
+                return NULL;
+
         if (s->chunked)
                 (void) buffer_append_text(&s->queue, LAST_CHUNK);
 
