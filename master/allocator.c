@@ -698,3 +698,10 @@ double allocator_share(Allocator *a, const char *framework_id, const char *role)
 
         return client ? drf_share(a->drf, client->party.leaf) : 0;
 }
+
+size_t allocator_n_filters(const Allocator *a, const char *framework_id, const char *role) {
+        const Framework *framework = find_framework(a, framework_id);
+        const Client *client = framework ? find_client(framework, role) : NULL;
+
+        return client ? refusal_count(&client->refusals) : 0;
+}

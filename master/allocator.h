@@ -163,3 +163,6 @@ const Resources *allocator_agent_free(const Allocator *a, const char *agent_id);
 
 /* Dominant share of a framework in a role, of 1; 0 if unknown. */
 double allocator_share(Allocator *a, const char *framework_id, const char *role);
+
+/* How many filters the framework has in the role; 0 if unknown. */
+size_t allocator_n_filters(const Allocator *a, const char *framework_id, const char *role);

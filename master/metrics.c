@@ -506,7 +506,9 @@ static void add_frameworks(Snapshot *s, Master *m) {
 }
 
 static void add_role(const char *role, const char *what, double value, void *userdata) {
-        const char *below = startswith(what, "resources/") ? "quota/roles" : "roles";
+        const char *below = startswith(what, "resources/") ? "quota/roles"
+                          : streq(what, "active")          ? "offer_filters/roles"
+                                                           : "roles";
 
         add(userdata, value, "allocator/mesos/%s/%s/%s", below, role, what);
 }

@@ -275,6 +275,16 @@ bool refusal_covers(const RefusalAgent *agent, const RefusalClient *client,
         return false;
 }
 
+size_t refusal_count(const RefusalClient *client) {
+        const Refusal *refusal;
+        size_t n = 0;
+
+        DL_FOREACH(client->items, refusal)
+                n++;
+
+        return n;
+}
+
 void refusal_drop_agent(RefusalQueue *q, RefusalAgent *agent) {
         for (size_t i = 0; i < agent->n; i++)
                 refusal_free(q, agent->slots[i].refusal);

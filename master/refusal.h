@@ -52,6 +52,8 @@ int refusal_add(RefusalQueue *q, RefusalAgent *agent, RefusalClient *client,
 bool refusal_covers(const RefusalAgent *agent, const RefusalClient *client,
                     const Resources *candidate, uint64_t version);
 
+size_t refusal_count(const RefusalClient *client);
+
 void refusal_drop_agent(RefusalQueue *q, RefusalAgent *agent);
 
 /* Tells of each agent where the client had refused something; `dropped` may be NULL. */

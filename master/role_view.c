@@ -414,6 +414,15 @@ static void visit_consumed(const char *role, const int64_t *milli, RoleMetricVis
         }
 }
 
+static size_t count_filters(const Master *m, const RoleRow *row) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < row->n_frameworks; i++)
+                n += allocator_n_filters(m->allocator, row->frameworks[i]->id, row->name);
+
+        return n;
+}
+
 int role_view_metrics(Master *m, RoleMetricVisitor visit, void *userdata) {
         int64_t cluster_milli[ELEMENTSOF(shared_names)] = {},
                 all_milli[ELEMENTSOF(shared_names)] = {};
@@ -436,9 +445,11 @@ int role_view_metrics(Master *m, RoleMetricVisitor visit, void *userdata) {
                 }
 
                 visit_consumed(row->name, milli, visit, userdata);
-                if (row->n_frameworks > 0)
+                if (row->n_frameworks > 0) {
                         visit(row->name, "shares/dominant", dominant_share(row, cluster_milli),
                               userdata);
+                        visit(row->name, "active", (double) count_filters(m, row), userdata);
+                }
         }
 
         /* The root of the tree has no name. */
