@@ -360,6 +360,7 @@ def test_go_twice_starts_once():
         launcher.go()
         launcher.started()
         equal(launcher.reply(launcher.go()), 0, "errno")
+        wait_until(d.output, "it says something")
         launcher.kill(signal.SIGKILL)
         launcher.ended()
         equal(d.output(), "once\n", "output")
