@@ -13,6 +13,8 @@ common_libbase_a_SOURCES = \
         common/base/process.c common/base/process.h \
         common/base/process_tree.c common/base/process_tree.h \
         common/base/store.c common/base/store.h \
+        common/base/store_check.c common/base/store_check.h \
+        common/base/store_salvage.c \
         common/base/usec.c common/base/usec.h
 
 if ENABLE_CRASH_POINTS

@@ -23,6 +23,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/crash.h"
 #include "common/base/buffer.h"
@@ -186,7 +187,8 @@ static int open_uri(const char *path, const char *parameters, Store **ret, unsig
         if (!s || !uri)
                 return -ENOMEM;
 
-        code = sqlite3_open_v2(uri, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+        code = sqlite3_open_v2(uri, &s->db,
+                               SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
         if (code != SQLITE_OK)
                 return fail(s, path, reterr_message);
 
@@ -198,17 +200,33 @@ static int open_uri(const char *path, const char *parameters, Store **ret, unsig
         return STORE_OK;
 }
 
-int store_open_read_only(const char *path, Store **ret, unsigned *ret_version, char **reterr_message) {
-        int r = open_uri(path, "?mode=ro", ret, ret_version, reterr_message);
+/* A reader makes files beside the database as a writer does; without a log there is no writer. */
+static bool is_at_rest(const char *path) {
+        _cleanup_free_ char *wal = NULL;
 
-        /* A reader takes part in the locking, for which it needs files beside the database. Where those cannot be
-         * made nobody else writes either, and it can be read as it is. */
-        if (r == -EACCES || r == -EROFS) {
-                free(TAKE_PTR(*reterr_message));
-                r = open_uri(path, "?mode=ro&immutable=1", ret, ret_version, reterr_message);
+        if (asprintf(&wal, "%s-wal", path) < 0) {
+                wal = NULL;
+                return false;
         }
 
-        return r;
+        return access(wal, F_OK) < 0;
+}
+
+int store_open_read_only(const char *path, Store **ret, unsigned *ret_version,
+                         char **reterr_message) {
+        static const char as_it_is[] = "?mode=ro&immutable=1";
+        int r;
+
+        if (is_at_rest(path))
+                return open_uri(path, as_it_is, ret, ret_version, reterr_message);
+
+        r = open_uri(path, "?mode=ro", ret, ret_version, reterr_message);
+        if (r != -EACCES && r != -EROFS)
+                return r;
+
+        /* Those files cannot be made: nobody writes here, either. */
+        free(TAKE_PTR(*reterr_message));
+        return open_uri(path, as_it_is, ret, ret_version, reterr_message);
 }
 
 /* What was not committed is lost, as in a crash; its waiters are not called. */
@@ -273,6 +291,13 @@ static int begin(Store *s) {
         return arm_commit(s);
 }
 
+/* The turn has failed, and whoever waits for it is told soon. */
+static int fail_turn(Store *s, int error) {
+        s->error = error;
+        (void) arm_commit(s);
+        return error;
+}
+
 /*
  * Runs a bound writing statement in the turn's transaction and resets it. A failure makes the whole
  * transaction fail, so the caller may ignore the result when it waits for the commit anyway.
@@ -280,11 +305,13 @@ static int begin(Store *s) {
 int store_step(Store *s, sqlite3_stmt *statement) {
         int r, code;
 
-        r = begin(s);
+        /* Once a write has failed SQLite may have rolled the transaction back, and what follows
+         * would be committed on its own although its turn fails. */
+        r = s->error < 0 ? s->error : begin(s);
         if (r < 0) {
                 (void) sqlite3_reset(statement);
                 (void) sqlite3_clear_bindings(statement);
-                return s->error = r;
+                return fail_turn(s, r);
         }
 
         code = sqlite3_step(statement);
@@ -293,15 +320,16 @@ int store_step(Store *s, sqlite3_stmt *statement) {
 
         r = errno_from_sqlite(code);
         if (r < 0) {
-                log_error("Cannot write to the store: %s", sqlite3_errmsg(s->db));
-                s->error = r;
+                log_error("Cannot write to '%s': %s", sqlite3_db_filename(s->db, "main"),
+                          sqlite3_errmsg(s->db));
+                (void) fail_turn(s, r);
         }
 
         return r;
 }
 
 int store_fail(Store *s, int error) {
-        return s->error = error;
+        return fail_turn(s, error);
 }
 
 /* Runs plain SQL outside of the turn's bookkeeping. */
@@ -388,7 +416,10 @@ int store_commit(Store *s) {
                         r = store_exec(s, "COMMIT");
                 CRASH_POINT("store-committed");
                 if (r < 0) {
-                        log_error_errno(r, "Cannot commit to the store: %m");
+                        log_error_errno(r,
+                                        "Cannot commit to '%s', nothing that depends on it is "
+                                        "shown: %m",
+                                        sqlite3_db_filename(s->db, "main"));
                         (void) store_exec(s, "ROLLBACK");
                 }
                 s->in_transaction = false;

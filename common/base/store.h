@@ -21,10 +21,11 @@ int store_open(const char *path, const char *const *migrations, unsigned n_migra
                Store **ret, char **reterr_message);
 
 /*
- * For looking only, also while somebody else writes to it, on a disk that cannot be written, or when it is damaged.
- * *ret_version is its schema; what of it can be read turns out by reading.
+ * For looking only, also while somebody else writes to it, on a disk that cannot be written, or
+ * when it is damaged. *ret_version is its schema; what of it can be read turns out by reading.
  */
-int store_open_read_only(const char *path, Store **ret, unsigned *ret_version, char **reterr_message);
+int store_open_read_only(const char *path, Store **ret, unsigned *ret_version,
+                         char **reterr_message);
 
 Store *store_free(Store *s);
 DEFINE_CLEANUP(Store *, store_free)

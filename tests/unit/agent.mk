@@ -42,3 +42,8 @@ unit_tests += tests/unit/test-gc-schedule
 tests_unit_test_gc_schedule_SOURCES = tests/unit/test-gc-schedule.c
 tests_unit_test_gc_schedule_CFLAGS = $(unit_cflags)
 tests_unit_test_gc_schedule_LDADD = agent/libagent.a $(unit_libs)
+
+unit_tests += tests/unit/test-store-check
+tests_unit_test_store_check_SOURCES = tests/unit/test-store-check.c
+tests_unit_test_store_check_CFLAGS = $(unit_cflags)
+tests_unit_test_store_check_LDADD = $(unit_libs)
