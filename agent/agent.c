@@ -16,6 +16,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <utlist.h>
 
@@ -34,6 +35,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
+#include "common/base/store_check.h"
 #include "common/net/pbwire.h"
 
 /* As Mesos. */
@@ -107,12 +109,62 @@ static int make_directories(const AgentConfig *config) {
         return r < 0 ? log_error_errno(r, "Cannot make the directory '%s': %m", containers) : 0;
 }
 
+/* What cannot be read is left out; a new file takes the rest, for the damaged one would take no more. */
+static int salvage_store(Agent *a, const char *path) {
+        _cleanup_free_ char *aside = NULL, *message = NULL;
+        uint64_t n_rows = 0;
+        int r;
+
+        r = store_salvage(path, checkpoint_migrations, n_checkpoint_migrations, &aside, &n_rows, &message);
+        if (r != 0) {
+                log_error("Cannot save what is left of the stored state: %s", message ?: strerror(-r));
+                return r < 0 ? r : -EBADMSG;
+        }
+
+        a->counters.recovery_errors++;
+        log_warning("Going on with the %llu records that can be read; the damaged file is now '%s'.",
+                    (unsigned long long) n_rows, aside);
+        return 0;
+}
+
+/* Before it is opened for writing, which would tidy up what is to be looked at. */
+static int check_store(Agent *a, const char *path) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        r = store_check(path, &message);
+        if (r == STORE_OK)
+                return 0;
+        if (r < 0) {
+                log_error("Cannot look at the agent's stored state: %s", message ?: strerror(-r));
+                return r;
+        }
+
+        if (!a->config->strict) {
+                log_error("The agent's stored state is damaged: %s", message);
+                return salvage_store(a, path);
+        }
+
+        log_error("The agent's stored state is damaged: %s. To go on with what can be read, start with --no-strict; to "
+                  "begin anew, move '%s' and '%s-wal' away (running tasks are then ended).",
+                  message, path, path);
+        return -EBADMSG;
+}
+
 static int open_store(Agent *a) {
         _cleanup_free_ char *path = NULL, *message = NULL;
         int r;
 
         if (asprintf(&path, "%s/meta/agent.db", a->config->work_dir) < 0)
                 return -ENOMEM;
+
+        /* SQLite would not say why. */
+        if (access(path, F_OK) >= 0 && access(path, R_OK | W_OK) < 0)
+                return log_error_errno(errno, "Cannot write the agent's stored state '%s': %m", path);
+
+        r = check_store(a, path);
+        if (r < 0)
+                return r;
 
         r = store_open(path, checkpoint_migrations, n_checkpoint_migrations, &a->store, &message);
         if (r != STORE_OK) {

@@ -23,8 +23,11 @@
  * update is acknowledged, an executor when it is gone and has no tasks.
  */
 
+#include <stdio.h>
+
 #include "agent/checkpoint.h"
 #include "common/base/log.h"
+#include "common/model/id.h"
 
 const char *const checkpoint_migrations[] = {
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -163,6 +166,28 @@ int checkpoint_forget_agent(Checkpoint *c) {
         return step(c, DELETE_META);
 }
 
+int checkpoint_clear(Checkpoint *c) {
+        static const char *const tables[] = { "frameworks", "executors", "tasks", "updates" };
+
+        for (size_t i = 0; i < ELEMENTSOF(tables); i++) {
+                char sql[64];
+                sqlite3_stmt *s;
+                int r;
+
+                snprintf(sql, sizeof(sql), "DELETE FROM %s", tables[i]);
+                s = store_prepare(c->store, sql);
+                if (!s)
+                        return -EIO;
+
+                r = store_step(c->store, s);
+                (void) sqlite3_finalize(s);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
 int checkpoint_framework(Checkpoint *c, const Framework *f) {
         bind_text(c, SET_FRAMEWORK, 1, f->id);
         bind_text(c, SET_FRAMEWORK, 2, f->pid);
@@ -285,22 +310,43 @@ int checkpoint_load_meta(Checkpoint *c, const char *key, char **ret, size_t *ret
         return 0;
 }
 
-/* Runs a query and hands each row to `row`. -EBADMSG when the database is damaged on the way. */
+/* Of a row: what is in it cannot be ours. */
+#define ROW_DAMAGED 1
+
+/*
+ * Runs a query and hands each row to `row`. A damaged row is passed over, and at the end the result is -EBADMSG, as
+ * when the database itself turns out to be damaged on the way.
+ */
 static int foreach_row(Checkpoint *c, const char *sql, int (*row)(sqlite3_stmt *s, void *closure), void *closure) {
         sqlite3_stmt *s = store_prepare(c->store, sql);
+        bool damaged = false;
         int code, r = 0;
 
         if (!s)
                 return -EBADMSG;
 
-        while (r >= 0 && (code = sqlite3_step(s)) == SQLITE_ROW)
+        while (r >= 0 && (code = sqlite3_step(s)) == SQLITE_ROW) {
                 r = row(s, closure);
+                damaged = damaged || r == ROW_DAMAGED;
+        }
         (void) sqlite3_finalize(s);
 
         if (r < 0)
                 return r;
 
-        return code == SQLITE_DONE ? 0 : -EBADMSG;
+        return code == SQLITE_DONE && !damaged ? 0 : -EBADMSG;
+}
+
+/* The first columns, as many as told, are ids. */
+static bool has_ids(sqlite3_stmt *s, int n) {
+        for (int i = 0; i < n; i++) {
+                const char *text = column_text(s, i);
+
+                if (!text || !id_is_valid(text))
+                        return false;
+        }
+
+        return true;
 }
 
 typedef struct FrameworkWalk {
@@ -310,6 +356,9 @@ typedef struct FrameworkWalk {
 
 static int framework_row(sqlite3_stmt *s, void *closure) {
         FrameworkWalk *w = closure;
+
+        if (!column_text(s, 0))
+                return ROW_DAMAGED;
 
         return w->visit(column_text(s, 0), sqlite3_column_blob(s, 1), (size_t) sqlite3_column_bytes(s, 1),
                         w->userdata);
@@ -348,6 +397,9 @@ static int executor_row(sqlite3_stmt *s, void *closure) {
                 },
         };
 
+        if (!has_ids(s, 3) || strlen(e.container_id) > 36 || !e.directory || e.directory[0] != '/')
+                return ROW_DAMAGED;
+
         return w->visit(&e, w->userdata);
 }
 
@@ -372,6 +424,9 @@ static int task_row(sqlite3_stmt *s, void *closure) {
                 .info = sqlite3_column_blob(s, 3),
                 .n_info = (size_t) sqlite3_column_bytes(s, 3),
         };
+
+        if (!has_ids(s, 3))
+                return ROW_DAMAGED;
 
         return w->visit(&t, w->userdata);
 }
@@ -398,8 +453,8 @@ static int update_row(sqlite3_stmt *s, void *closure) {
                 .record = sqlite3_column_int64(s, 5),
         };
 
-        if (sqlite3_column_bytes(s, 2) != 16)
-                return -EBADMSG;
+        if (!has_ids(s, 2) || sqlite3_column_bytes(s, 2) != 16)
+                return ROW_DAMAGED;
 
         return w->visit(&u, w->userdata);
 }

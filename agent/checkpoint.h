@@ -29,6 +29,9 @@ int checkpoint_agent_info(Checkpoint *c, const Mesos__V1__AgentInfo *info);
 int checkpoint_boot_id(Checkpoint *c, const char *boot_id);
 int checkpoint_forget_agent(Checkpoint *c);
 
+/* All but who we are: frameworks, executors, tasks, updates. */
+int checkpoint_clear(Checkpoint *c);
+
 int checkpoint_framework(Checkpoint *c, const Framework *f);
 int checkpoint_forget_framework(Checkpoint *c, const char *framework_id);
 

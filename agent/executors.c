@@ -344,8 +344,11 @@ int executors_launch(Agent *a, Framework *f, Mesos__V1__ExecutorInfo *info, bool
         if (!e->directory)
                 return -ENOMEM;
 
-        if (framework_checkpoints(f))
+        /* With its framework: the commit that had that one in it may have failed. */
+        if (framework_checkpoints(f)) {
+                (void) checkpoint_framework(a->checkpoint, f);
                 (void) checkpoint_executor(a->checkpoint, e);
+        }
 
         r = container_new(a, e, &container_ops, a, &e->container);
         if (r < 0)

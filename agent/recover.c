@@ -33,6 +33,7 @@
 #include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/model/convert.h"
+#include "common/model/id.h"
 #include "common/net/pbwire.h"
 #include "launcher/link.h"
 
@@ -63,6 +64,17 @@ static int damaged(const Agent *a, const char *what, const char *id, const char 
         return a->config->strict ? -EBADMSG : 0;
 }
 
+/* It has an id, and one that is not here already. */
+static bool framework_info_is_ours(const Agent *a, const Mesos__V1__FrameworkInfo *info) {
+        Framework *f = NULL;
+
+        if (!info->id || !id_is_valid(info->id->value))
+                return false;
+
+        HASH_FIND_STR(a->frameworks, info->id->value, f);
+        return !f;
+}
+
 static int load_framework(const char *pid, const void *info, size_t n, void *userdata) {
         Recovery *rec = userdata;
         Agent *a = rec->agent;
@@ -72,12 +84,12 @@ static int load_framework(const char *pid, const void *info, size_t n, void *use
         int r;
 
         r = pb_unpack(&mesos__v1__framework_info__descriptor, info, n, PB_LIMITS_DEFAULT, &m, &why);
-        if (r == PB_E_INVALID || (r == PB_OK && !((Mesos__V1__FrameworkInfo *) m)->id)) {
-                a->counters.recovery_errors++;
-                return damaged(a, "framework", "?", why);
-        }
         if (r < 0)
                 return r;
+        if (r != PB_OK || !framework_info_is_ours(a, (const Mesos__V1__FrameworkInfo *) m)) {
+                a->counters.recovery_errors++;
+                return damaged(a, "framework", pid, why);
+        }
 
         r = framework_new((Mesos__V1__FrameworkInfo *) m, pid, &f);
         if (r < 0)
@@ -119,12 +131,12 @@ static int load_executor(const StoredExecutor *stored, void *userdata) {
 
         HASH_FIND_STR(a->frameworks, stored->framework_id, f);
         r = pb_unpack(&mesos__v1__executor_info__descriptor, stored->info, stored->n_info, PB_LIMITS_DEFAULT, &m, &why);
-        if (r == PB_E_INVALID || !f) {
-                a->counters.recovery_errors++;
-                return damaged(a, "executor", stored->id, why);
-        }
         if (r < 0)
                 return r;
+        if (r != PB_OK || !f || !streq(((Mesos__V1__ExecutorInfo *) m)->executor_id->value, stored->id)) {
+                a->counters.recovery_errors++;
+                return damaged(a, "executor", stored->id, why ?: f ? NULL : "its framework is missing");
+        }
 
         r = restore_executor(f, stored, (Mesos__V1__ExecutorInfo *) TAKE_PTR(m), &e);
         if (r < 0)
@@ -148,12 +160,12 @@ static int load_task(const StoredTask *stored, void *userdata) {
         HASH_FIND_STR(a->frameworks, stored->framework_id, f);
         e = f ? framework_find_executor(f, stored->executor_id) : NULL;
         r = pb_unpack(&mesos__v1__task_info__descriptor, stored->info, stored->n_info, PB_LIMITS_DEFAULT, &m, &why);
-        if (r == PB_E_INVALID || !e) {
-                a->counters.recovery_errors++;
-                return damaged(a, "task", stored->id, why ?: "its executor is missing");
-        }
         if (r < 0)
                 return r;
+        if (r != PB_OK || !e || !streq(((Mesos__V1__TaskInfo *) m)->task_id->value, stored->id)) {
+                a->counters.recovery_errors++;
+                return damaged(a, "task", stored->id, why ?: e ? NULL : "its executor is missing");
+        }
 
         r = task_new((Mesos__V1__TaskInfo *) m, &t);
         if (r != TASK_OK)
@@ -214,6 +226,14 @@ static void complete_acknowledged(Agent *a) {
                                         executor_complete_task(e, t);
                                 }
                         }
+}
+
+/* Those that ended with a commit that failed. */
+static void tidy_frameworks(Agent *a) {
+        Framework *f, *tmp;
+
+        HASH_ITER (hh, a->frameworks, f, tmp)
+                agent_tidy_framework(a, f);
 }
 
 static Stranger *stranger_free(Stranger *s) {
@@ -369,21 +389,28 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+/* A table with records that cannot be ours. */
+static int judge(Agent *a, const char *table, int r) {
+        if (r != -EBADMSG || a->config->strict)
+                return r;
+
+        a->counters.recovery_errors++;
+        log_error("Some of the stored %s cannot be read, ignoring.", table);
+        return 0;
+}
+
 static int load_objects(Recovery *rec) {
         Agent *a = rec->agent;
+        Checkpoint *c = a->checkpoint;
         int r;
 
-        r = checkpoint_foreach_framework(a->checkpoint, load_framework, rec);
+        r = judge(a, "frameworks", checkpoint_foreach_framework(c, load_framework, rec));
         if (r == 0)
-                r = checkpoint_foreach_executor(a->checkpoint, load_executor, rec);
+                r = judge(a, "executors", checkpoint_foreach_executor(c, load_executor, rec));
         if (r == 0)
-                r = checkpoint_foreach_task(a->checkpoint, load_task, rec);
+                r = judge(a, "tasks", checkpoint_foreach_task(c, load_task, rec));
         if (r == 0)
-                r = checkpoint_foreach_update(a->checkpoint, load_update, rec);
-        if (r == -EBADMSG)
-                log_error("The stored state in '%s/meta/agent.db' is damaged. To go on without what cannot be read, start "
-                          "with --no-strict; to begin anew, move that file away (running tasks are then ended).",
-                          a->config->work_dir);
+                r = judge(a, "updates", checkpoint_foreach_update(c, load_update, rec));
         return r;
 }
 
@@ -486,13 +513,20 @@ int recovery_start(Agent *a) {
         r = was_rebooted(rec, &rebooted);
         if (r == 0)
                 r = load_agent_info(rec, rebooted);
+
+        /* Without an id we are a new agent: what is stored was another's, and what of it runs is a stranger. */
         if (r == 0)
-                r = load_objects(rec);
+                r = a->id ? load_objects(rec) : checkpoint_clear(a->checkpoint);
+        if (r == -EBADMSG)
+                log_error("The stored state in '%s/meta/agent.db' is damaged. To go on without what cannot be read, start "
+                          "with --no-strict; to begin anew, move that file away (running tasks are then ended).",
+                          a->config->work_dir);
         if (r < 0)
                 return log_error_errno(r, "Cannot recover the agent's state: %m");
 
         CRASH_POINT("state-loaded");
         complete_acknowledged(a);
+        tidy_frameworks(a);
         end_strangers(rec);
         CRASH_POINT("strangers-ended");
 

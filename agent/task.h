@@ -27,6 +27,7 @@ typedef struct Task {
         bool has_forwarded;
         uint64_t order;                      /* of arrival, for queued tasks */
         bool recorded;                       /* may be delivered: a crash would not forget it */
+        bool unrecordable;             /* the disk refused it; nothing of it is stored */
         bool kill_pending;                   /* to be killed when its executor is back */
         Mesos__V1__KillPolicy *kill_policy;  /* owned; of the pending kill, NULL: the task's own */
         Mesos__V1__TaskStatus **statuses;    /* owned; one per run of equal states, oldest first, no data */

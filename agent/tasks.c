@@ -150,7 +150,8 @@ void tasks_tell(Agent *a, Framework *f, const char *executor_id, Task *t, TaskSt
         state = task_state_for(state, framework_is_partition_aware(f));
         log_info_ctx(&context, "Task '%s' is %s: %s", t->id, task_state_name(state), message);
 
-        r = make_status(a, t->id, executor_id, state, reason, message, framework_checkpoints(f), f->id, t);
+        r = make_status(a, t->id, executor_id, state, reason, message, framework_checkpoints(f) && !t->unrecordable,
+                        f->id, t);
         if (r < 0)
                 (void) log_error_ctx(&context, r, "Cannot report that task '%s' is %s: %m", t->id, task_state_name(state));
 }
@@ -221,6 +222,23 @@ static const char *refuse_executor(const Executor *e, const Mesos__Internal__Run
         return NULL;
 }
 
+/*
+ * Not durable, so it must not begin, and can be refused at once: should we forget that we did, the master asks for a
+ * task that nobody has, and hears the same. An executor that was made for it may be missing from the records as well,
+ * so it must not stay for others.
+ */
+static void refuse_unrecorded(Agent *a, Framework *f, Executor *e, Task *t) {
+        static const char message[] = "Failed to launch container: the agent cannot record the task";
+
+        t->unrecordable = true;
+        tasks_tell(a, f, e->id, t, MESOS__V1__TASK_STATE__TASK_FAILED,
+                   MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LAUNCH_FAILED, message);
+
+        if (!e->ever_subscribed)
+                executors_destroy(a, e, MESOS__V1__TASK_STATE__TASK_FAILED,
+                                  MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LAUNCH_FAILED, message);
+}
+
 static void on_recorded(int error, void *userdata) {
         _cleanup_(arrival_freep) Arrival *w = userdata;
         Framework *f = find_framework(w->agent, w->framework_id);
@@ -232,10 +250,7 @@ static void on_recorded(int error, void *userdata) {
                 return;
 
         if (error < 0) {
-                /* Not durable, so it must not begin; the terminal update waits until the disk works again. */
-                tasks_tell(w->agent, f, e->id, t, MESOS__V1__TASK_STATE__TASK_FAILED,
-                           MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LAUNCH_FAILED,
-                           "Failed to launch container: the agent cannot record the task");
+                refuse_unrecorded(w->agent, f, e, t);
                 return;
         }
 

@@ -11,6 +11,7 @@ cluster_tests = \
         tests/cluster/test_inspect.py \
         tests/cluster/test_kill.py \
         tests/cluster/test_run.py \
+        tests/cluster/test_stored_state.py \
         tests/cluster/test_thousand.py
 
 EXTRA_DIST += $(cluster_tests) tests/lib/executor.py tests/lib/harness.py tests/lib/scheduler.py
