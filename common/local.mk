@@ -58,4 +58,5 @@ common_libmodel_a_SOURCES = \
         common/model/role.c common/model/role.h \
         common/model/status_stream.c common/model/status_stream.h \
         common/model/task_state.c common/model/task_state.h \
-        common/model/value.c common/model/value.h
+        common/model/value.c common/model/value.h \
+        common/model/version.h
