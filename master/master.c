@@ -144,6 +144,7 @@ static int on_registry_gc(sd_event_source *s, uint64_t usec _unused_, void *user
 
 static int on_overflow(sd_event_source *s _unused_, void *userdata) {
         scheduler_api_cut_overflowed(userdata);
+        (void) malloc_trim(0);
         return 0;
 }
 

@@ -333,6 +333,24 @@ def test_operator_may_tear_a_framework_down():
         equal(len(http_get(cluster.master_addr, "/frameworks").json()["completed_frameworks"]), 1, "completed frameworks")
 
 
+def test_scheduler_that_does_not_read_is_cut_off_at_a_bound_and_others_are_served():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent:
+        agent.register()
+        events = EventStream(cluster.master_addr, subscription(name="deaf", failover_timeout=3600.0))
+        deaf = next(iter(events))["subscribed"]["framework_id"]["value"]
+
+        def is_connected():
+            frameworks = http_get(cluster.master_addr, "/frameworks").json()["frameworks"]
+            return next(f["connected"] for f in frameworks if f["id"] == deaf)
+
+        for _ in range(60):
+            agent.executor_message(deaf, "e", os.urandom(1 << 20))
+        wait_until(lambda: not is_connected(), "the deaf scheduler is cut off")
+        with Scheduler(cluster.master_addr) as s:
+            s.wait_offer()
+        events.close()
+
+
 def test_sigterm_ends_the_master_at_once_and_cleanly():
     with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent:
         agent.register()
