@@ -56,6 +56,26 @@ typedef struct Record {
         int64_t number;
 } Record;
 
+/* An acknowledgement on its way to the disk. */
+typedef struct Acknowledgement {
+        StatusManager *manager;
+        char *framework_id, *task_id;    /* owned */
+        uint8_t uuid[16];
+        struct Acknowledgement *prev, *next;
+} Acknowledgement;
+
+static Acknowledgement *acknowledgement_free(Acknowledgement *a) {
+        if (!a)
+                return NULL;
+
+        free(a->framework_id);
+        free(a->task_id);
+        free(a);
+        return NULL;
+}
+
+DEFINE_CLEANUP(Acknowledgement *, acknowledgement_free)
+
 struct TaskStream {
         char *key;                   /* owned; "<framework id> <task id>" */
         char *framework_id, *task_id;/* owned */
@@ -76,6 +96,7 @@ struct StatusManager {
         const StatusManagerOps *ops;
         void *userdata;
         TaskStream *streams;         /* uthash by key; owned */
+        Acknowledgement *refused;    /* utlist; their commit failed, they are tried again; owned */
         sd_event_source *record_source;
         bool paused;
 };
@@ -266,6 +287,11 @@ static void tell_recorded(StatusManager *m, const Recording *r) {
                 m->ops->recorded((const Mesos__Internal__StatusUpdate *) update, m->userdata);
 }
 
+static void retry_soon(StatusManager *m) {
+        (void) sd_event_source_set_time_relative(m->record_source, RECORD_RETRY_USEC);
+        (void) sd_event_source_set_enabled(m->record_source, SD_EVENT_ONESHOT);
+}
+
 static void on_committed(int error, void *userdata) {
         _cleanup_(recording_freep) Recording *r = userdata;
         StatusManager *m = r->manager;
@@ -277,8 +303,7 @@ static void on_committed(int error, void *userdata) {
         if (error < 0) {
                 (void) log_error_errno(error, "Cannot record an update of task '%s', it waits until that works: %m",
                                        s->task_id);
-                (void) sd_event_source_set_time_relative(m->record_source, RECORD_RETRY_USEC);
-                (void) sd_event_source_set_enabled(m->record_source, SD_EVENT_ONESHOT);
+                retry_soon(m);
                 r->refused = true;
                 TAKE_PTR(r);
                 return;
@@ -303,6 +328,16 @@ static int record(Recording *r) {
         return store_after_commit(m->store, on_committed, r);
 }
 
+static void retry_acknowledgements(StatusManager *m) {
+        Acknowledgement *refused = TAKE_PTR(m->refused), *a, *tmp;
+
+        DL_FOREACH_SAFE (refused, a, tmp) {
+                DL_DELETE(refused, a);
+                (void) status_manager_acknowledge(m, a->framework_id, a->task_id, a->uuid);
+                acknowledgement_free(a);
+        }
+}
+
 static int on_record_retry(sd_event_source *source, uint64_t usec, void *userdata) {
         StatusManager *m = userdata;
 
@@ -318,6 +353,7 @@ static int on_record_retry(sd_event_source *source, uint64_t usec, void *userdat
                         }
         }
 
+        retry_acknowledgements(m);
         return 0;
 }
 
@@ -350,6 +386,7 @@ int status_manager_new(sd_event *event, Store *store, Checkpoint *checkpoint, co
 }
 
 StatusManager *status_manager_free(StatusManager *m) {
+        Acknowledgement *a, *a_tmp;
         TaskStream *s, *tmp;
 
         if (!m)
@@ -363,6 +400,11 @@ StatusManager *status_manager_free(StatusManager *m) {
                         recording_free(r);
                 }
                 stream_drop(s);
+        }
+
+        DL_FOREACH_SAFE (m->refused, a, a_tmp) {
+                DL_DELETE(m->refused, a);
+                acknowledgement_free(a);
         }
 
         sd_event_source_disable_unref(m->record_source);
@@ -432,24 +474,20 @@ int status_manager_update(StatusManager *m, const Mesos__Internal__StatusUpdate 
         return STATUS_MANAGER_OK;
 }
 
-/* An acknowledgement on its way to the disk. */
-typedef struct Acknowledgement {
-        StatusManager *manager;
-        char *framework_id, *task_id;    /* owned */
-        uint8_t uuid[16];
-} Acknowledgement;
+/* One for each update, however often it is repeated and acknowledged meanwhile. */
+static void keep_refused(Acknowledgement *a) {
+        StatusManager *m = a->manager;
+        const Acknowledgement *other;
 
-static Acknowledgement *acknowledgement_free(Acknowledgement *a) {
-        if (!a)
-                return NULL;
+        DL_FOREACH (m->refused, other)
+                if (memcmp(other->uuid, a->uuid, 16) == 0) {
+                        acknowledgement_free(a);
+                        return;
+                }
 
-        free(a->framework_id);
-        free(a->task_id);
-        free(a);
-        return NULL;
+        DL_APPEND(m->refused, a);
+        retry_soon(m);
 }
-
-DEFINE_CLEANUP(Acknowledgement *, acknowledgement_free)
 
 static void on_ack_committed(int error, void *userdata) {
         _cleanup_(acknowledgement_freep) Acknowledgement *a = userdata;
@@ -457,9 +495,12 @@ static void on_ack_committed(int error, void *userdata) {
         TaskStream *s;
         bool done;
 
-        /* Not recorded, so it has not happened: the update is repeated and acknowledged again. */
-        if (error < 0)
+        /* Not recorded, so it has not happened. It is tried again: the repetition of the update, which
+         * would be acknowledged again, may be ten minutes away. */
+        if (error < 0) {
+                keep_refused(TAKE_PTR(a));
                 return;
+        }
 
         s = find_stream(m, a->framework_id, a->task_id);
         if (!s || status_stream_ack(s->stream, a->uuid) != STATUS_STREAM_OK)
