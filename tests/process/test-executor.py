@@ -226,7 +226,7 @@ def test_a_task_without_an_acknowledged_update_is_named_again():
         agent.come_back()
         wait_until(lambda: len(agent.subscriptions) == 2, "a second subscription")
         equal(agent.subscriptions[1], (["task-1"], 2), "what is not acknowledged")
-        equal([u.state for u in agent.updates if u.via == "subscribe"], ORDINARY)
+        wait_until(lambda: [u.state for u in agent.updates if u.via == "subscribe"] == ORDINARY, "its updates come again")
         for update in agent.updates[-2:]:
             agent.send_acknowledgement(update)
         agent.acknowledge = True
