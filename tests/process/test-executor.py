@@ -312,7 +312,7 @@ def test_what_the_task_leaves_behind_ends_with_the_executor():
         pid = read_pid(agent, "pid")
         agent.wait_for("TASK_FINISHED")
         equal(executor.wait(10), 0, "exit code of the executor")
-        check(not is_alive(pid), "the daemon is gone")
+        wait_until(lambda: not is_alive(pid), "the daemon is gone")
 
 
 def test_the_agents_socket_serves_as_well():
