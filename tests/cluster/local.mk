@@ -3,6 +3,7 @@
 cluster_tests = \
         tests/cluster/test_agent_death.py \
         tests/cluster/test_conformance.py \
+        tests/cluster/test_crash_points.py \
         tests/cluster/test_endings.py \
         tests/cluster/test_executor.py \
         tests/cluster/test_framework.py \
@@ -15,5 +16,5 @@ cluster_tests = \
         tests/cluster/test_stored_state.py \
         tests/cluster/test_thousand.py
 
-EXTRA_DIST += $(cluster_tests) tests/lib/executor.py tests/lib/harness.py tests/lib/scheduler.py
+EXTRA_DIST += $(cluster_tests) tests/lib/crash.py tests/lib/executor.py tests/lib/harness.py tests/lib/scheduler.py
 TESTS += $(cluster_tests)

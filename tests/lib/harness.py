@@ -238,11 +238,13 @@ class Daemon:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("MESOS_", "LIBPROCESS_"))}
         self._env = {**clean, **(env or {})}
 
-    def start(self, wait_ready=True):
+    def start(self, wait_ready=True, env=None):
+        """`env` is added to the environment for this life only."""
         self.started_at = time.time()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, env=self._env, start_new_session=True)
+                                            stderr=log, env={**self._env, **(env or {})},
+                                            start_new_session=True)
         if wait_ready:
             self.wait_ready()
         return self
