@@ -449,10 +449,7 @@ int container_adopt(Agent *a, Executor *e, const ContainerIdentity *identity, co
                 log_info("No launcher answers for container '%s' (%s); looking for its exit record.", e->container_id,
                          strerror(-r));
                 read_record(c);
-                if (c->identity.cgroup)
-                        empty_place(c);
-                else
-                        tell_end_soon(c, NULL);
+                empty_place(c);
         }
 
         *ret = TAKE_PTR(c);

@@ -60,14 +60,6 @@ static LogContext context_of(const Executor *e) {
         return (LogContext) { .framework_id = e->framework->id, .container_id = e->container_id };
 }
 
-static void remove_exit_record(const Agent *a, const Executor *e) {
-        _cleanup_free_ char *path = launch_exit_record_path(a->config, e->container_id);
-
-        CRASH_POINT("exit-record-remove");
-        if (path && unlink(path) < 0 && errno != ENOENT)
-                log_warning("Cannot remove the exit record '%s': %s", path, strerror(errno));
-}
-
 bool executors_tidy(Agent *a, Executor *e) {
         Framework *f = e->framework;
         CompletedExecutor *done;
@@ -78,7 +70,7 @@ bool executors_tidy(Agent *a, Executor *e) {
         /* The row goes with the next commit; should we die before it, recovery finds an executor
          * without tasks whose container is gone, and forgets it then. */
         (void) checkpoint_forget_executor(a->checkpoint, e);
-        remove_exit_record(a, e);
+        launch_remove_exit_record(a->config, e->container_id);
         CRASH_POINT("exit-record-removed");
         launch_remove_runtime_directory(a->config, e->container_id);
         gc_sandbox(a->gc, e->directory);

@@ -17,6 +17,7 @@
 
 #include "agent/fetch_plan.h"
 #include "agent/launch.h"
+#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/net/pbwire.h"
 #include "launcher/wire.h"
@@ -274,6 +275,19 @@ char *launch_exit_record_path(const AgentConfig *config, const char *container_i
         char *path;
 
         return asprintf(&path, "%s/meta/exits/%s", config->work_dir, container_id) < 0 ? NULL : path;
+}
+
+/* The record, and what a launcher that was killed amid writing it left. */
+void launch_remove_exit_record(const AgentConfig *config, const char *container_id) {
+        _cleanup_free_ char *path = launch_exit_record_path(config, container_id), *half = NULL;
+
+        CRASH_POINT("exit-record-remove");
+        if (path && unlink(path) < 0 && errno != ENOENT)
+                log_warning("Cannot remove the exit record '%s': %s", path, strerror(errno));
+        if (asprintf(&half, "%s/meta/exits/.%s.new", config->work_dir, container_id) < 0)
+                half = NULL;
+        if (half)
+                (void) unlink(half);
 }
 
 int launch_new(const Agent *a, const Executor *e, const Identity *identity, Launch **ret) {

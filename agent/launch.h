@@ -22,3 +22,4 @@ char *launch_exit_record_path(const AgentConfig *config, const char *container_i
 
 /* What a launcher that was killed left in the runtime directory. Only when no launcher is there. */
 void launch_remove_runtime_directory(const AgentConfig *config, const char *container_id);
+void launch_remove_exit_record(const AgentConfig *config, const char *container_id);

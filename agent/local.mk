@@ -46,6 +46,7 @@ agent_libagent_a_SOURCES = \
         agent/state_json.c agent/state_json.h \
         agent/state_view.c agent/state_view.h \
         agent/status_manager.c agent/status_manager.h \
+        agent/strays.c agent/strays.h \
         agent/task.c agent/task.h \
         agent/tasks.c agent/tasks.h \
         agent/usage.c agent/usage.h \

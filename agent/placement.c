@@ -234,6 +234,13 @@ static int on_emptying(sd_event_source *s, uint64_t usec _unused_, void *userdat
         return 0;
 }
 
+static int open_place(Placement *p, const char *container_id, const PlacementResult *result) {
+        if (result->cgroup && p->mount_fd >= 0)
+                return cgroup_open(p->mount_fd, result->cgroup);
+
+        return p->ops->open ? p->ops->open(p, container_id) : -ENOENT;
+}
+
 int placement_kill(Placement *p, const char *container_id, const PlacementResult *result,
                    PlacementEmptied emptied, void *userdata) {
         _cleanup_(emptying_freep) PlacementEmptying *e = NULL;
@@ -248,11 +255,9 @@ int placement_kill(Placement *p, const char *container_id, const PlacementResult
         if (!e->container_id)
                 return -ENOMEM;
 
-        if (result->cgroup && p->mount_fd >= 0) {
-                e->cgroup_fd = cgroup_open(p->mount_fd, result->cgroup);
-                if (e->cgroup_fd < 0 && e->cgroup_fd != -ENOENT)
-                        return e->cgroup_fd;
-        }
+        e->cgroup_fd = open_place(p, container_id, result);
+        if (e->cgroup_fd < 0 && e->cgroup_fd != -ENOENT)
+                return e->cgroup_fd;
 
         r = sd_event_add_time_relative(p->event, &e->source, CLOCK_MONOTONIC, 0, USEC_EXACT, on_emptying, e);
         if (r < 0)

@@ -64,8 +64,8 @@ void placement_cancel(Placement *p, const char *container_id);
 
 /*
  * For containers whose launcher is gone or silent: kills all in the cgroup and removes what we made
- * there. A cgroup that doesn't exist is empty. `result` is what placement_place() gave; its cgroup
- * may be NULL.
+ * there. A cgroup that doesn't exist is empty. `result` is what placement_place() gave; where its
+ * cgroup is NULL, because nobody wrote it down, the place is looked for by the container's id.
  */
 int placement_kill(Placement *p, const char *container_id, const PlacementResult *result,
                    PlacementEmptied emptied, void *userdata);

@@ -48,6 +48,7 @@ typedef struct PlacementOps {
         void (*undo)(Placement *p, PlacementJob *job);               /* may be NULL */
         void (*finished)(Placement *p);                              /* a job is, or was; may be NULL */
         void (*remove)(Placement *p, const char *container_id);      /* may be NULL */
+        int (*open)(Placement *p, const char *container_id);         /* the cgroup; may be NULL */
         Placement *(*free)(Placement *p);
 } PlacementOps;
 

@@ -65,6 +65,10 @@ static void subtree_remove(Placement *p, const char *container_id) {
         (void) cgroup_remove(subtree(p)->root_fd, container_id);
 }
 
+static int subtree_open(Placement *p, const char *container_id) {
+        return cgroup_open(subtree(p)->root_fd, container_id);
+}
+
 static void subtree_undo(Placement *p, PlacementJob *job) {
         subtree_remove(p, job->container_id);
 }
@@ -141,6 +145,7 @@ int placement_new_subtree(sd_event *event, const char *root_name, Placement **re
                 .place = subtree_place,
                 .undo = subtree_undo,
                 .remove = subtree_remove,
+                .open = subtree_open,
                 .free = subtree_free,
         };
         _cleanup_(placement_freep) Placement *p = NULL;

@@ -17,25 +17,20 @@
  * in the runtime directory is ended.
  */
 
-#include <dirent.h>
-#include <signal.h>
 #include <stdio.h>
-
-#include <utlist.h>
 
 #include "agent/checkpoint.h"
 #include "agent/executors.h"
 #include "agent/gc.h"
-#include "agent/launch.h"
 #include "agent/master_link.h"
 #include "agent/recover.h"
+#include "agent/strays.h"
 #include "agent/tasks.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/model/convert.h"
 #include "common/model/id.h"
 #include "common/net/pbwire.h"
-#include "launcher/link.h"
 
 /*
  * Executors wait a random time up to --executor_reregistration_timeout before they try; without this
@@ -43,19 +38,12 @@
  */
 #define REREGISTRATION_ALLOWANCE_USEC (500 * USEC_PER_MSEC)
 
-/* A launcher nobody knows, being ended. */
-typedef struct Stranger {
-        Recovery *recovery;
-        LauncherLink *link;
-        struct Stranger *prev, *next;
-} Stranger;
-
 struct Recovery {
         Agent *agent;
         sd_event_source *timeout_source;
         sd_event_source *complete_source;
         usec_t started_usec;
-        Stranger *strangers;
+        Strays *strays;
         bool complete;
 };
 
@@ -234,93 +222,6 @@ static void tidy_frameworks(Agent *a) {
 
         HASH_ITER (hh, a->frameworks, f, tmp)
                 agent_tidy_framework(a, f);
-}
-
-static Stranger *stranger_free(Stranger *s) {
-        DL_DELETE(s->recovery->strangers, s);
-        launcher_link_free(s->link);
-        free(s);
-        return NULL;
-}
-
-static void on_stranger_hello(LauncherLink *l, const LauncherHello *hello, void *userdata) {
-        (void) userdata;
-        log_info("Ending container '%s', which no framework that checkpoints has here.", hello->container_id);
-        if (hello->state == LAUNCHER_WAITING)
-                (void) launcher_link_release(l);
-        else
-                (void) launcher_link_kill(l, SIGKILL, false);
-}
-
-static void on_stranger_exited(LauncherLink *l, const ExitRecord *record, bool recorded, bool left_behind,
-                               void *userdata) {
-        (void) record;
-        (void) recorded;
-        (void) left_behind;
-        (void) userdata;
-        (void) launcher_link_release(l);
-}
-
-static void on_stranger_gone(LauncherLink *l, int error, void *userdata) {
-        (void) l;
-        (void) error;
-        stranger_free(userdata);
-}
-
-static const LauncherLinkOps stranger_ops = {
-        .hello = on_stranger_hello,
-        .exited = on_stranger_exited,
-        .gone = on_stranger_gone,
-};
-
-static bool container_is_known(const Agent *a, const char *container_id) {
-        for (const Framework *f = a->frameworks; f; f = f->hh.next)
-                for (const Executor *e = f->executors; e; e = e->hh.next)
-                        if (streq(e->container_id, container_id))
-                                return true;
-
-        return false;
-}
-
-static void end_stranger(Recovery *rec, const char *container_id) {
-        _cleanup_free_ char *directory = launch_runtime_directory(rec->agent->config, container_id);
-        Stranger *s = calloc(1, sizeof(*s));
-        int r;
-
-        if (!s || !directory) {
-                free(s);
-                (void) log_oom();
-                return;
-        }
-
-        s->recovery = rec;
-        r = launcher_link_connect(rec->agent->event, directory, &stranger_ops, s, &s->link);
-        if (r < 0) {
-                if (r == -ENOENT || r == -ECONNREFUSED)
-                        launch_remove_runtime_directory(rec->agent->config, container_id);
-                free(s);
-                return;
-        }
-
-        DL_APPEND(rec->strangers, s);
-}
-
-static void end_strangers(Recovery *rec) {
-        _cleanup_free_ char *path = NULL;
-        struct dirent *entry;
-        DIR *dir;
-
-        if (asprintf(&path, "%s/containers", rec->agent->config->runtime_dir) < 0)
-                return;
-
-        dir = opendir(path);
-        if (!dir)
-                return;
-
-        while ((entry = readdir(dir)))
-                if (entry->d_name[0] != '.' && !container_is_known(rec->agent, entry->d_name))
-                        end_stranger(rec, entry->d_name);
-        (void) closedir(dir);
 }
 
 static void complete(Recovery *rec) {
@@ -527,8 +428,11 @@ int recovery_start(Agent *a) {
         CRASH_POINT("state-loaded");
         complete_acknowledged(a);
         tidy_frameworks(a);
-        end_strangers(rec);
-        CRASH_POINT("strangers-ended");
+        r = strays_new(a, &rec->strays);
+        if (r < 0)
+                return r;
+        strays_search(rec->strays);
+        CRASH_POINT("strays-searched");
 
         r = sd_event_add_time_relative(a->event, &rec->timeout_source, CLOCK_MONOTONIC,
                                        a->config->executor_reregistration_timeout_usec + REREGISTRATION_ALLOWANCE_USEC, USEC_EXACT,
@@ -540,13 +444,10 @@ int recovery_start(Agent *a) {
 }
 
 Recovery *recovery_free(Recovery *r) {
-        Stranger *s, *tmp;
-
         if (!r)
                 return NULL;
 
-        DL_FOREACH_SAFE (r->strangers, s, tmp)
-                stranger_free(s);
+        strays_free(r->strays);
         sd_event_source_disable_unref(r->timeout_source);
         sd_event_source_disable_unref(r->complete_source);
         free(r);

@@ -21,7 +21,7 @@ from harness import (SOURCE_DIR, Cluster, Failure, Skip, become_reaper, cgroup2_
 from scheduler import TERMINAL, Scheduler, scalar
 
 EXECUTOR = os.path.join(SOURCE_DIR, "tests", "lib", "executor.py")
-ORDER = {"TASK_STARTING": 0, "TASK_RUNNING": 1, "TASK_KILLING": 2, **{state: 3 for state in TERMINAL}}
+ORDER = {"TASK_STARTING": 0, "TASK_RUNNING": 1, "TASK_KILLING": 2, "TASK_UNKNOWN": 4, **{state: 3 for state in TERMINAL}}
 N_JOBS_AT_A_TIME = int(os.environ.get("HOLDFAST_TEST_JOBS", 2 * (os.cpu_count() or 1)))
 # What nobody else repeats is repeated by the agent after 10 s.
 PATIENCE_S = 30
@@ -222,7 +222,7 @@ class Story:
         asked_at = [0.0]
 
         def ended():
-            if time.monotonic() - asked_at[0] > 1:
+            if not self.end_of(task_id) and time.monotonic() - asked_at[0] > 1:
                 asked_at[0] = time.monotonic()
                 self.s.kill(task_id)
             return self.end_of(task_id)
