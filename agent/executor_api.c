@@ -6,9 +6,9 @@
  * POST /api/v1/executor: the calls of executors, and the stream of events each holds open. Which
  * encoding an executor speaks is its choice per call (Content-Type) and per stream (Accept).
  *
- * SUBSCRIBE is accepted while the agent recovers, that is how executors come back; everything else
- * waits for the end of recovery with 503. The order of the checks is that of a Mesos agent, because
- * libraries tell its answers apart.
+ * SUBSCRIBE is accepted while the agent recovers, that is how executors come back, and so are the
+ * updates of those that are; everything else waits for the end of recovery with 503. The order of
+ * the checks is that of a Mesos agent, because libraries tell its answers apart.
  *
  * An executor that does not read its stream is cut off when its queue is full: it reconnects and
  * says what it has not seen acknowledged.
@@ -151,19 +151,27 @@ static void answer_with_shutdown(HttpRequest *r, MediaType type) {
         http_request_answer_buffer(r, 200, media_type_name(type), &record);
 }
 
-/* Tasks that were on their way to the executor when we died, and never reached it. */
-static void drop_unknown_tasks(Agent *a, Executor *e, const Mesos__V1__Executor__Call__Subscribe *subscribe) {
+static bool is_listed(const Task *t, const Mesos__V1__Executor__Call__Subscribe *subscribe) {
+        for (size_t i = 0; i < subscribe->n_unacknowledged_tasks; i++)
+                if (streq(subscribe->unacknowledged_tasks[i]->task_id->value, t->id))
+                        return true;
+
+        return false;
+}
+
+/*
+ * Which tasks were on their way to the executor when we died, and which have reached it, is its own
+ * to say: what we wrote down last may be from before that. A task is not handed over twice, and one
+ * that never arrived is dropped.
+ */
+static void settle_tasks(Agent *a, Executor *e, const Mesos__V1__Executor__Call__Subscribe *subscribe) {
         for (Task *t = e->tasks, *next; t; t = next) {
-                bool known = false;
+                bool listed = is_listed(t, subscribe);
 
                 next = t->hh.next;
-                if (t->stage != TASK_LAUNCHED || t->state != MESOS__V1__TASK_STATE__TASK_STAGING)
-                        continue;
-
-                for (size_t i = 0; i < subscribe->n_unacknowledged_tasks; i++)
-                        known = known || streq(subscribe->unacknowledged_tasks[i]->task_id->value, t->id);
-
-                if (!known)
+                if (t->stage == TASK_QUEUED && listed)
+                        t->stage = TASK_LAUNCHED;
+                else if (t->stage == TASK_LAUNCHED && t->state == MESOS__V1__TASK_STATE__TASK_STAGING && !listed)
                         tasks_tell(a, e->framework, e->id, t, MESOS__V1__TASK_STATE__TASK_DROPPED,
                                    MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_RESTARTED,
                                    "Task launched during agent restart");
@@ -214,7 +222,7 @@ static void handle_subscribe(ExecutorApi *api, HttpRequest *r, Executor *e, cons
         }
 
         /* SUBSCRIBED goes out before any acknowledgement does. */
-        drop_unknown_tasks(a, e, subscribe);
+        settle_tasks(a, e, subscribe);
         executors_subscribed(a, e);
         CRASH_POINT("executor-subscribed");
 
@@ -337,6 +345,25 @@ static Executor *find_caller(ExecutorApi *api, HttpRequest *r, const Call *call)
         return e;
 }
 
+/*
+ * During recovery: subscriptions, and updates of those who have subscribed. Executors have no better
+ * moment to report what happens then, libraries do not repeat what is answered with 503, and a
+ * recorded update waits for the master as any other.
+ */
+static bool comes_too_early(const ExecutorApi *api, const Call *call) {
+        Framework *f = NULL;
+        const Executor *e;
+
+        if (api->agent->state != AGENT_RECOVERING || call->type == MESOS__V1__EXECUTOR__CALL__TYPE__SUBSCRIBE)
+                return false;
+        if (call->type != MESOS__V1__EXECUTOR__CALL__TYPE__UPDATE)
+                return true;
+
+        HASH_FIND_STR(api->agent->frameworks, call->framework_id->value, f);
+        e = f ? framework_find_executor(f, call->executor_id->value) : NULL;
+        return !e || !e->stream;
+}
+
 static void handle_call(ExecutorApi *api, HttpRequest *r, const Call *call) {
         Executor *e;
 
@@ -345,7 +372,7 @@ static void handle_call(ExecutorApi *api, HttpRequest *r, const Call *call) {
                 return;
         }
 
-        if (api->agent->state == AGENT_RECOVERING && call->type != MESOS__V1__EXECUTOR__CALL__TYPE__SUBSCRIBE) {
+        if (comes_too_early(api, call)) {
                 http_request_answer_text(r, 503, "Agent has not finished recovery");
                 return;
         }
