@@ -507,7 +507,9 @@ static void reconcile_known(Master *m, Node *n, const Mesos__Internal__Reregiste
                         executor_free(e);
                 }
 
-        learn(m, n, r, "Unknown agent reregistered");
+        /* Silently: a task we do not know here has mostly ended, and its framework has acknowledged
+         * that, but the agent died before it heard so. Its update comes again by itself. */
+        learn(m, n, r, NULL);
 
         DL_FOREACH_SAFE2(n->tasks, t, next, node_next)
                 if (t->kill_wanted && !task_is_terminal(t)) {

@@ -126,6 +126,8 @@ class Story:
                 for name in ("stdout", "stderr"):
                     print("custom %s: %s" % (name, self.cluster.read_sandbox("custom", name)))
             self.s.disconnect()
+        elif self.agent.is_running():
+            self.agent.wait_ready()    # it may have just been started again
         return self.cluster.__exit__(kind, value, trace)
 
     # The agent
