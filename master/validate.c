@@ -346,6 +346,21 @@ static int validate_executor(const Mesos__V1__ExecutorInfo *e, const Resources *
         return validate_executor_parts(e, resources, reterr_message);
 }
 
+/* Adding ranges and sets merges them, so what two both name would be counted, and had, once too
+ * often. */
+static int add_disjoint(Resources *total, const Resources *next, const char *subject,
+                        char **reterr_message) {
+        int r;
+
+        r = resources_validate_disjoint(total, next);
+        if (r == RESOURCES_E_INVALID)
+                return reject(reterr_message, "%s use the same items of ranges or sets", subject);
+        if (r < 0)
+                return r;
+
+        return resources_add(total, next);
+}
+
 /* `subject` is "task and its executor is" and the like, as the sentence goes on. */
 static int validate_fits(const Resources *total, const Resources *available, const char *subject,
                          char **reterr_message) {
@@ -408,8 +423,9 @@ int validate_task(const LaunchTask *task, const LaunchContext *context, char **r
                 return -ENOMEM;
 
         if (task->executor_resources && !context->running_executor) {
-                r = resources_add(total, task->executor_resources);
-                if (r < 0)
+                r = add_disjoint(total, task->executor_resources, "Task and its executor",
+                                 reterr_message);
+                if (r != ACCEPTED)
                         return r;
         }
 
@@ -527,8 +543,9 @@ int validate_group(const Mesos__V1__ExecutorInfo *executor, const Resources *exe
                 return -ENOMEM;
 
         for (size_t i = 0; i < n_tasks; i++) {
-                r = resources_add(total, tasks[i].resources);
-                if (r < 0)
+                r = add_disjoint(total, tasks[i].resources, "Task group and its executor",
+                                 reterr_message);
+                if (r != ACCEPTED)
                         return r;
         }
 

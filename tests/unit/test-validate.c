@@ -315,6 +315,88 @@ static void test_group_executor_has_minimums(void **state) {
                      "Executor 'e' must specify 'disk' resources");
 }
 
+#define PORTS(begin, end)                                                                          \
+        "\"resources\":[{\"name\":\"cpus\",\"type\":\"SCALAR\",\"scalar\":{\"value\":0.1},"           \
+        "\"allocation_info\":{\"role\":\"*\"}},{\"name\":\"ports\",\"type\":\"RANGES\",\"ranges\":{"   \
+        "\"range\":[{\"begin\":" #begin ",\"end\":" #end "}]},"                                    \
+        "\"allocation_info\":{\"role\":\"*\"}}]"
+#define EXECUTOR(resources)                                                                        \
+        "{\"executor_id\":{\"value\":\"e\"},\"framework_id\":{\"value\":\"" FRAMEWORK "\"}," COMMAND   \
+        "," resources "}"
+
+static void test_task_and_its_executor_may_not_have_the_same_port(void **state) {
+        ProtobufCMessage *running = message_of(&mesos__v1__executor_info__descriptor,
+                                               EXECUTOR(PORTS(31000, 31001)));
+        LaunchContext context = { .running_executor = (Mesos__V1__ExecutorInfo *) running };
+        _cleanup_free_ char *again = judge_in(
+                        IDS("t") "," PORTS(31001, 31002) ",\"executor\":" EXECUTOR(
+                                        PORTS(31000, 31001)),
+                        context);
+
+        (void) state;
+        assert_judged(IDS("t") "," PORTS(31001, 31002) ",\"executor\":" EXECUTOR(
+                                      PORTS(31000, 31001)),
+                      "Task and its executor use the same items of ranges or sets");
+        assert_judged(IDS("t") "," PORTS(31002, 31003) ",\"executor\":" EXECUTOR(
+                                      PORTS(31000, 31001)),
+                      "");
+        /* Its ports are in no offer any more. */
+        assert_string_equal(again, "");
+        pb_free(running);
+}
+
+/* Judges a group of two tasks with these resources; owned. */
+static char *judge_pair(const char *first, const char *second) {
+        static const char executor[] =
+                        "{\"type\":\"DEFAULT\",\"executor_id\":{\"value\":\"e\"},\"framework_id\":{"
+                        "\"value\":\"" FRAMEWORK "\"}}";
+        _cleanup_(resources_freep) Resources *available = offered();
+        _cleanup_(resources_freep) Resources *executor_resources = NULL;
+        Mesos__V1__ExecutorInfo *e = (Mesos__V1__ExecutorInfo *)
+                message_of(&mesos__v1__executor_info__descriptor, executor);
+        Mesos__V1__TaskInfo *infos[] = { task_of(first), task_of(second) };
+        LaunchContext context = { .framework_id = FRAMEWORK,
+                                  .agent_id = AGENT,
+                                  .available = available };
+        LaunchTask tasks[2];
+        Resources *bags[2];
+        char *message = NULL;
+
+        assert_int_equal(resources_parse("cpus:1;mem:64;disk:1;ports:[31000-31000]", "*",
+                                         &executor_resources, &message),
+                         RESOURCES_OK);
+        assert_int_equal(resources_allocate(executor_resources, "*"), 0);
+        for (size_t i = 0; i < ELEMENTSOF(tasks); i++) {
+                bags[i] = parse_resources(infos[i]->resources, infos[i]->n_resources);
+                tasks[i] = (LaunchTask) { .info = infos[i], .resources = bags[i] };
+        }
+
+        (void) validate_group(e, executor_resources, tasks, ELEMENTSOF(tasks), &context, &message);
+
+        for (size_t i = 0; i < ELEMENTSOF(tasks); i++) {
+                resources_free(bags[i]);
+                pb_free(&infos[i]->base);
+        }
+        pb_free(&e->base);
+        return message ?: strdup("");
+}
+
+static void test_tasks_of_a_group_and_their_executor_may_not_have_the_same_port(void **state) {
+        static const char expected[] =
+                        "Task group and its executor use the same items of ranges or sets";
+        _cleanup_free_ char *apart = judge_pair(IDS("a") "," PORTS(31001, 31002) "," COMMAND,
+                                                IDS("b") "," PORTS(31003, 31003) "," COMMAND);
+        _cleanup_free_ char *shared = judge_pair(IDS("a") "," PORTS(31001, 31002) "," COMMAND,
+                                                 IDS("b") "," PORTS(31002, 31003) "," COMMAND);
+        _cleanup_free_ char *executors = judge_pair(IDS("a") "," PORTS(31001, 31002) "," COMMAND,
+                                                    IDS("b") "," PORTS(31000, 31000) "," COMMAND);
+
+        (void) state;
+        assert_string_equal(apart, "");
+        assert_string_equal(shared, expected);
+        assert_string_equal(executors, expected);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_plain_command_task_is_accepted),
@@ -330,6 +412,9 @@ int main(void) {
                 cmocka_unit_test(test_environment_and_volumes_are_looked_into),
                 cmocka_unit_test(test_limits_are_checked_before_the_agent_that_must_take_them),
                 cmocka_unit_test(test_group_executor_has_minimums),
+                cmocka_unit_test(test_task_and_its_executor_may_not_have_the_same_port),
+                cmocka_unit_test(
+                                test_tasks_of_a_group_and_their_executor_may_not_have_the_same_port),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
