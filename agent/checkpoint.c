@@ -19,6 +19,7 @@
  * Updates are the bulk of it, so their table has no index but the number of the record, which the
  * status manager keeps: whatever is written in a turn lies side by side, a page or two a commit.
  *
+ * What depends on a row goes with it, so that a deletion the disk refused earlier leaves no orphan.
  * Rows are deleted when nobody can ask for them any more: a task with its updates when its terminal
  * update is acknowledged, an executor when it is gone and has no tasks.
  */
@@ -44,7 +45,12 @@ const char *const checkpoint_migrations[] = {
         "        PRIMARY KEY (framework_id, id)) WITHOUT ROWID;"
         "CREATE TABLE updates ("
         "        arrival INTEGER PRIMARY KEY, framework_id TEXT NOT NULL, task_id TEXT NOT NULL,"
-        "        uuid BLOB NOT NULL, body BLOB NOT NULL, acknowledged INTEGER NOT NULL DEFAULT 0);",
+        "        uuid BLOB NOT NULL, body BLOB NOT NULL, acknowledged INTEGER NOT NULL DEFAULT 0);"
+        "CREATE TRIGGER executor_gone AFTER DELETE ON executors BEGIN"
+        "        DELETE FROM tasks WHERE framework_id = OLD.framework_id AND executor_id = OLD.id; END;"
+        "CREATE TRIGGER framework_gone AFTER DELETE ON frameworks BEGIN"
+        "        DELETE FROM executors WHERE framework_id = OLD.id;"
+        "        DELETE FROM updates WHERE framework_id = OLD.id; END;",
 };
 const unsigned n_checkpoint_migrations = ELEMENTSOF(checkpoint_migrations);
 

@@ -163,11 +163,15 @@ static void on_emptied(const char *container_id, int error, void *userdata) {
 /* Nobody is left to say what happened, or to kill what may still be there. */
 static void empty_place(Container *c) {
         PlacementResult place = place_of(c);
+        int r;
 
         /* Whether it was launched is told by the state, until a record says better. */
         c->emptying = true;
-        if (placement_kill(c->agent->placement, c->executor->container_id, &place, on_emptied, c) < 0)
+        r = placement_kill(c->agent->placement, c->executor->container_id, &place, on_emptied, c);
+        if (r < 0) {
+                (void) log_error_errno(r, "Cannot empty the cgroup of container '%s': %m", c->executor->container_id);
                 tell_end_soon(c, NULL);
+        }
 }
 
 static void on_placed(const char *container_id, int error, const char *message, const PlacementResult *result,
@@ -255,30 +259,32 @@ static void on_started(LauncherLink *l, pid_t pid, uint64_t start_time_ticks, vo
         c->ops->started(c, c->userdata);
 }
 
-static void end_known(Container *c, const ExitRecord *record, bool recorded, bool left_behind) {
+/*
+ * The launcher leaves, and gone() comes, once its record is on the disk. Where the disk refuses that
+ * takes until there is room: nobody else could tell the status if we died before it is delivered.
+ */
+static void end_known(Container *c, const ExitRecord *record, bool left_behind) {
         take_record(c, record);
         c->executor_pid = 0;
         c->emptied = !left_behind;
         c->state = CONTAINER_ENDING;
-
-        /* Its disk refuses: we have it now, and record it ourselves when we report it. */
-        if (!recorded)
-                (void) launcher_link_release(c->link);
 }
 
 static void on_failed(LauncherLink *l, const ExitRecord *record, bool recorded, void *userdata) {
         (void) l;
-        end_known(userdata, record, recorded, false);
+        (void) recorded;
+        end_known(userdata, record, false);
 }
 
 static void on_exited(LauncherLink *l, const ExitRecord *record, bool recorded, bool left_behind, void *userdata) {
         Container *c = userdata;
 
         (void) l;
+        (void) recorded;
         if (left_behind)
                 log_warning("Container '%s' left processes behind that did not die in time.",
                             c->executor->container_id);
-        end_known(c, record, recorded, left_behind);
+        end_known(c, record, left_behind);
 }
 
 static void on_gone(LauncherLink *l, int error, void *userdata) {
@@ -445,6 +451,8 @@ int container_adopt(Agent *a, Executor *e, const ContainerIdentity *identity, co
         c->state = identity->launcher_pid > 0 ? CONTAINER_STARTING : CONTAINER_RESOLVING;
 
         r = launcher_link_connect(a->event, runtime_directory, &link_ops, c, &c->link);
+        if (r < 0 && r != -ENOENT && r != -ECONNREFUSED)
+                return log_error_errno(r, "Cannot reach the launcher of container '%s': %m", e->container_id);
         if (r < 0) {
                 log_info("No launcher answers for container '%s' (%s); looking for its exit record.", e->container_id,
                          strerror(-r));

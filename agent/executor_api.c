@@ -156,6 +156,10 @@ static bool is_listed(const Task *t, const Mesos__V1__Executor__Call__Subscribe 
                 if (streq(subscribe->unacknowledged_tasks[i]->task_id->value, t->id))
                         return true;
 
+        for (size_t i = 0; i < subscribe->n_unacknowledged_updates; i++)
+                if (streq(subscribe->unacknowledged_updates[i]->status->task_id->value, t->id))
+                        return true;
+
         return false;
 }
 

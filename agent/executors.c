@@ -104,7 +104,6 @@ static void terminated(Agent *a, Executor *e, TaskState state, int reason, const
         e->state = EXECUTOR_TERMINATED;
         e->timeout_source = sd_event_source_disable_unref(e->timeout_source);
         executor_stream_close(e);
-        operator_api_container_ended(a->operator_api, e->container_id, e->exit_status);
         a->counters.executors_terminated++;
         if (a->operator_api)
                 operator_api_container_ended(a->operator_api, e->container_id, e->exit_status);
@@ -382,7 +381,7 @@ static int by_arrival(const Task *x, const Task *y) {
 }
 
 void executors_subscribed(Agent *a, Executor *e) {
-        bool useful = e->ever_subscribed;
+        bool useful = e->ever_subscribed || e->recovered;
 
         for (const Task *t = e->tasks; t; t = t->hh.next)
                 useful = useful || t->stage == TASK_QUEUED || t->stage == TASK_LAUNCHED;
@@ -395,7 +394,8 @@ void executors_subscribed(Agent *a, Executor *e) {
 
         e->state = EXECUTOR_RUNNING;
         e->timeout_source = sd_event_source_disable_unref(e->timeout_source);
-        if (!e->ever_subscribed && framework_checkpoints(e->framework))
+        /* Each time: the disk may have refused an earlier one. */
+        if (framework_checkpoints(e->framework))
                 (void) checkpoint_executor_subscribed(a->checkpoint, e);
         e->ever_subscribed = true;
 
@@ -423,12 +423,13 @@ void executors_shutdown(Agent *a, Executor *e) {
                 return;
 
         e->state = EXECUTOR_TERMINATING;
-        if (!e->stream) {
+        if (!e->ever_subscribed) {
                 if (e->container)
                         container_destroy(e->container);
                 return;
         }
 
+        /* One that is between two connections hears of it when it subscribes. */
         send_shutdown(e);
         if (arm_timeout(a, e, executor_shutdown_grace_usec(e, a->config->executor_shutdown_grace_period_usec),
                         on_shutdown_timeout) < 0 && e->container)

@@ -369,11 +369,13 @@ static void send_update_slave(MasterLink *l) {
         master_link_send(l, "mesos.internal.UpdateSlaveMessage", &m.base);
 }
 
-static void registered(MasterLink *l, const Mesos__Internal__MasterSlaveConnection *connection) {
-        Agent *a = l->agent;
-
+static void set_ping_timeout(MasterLink *l, const Mesos__Internal__MasterSlaveConnection *connection) {
         if (connection && connection->has_total_ping_timeout_seconds && connection->total_ping_timeout_seconds > 0)
                 l->ping_timeout_usec = usec_from_secs(connection->total_ping_timeout_seconds);
+}
+
+static void registered(MasterLink *l) {
+        Agent *a = l->agent;
 
         free(l->hostname);
         l->hostname = strdup(a->config->master.ip);
@@ -395,7 +397,7 @@ static void on_id_durable(int error, void *userdata) {
         MasterLink *l = userdata;
 
         if (l->state == LINK_REGISTERING && error == 0 && l->agent->id)
-                registered(l, NULL);
+                registered(l);
 }
 
 static void on_slave_registered(MasterLink *l, const Mesos__Internal__SlaveRegisteredMessage *m) {
@@ -416,8 +418,7 @@ static void on_slave_registered(MasterLink *l, const Mesos__Internal__SlaveRegis
                 return;
         }
 
-        if (m->connection && m->connection->has_total_ping_timeout_seconds)
-                l->ping_timeout_usec = usec_from_secs(m->connection->total_ping_timeout_seconds);
+        set_ping_timeout(l, m->connection);
         (void) checkpoint_agent_info(a->checkpoint, a->info);
         (void) store_after_commit(a->store, on_id_durable, l);
 
@@ -439,7 +440,7 @@ static void reconcile(Agent *a, const Mesos__Internal__ReconcileTasksMessage *m)
                 if (f && framework_find_task(f, m->statuses[i]->task_id->value, &t))
                         continue;
 
-                tasks_tell_unknown(a, f ? f->info : m->framework ?: &nobody, m->statuses[i]->task_id->value, NULL,
+                tasks_tell_unknown(a, f ? f->info : m->framework && m->framework->id ? m->framework : &nobody, m->statuses[i]->task_id->value, NULL,
                                    MESOS__V1__TASK_STATE__TASK_DROPPED,
                                    MESOS__V1__TASK_STATUS__REASON__REASON_RECONCILIATION,
                                    "Reconciliation: task unknown to the agent");
@@ -452,9 +453,15 @@ static void on_slave_reregistered(MasterLink *l, const Mesos__Internal__SlaveRer
         if (l->state != LINK_REGISTERING || !a->id || !streq(a->id, m->slave_id->value))
                 return;
 
-        /* An id that came from a stored state older than this configuration is stored with the new one. */
+        set_ping_timeout(l, m->connection);
+
+        /* As above: without its id on the disk, a later life would not know whose tasks it finds. */
         (void) checkpoint_agent_info(a->checkpoint, a->info);
-        registered(l, m->connection);
+        (void) store_after_commit(a->store, on_id_durable, l);
+        (void) store_commit(a->store);
+        if (l->state != LINK_REGISTERED)
+                return;
+
         for (size_t i = 0; i < m->n_reconciliations; i++)
                 reconcile(a, m->reconciliations[i]);
 }
@@ -539,6 +546,8 @@ static void on_shutdown_framework(MasterLink *l, const Mesos__Internal__Shutdown
         HASH_FIND_STR(l->agent->frameworks, m->framework_id->value, f);
         if (f)
                 executors_shutdown_framework(l->agent, f);
+        else
+                status_manager_forget_framework(l->agent->statuses, m->framework_id->value);
 }
 
 /* Groups run in nested containers, which this agent does not make: their tasks have not begun, and are told so. */

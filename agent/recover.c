@@ -235,6 +235,10 @@ static void complete(Recovery *rec) {
         (void) checkpoint_boot_id(a->checkpoint, a->boot_id);
         log_info("Recovery is complete after %.3f s.", usec_to_secs(a->counters.recovery_time_usec));
 
+        /* SIGUSR1 may have come first. */
+        if (a->state != AGENT_RECOVERING)
+                return;
+
         a->state = AGENT_DISCONNECTED;
         gc_start(a->gc);
         if (a->config->reconnect)

@@ -118,14 +118,19 @@ static TaskStream *find_stream(const StatusManager *m, const char *framework_id,
 }
 
 static TaskStream *stream_free(TaskStream *s) {
-        Recording *r;
+        Recording *r, *tmp;
 
         if (!s)
                 return NULL;
 
-        /* Their commit callbacks are still to come and find out that nobody waits. */
-        DL_FOREACH (s->recordings, r)
+        /* Those on their way to the disk are freed by their commit, which finds out that nobody waits. */
+        DL_FOREACH_SAFE (s->recordings, r, tmp) {
                 r->stream = NULL;
+                if (r->refused) {
+                        free(r->bytes);
+                        free(r);
+                }
+        }
 
         sd_event_source_disable_unref(s->retry_source);
         status_stream_free(s->stream);
@@ -242,7 +247,13 @@ static void forward_head(TaskStream *s) {
         _cleanup_free_ char *message = NULL;
         usec_t now_usec = usec_now(CLOCK_MONOTONIC);
 
-        if (!head || m->paused || find_recording(s, head->uuid) || status_stream_next_due(s->stream) > now_usec) {
+        /* Its commit comes back here. */
+        if (head && find_recording(s, head->uuid)) {
+                (void) sd_event_source_set_enabled(s->retry_source, SD_EVENT_OFF);
+                return;
+        }
+
+        if (!head || m->paused || status_stream_next_due(s->stream) > now_usec) {
                 arm_retry(s);
                 return;
         }
@@ -465,9 +476,14 @@ int status_manager_update(StatusManager *m, const Mesos__Internal__StatusUpdate 
         if (r != STATUS_STREAM_OK)
                 return outcome_of_repetition(s, r, recording->uuid);
 
-        r = record(recording);
-        if (r < 0)
-                return r;
+        /* Records keep the order of arrival: behind one that the disk refused, the next ones wait too. */
+        if (s->recordings && s->recordings->prev->refused)
+                recording->refused = true;
+        else {
+                r = record(recording);
+                if (r < 0)
+                        return r;
+        }
 
         DL_APPEND(s->recordings, recording);
         TAKE_PTR(recording);

@@ -255,7 +255,7 @@ static void on_recorded(int error, void *userdata) {
         }
 
         t->recorded = true;
-        if (e->state == EXECUTOR_RUNNING)
+        if (e->state == EXECUTOR_RUNNING && e->stream)
                 tasks_deliver(w->agent, e, t);
 }
 

@@ -218,10 +218,10 @@ def test_damaged_messages_in_a_whole_database_are_told_by_name():
                       ("UPDATE executors SET directory = 'relative'", "executors"),
                       ("UPDATE executors SET container_id = '../../../../etc'", "executors"),
                       ("UPDATE meta SET value = x'ff' WHERE key = 'agent_info'", "agent info"),
-                      ("DELETE FROM frameworks", "framework")):
+                      ("DROP TRIGGER framework_gone; DELETE FROM frameworks", "framework")):
         with stand(crash=False) as s:
             with contextlib.closing(sqlite3.connect(s.meta + "/agent.db")) as db:
-                db.execute(sql)
+                db.executescript(sql)
                 db.commit()
             files = s.stored()
             try:
