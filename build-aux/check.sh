@@ -15,6 +15,10 @@ mkdir -p "$top/build/log"
 HOLDFAST_TEST_TIMEOUT_SCALE=${HOLDFAST_TEST_TIMEOUT_SCALE:-3}
 export HOLDFAST_TEST_TIMEOUT_SCALE
 
+# Recordings that some tests compare with lie beside the tree; the tarball's tests run elsewhere.
+HOLDFAST_SHARED=${HOLDFAST_SHARED:-$top/../shared}
+export HOLDFAST_SHARED
+
 suite() {
         printf '%s %d %d %d\n' "$@" >>"$results"
 }
@@ -66,6 +70,14 @@ install_test() {
         }
 }
 
+# Prints the files of the clone that the tarball lacks.
+missing_in_dist() {
+        [ -e .git ] && command -v git >/dev/null || return 0
+        git ls-files | grep -v '^\.gitignore$' | while read -r file; do
+                [ -e "build-dist/$file" ] || echo "not in the tarball: $file"
+        done
+}
+
 # The release builds from its tarball, outside a source tree that cannot be written to, and leaves nothing
 # when it is uninstalled. The tests of that are the sanitizers' below.
 # Unpacked over the previous one: what has not changed keeps its time and is not compiled again.
@@ -73,6 +85,8 @@ unpack_dist() {
         make -C build -j "$(nproc)" distcheck TESTS= check_PROGRAMS= || return 1
         mkdir -p build-dist
         tar -xf "$(ls -t build/holdfast-*.tar.xz | head -n 1)" -C build-dist --strip-components=1
+        missing_in_dist | tee build/log/missing-in-dist.log
+        [ ! -s build/log/missing-in-dist.log ]
 }
 
 # Passed, failed (1), or skipped (77), also where it is beyond this valgrind: old ones know neither

@@ -21,3 +21,16 @@ include tests/fuzz/local.mk
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
+
+# What the Python rungs share.
+EXTRA_DIST += \
+        tests/lib/crash.py \
+        tests/lib/executor.py \
+        tests/lib/fake_agent.py \
+        tests/lib/fake_master.py \
+        tests/lib/harness.py \
+        tests/lib/launcher.py \
+        tests/lib/libprocess_agent.py \
+        tests/lib/scheduler.py \
+        tests/lib/systemd.py \
+        tests/lib/wire.py

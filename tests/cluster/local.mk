@@ -16,5 +16,5 @@ cluster_tests = \
         tests/cluster/test_stored_state.py \
         tests/cluster/test_thousand.py
 
-EXTRA_DIST += $(cluster_tests) tests/lib/crash.py tests/lib/executor.py tests/lib/harness.py tests/lib/scheduler.py
+EXTRA_DIST += $(cluster_tests)
 TESTS += $(cluster_tests)

@@ -11,7 +11,5 @@ process_tests = \
         tests/process/test-master-schedulers.py \
         tests/process/test-worker.py
 
-EXTRA_DIST += tests/lib/fake_master.py
 TESTS += $(process_tests)
 dist_check_SCRIPTS += $(process_tests)
-EXTRA_DIST += tests/lib/fake_agent.py tests/lib/libprocess_agent.py tests/lib/wire.py

@@ -5,5 +5,5 @@ systemd_tests = \
         tests/systemd/test_scopes.py \
         tests/systemd/test_units.py
 
-EXTRA_DIST += $(systemd_tests) tests/systemd/boot tests/systemd/build-root tests/lib/systemd.py
+EXTRA_DIST += $(systemd_tests) tests/systemd/boot tests/systemd/build-root
 TESTS += $(systemd_tests)
