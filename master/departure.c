@@ -10,9 +10,9 @@
  * What becomes of the tasks of an agent that is given up:
  *
  *                    partition aware                   not aware     kept as
- *     unreachable    UNREACHABLE                       LOST          unreachable: they may come
- * back gone           GONE_BY_OPERATOR                  LOST          completed; LOST as
- * unreachable removed        LOST                              LOST          completed
+ *     unreachable    UNREACHABLE                       LOST          unreachable: may come back
+ *     gone           GONE_BY_OPERATOR                  LOST          completed
+ *     removed        LOST                              LOST          completed
  */
 
 #include <stdio.h>
@@ -248,9 +248,9 @@ static void remove_node_task(Task *t, Fate fate, const char *message, usec_t sin
         if (!ended)
                 status_router_transition(t, &s, false);
 
-        /* A task that an unaware framework was told is LOST may yet be told otherwise. */
-        if (ended || fate == FATE_REMOVED ||
-            s.state == MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR) {
+        /* When it is unreachable, one that an unaware framework was told is LOST may yet be told
+         * otherwise. */
+        if (ended || fate != FATE_UNREACHABLE) {
                 status_router_retire(t);
                 return;
         }
@@ -339,6 +339,31 @@ static void remove_unreachable_tasks(Master *m, const Departure *d) {
                 }
 }
 
+static void forget(Task *t) {
+        framework_remove_unreachable(t->framework, t);
+        task_free(t);
+}
+
+void departure_forget_unreachable(Master *m, const char *agent_id) {
+        Framework *f, *next_framework;
+        Task *t, *next;
+
+        HASH_ITER(hh, m->frameworks.by_id, f, next_framework)
+                DL_FOREACH_SAFE(f->unreachable_tasks, t, next)
+                        if (streq(t->agent_id, agent_id))
+                                forget(t);
+}
+
+void departure_forget_pruned(Master *m) {
+        Framework *f, *next_framework;
+        Task *t, *next;
+
+        HASH_ITER(hh, m->frameworks.by_id, f, next_framework)
+                DL_FOREACH_SAFE(f->unreachable_tasks, t, next)
+                        if (!registry_is_unreachable(m->registry, t->agent_id, NULL))
+                                forget(t);
+}
+
 static void on_departure_recorded(int error, void *userdata) {
         _cleanup_(departure_freep) Departure *d = userdata;
         Master *m = d->master;
@@ -396,6 +421,8 @@ static void record(Master *m, const char *agent_id, Fate fate, const char *messa
 
         r = departure_new(m, agent_id, fate, message, &d);
         if (r < 0) {
+                if (request)
+                        http_request_answer(request, 500, NULL, NULL, 0);
                 master_fail(m, r, "Cannot record the departure of an agent");
                 return;
         }
@@ -420,6 +447,8 @@ static void record(Master *m, const char *agent_id, Fate fate, const char *messa
         }
 
         if (r < 0) {
+                if (d->request)
+                        http_request_answer(d->request, 500, NULL, NULL, 0);
                 departure_free(d);
                 master_fail(m, r, "Cannot record the departure of an agent");
         }

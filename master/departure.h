@@ -41,5 +41,10 @@ void departure_mark_gone(Master *m, const char *agent_id, HttpRequest *request);
 /* At once, because another agent came to its address: the registry is told along with it. */
 void departure_replace(Node *n, const char *message);
 
+/* What is kept of unreachable tasks is dropped, and their ids are free again: of an agent that is
+ * back, and says itself what it has; of agents the registry has forgotten. */
+void departure_forget_unreachable(Master *m, const char *agent_id);
+void departure_forget_pruned(Master *m);
+
 /* In the registry, and not back in time after our start. */
 void departure_give_up_recovered(Master *m, const char *agent_id);
