@@ -78,16 +78,26 @@ void master_forget_recovered(Master *m, const char *agent_id) {
         m->recovered[i] = m->recovered[--m->n_recovered];
 }
 
-static int on_recovered_overdue(sd_event_source *s _unused_, uint64_t usec _unused_,
-                                void *userdata) {
+/* One that the registry is just asked to let in again is not given up: it is looked at once more
+ * when that is settled. */
+static int on_recovered_overdue(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
         Master *m = userdata;
 
-        while (m->n_recovered > 0) {
-                departure_give_up_recovered(m, m->recovered[0]->id->value);
-                master_forget_recovered(m, m->recovered[0]->id->value);
+        for (size_t i = m->n_recovered; i-- > 0;) {
+                const char *id = m->recovered[i]->id->value;
+
+                if (registration_is_pending(m, id))
+                        continue;
+
+                departure_give_up_recovered(m, id);
+                master_forget_recovered(m, id);
         }
 
-        return 0;
+        if (m->n_recovered == 0)
+                return 0;
+
+        (void) sd_event_source_set_time(s, usec_add(master_now(m), USEC_PER_SEC));
+        return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
 static int recover_agent(const Mesos__V1__AgentInfo *info, void *userdata) {
@@ -132,6 +142,7 @@ static int on_registry_gc(sd_event_source *s, uint64_t usec _unused_, void *user
                            m->config->registry_max_agent_count);
         if (r < 0)
                 master_fail(m, r, "Cannot prune the registry");
+        departure_forget_pruned(m);
 
         /* What a busy hour left free in the heap goes back to the system. */
         (void) malloc_trim(0);

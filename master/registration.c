@@ -34,6 +34,7 @@
 #include "master/node.h"
 #include "master/operator_stream.h"
 #include "master/registration.h"
+#include "master/reject.h"
 #include "master/status_router.h"
 #include "master/task.h"
 #include "proto/internal.pb-c.h"
@@ -46,6 +47,7 @@ struct Registration {
         Mesos__V1__AgentInfo *info;      /* owned; with its id */
         bool was_unreachable;
         bool was_recovered;
+        usec_t unreachable_usec;         /* since when, if it was */
         Registration *prev, *next;
 };
 
@@ -66,6 +68,16 @@ DEFINE_CLEANUP(Registration *, registration_free)
 void registration_stop(Master *m) {
         while (m->registrations)
                 registration_free(m->registrations);
+}
+
+bool registration_is_pending(const Master *m, const char *agent_id) {
+        Registration *x;
+
+        DL_FOREACH(m->registrations, x)
+                if (streq(x->info->id->value, agent_id))
+                        return true;
+
+        return false;
 }
 
 static bool is_under_way(const Master *m, const Upid *from) {
@@ -110,16 +122,35 @@ static bool version_is_supported(const char *version) {
         return version && sscanf(version, "%u.", &major) == 1 && major >= 1;
 }
 
-/* The reason why an agent cannot be let in, or NULL. */
-static const char *agent_is_acceptable(const Mesos__V1__AgentInfo *info, const char *version) {
-        if (!*info->hostname)
-                return "it has no hostname";
-        if (!version_is_supported(version))
-                return "its version is missing or older than 1.0.0";
-        if (info->domain)
-                return "it is in a domain, and this master is in none";
+/* May it be let in? Everything that can be wrong is found here, before the registry is told. */
+static int judge_agent(const Mesos__V1__AgentInfo *info, const char *version,
+                       char **reterr_message) {
+        _cleanup_(resources_freep) Resources *resources = NULL;
+        int r;
 
-        return NULL;
+        if (!*info->hostname)
+                return reject(reterr_message, "it has no hostname");
+        if (!version_is_supported(version))
+                return reject(reterr_message, "its version is missing or older than 1.0.0");
+        if (info->domain)
+                return reject(reterr_message, "it is in a domain, and this master is in none");
+
+        r = resources_from_pb(info->resources, info->n_resources, &resources, reterr_message);
+        return r == RESOURCES_E_INVALID ? REJECTED : r;
+}
+
+/* True when it may; otherwise it is ignored with a line in the log, and asks again. */
+static bool is_acceptable(const Mesos__V1__AgentInfo *info, const char *version, const Upid *from) {
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        r = judge_agent(info, version, &error);
+        if (r < 0)
+                log_error_errno(r, "Cannot judge agent at %s: %m", from->text);
+        else if (r > 0)
+                log_warning("Ignoring agent at %s: %s", from->text, error ?: "it is invalid");
+
+        return r == ACCEPTED;
 }
 
 /* Enters the node: connected, pinged, offered from the next run on. */
@@ -156,6 +187,21 @@ static int admit(Master *m, const Registration *x, const char *version,
         return 0;
 }
 
+/* What the registry was told of an agent that could not be let in after all is taken back, or every
+ * attempt of an agent that is new left a row. A recovered one is in it anyhow. */
+static void take_back(Registration *x) {
+        const char *id = x->info->id->value;
+        int r = 0;
+
+        if (x->was_unreachable)
+                r = registry_mark_unreachable(x->master->registry, id, x->unreachable_usec, NULL,
+                                              NULL);
+        else if (!x->was_recovered)
+                r = registry_remove_agent(x->master->registry, id, NULL, NULL);
+        if (r < 0)
+                master_fail(x->master, r, "Cannot record an agent");
+}
+
 static void on_admitted(int error, void *userdata) {
         _cleanup_(registration_freep) Registration *x = userdata;
         const Mesos__Internal__RegisterSlaveMessage *message = (void *) x->message;
@@ -172,6 +218,7 @@ static void on_admitted(int error, void *userdata) {
                   message->n_agent_capabilities, message->resource_version_uuid, &n);
         if (r < 0) {
                 log_error_errno(r, "Cannot let agent at %s in: %m", x->from.text);
+                take_back(x);
                 return;
         }
 
@@ -211,18 +258,11 @@ void registration_register(Master *m, const Upid *from, ProtobufCMessage *messag
         const Mesos__Internal__RegisterSlaveMessage *r = (void *) message;
         char id[ID_TEXT_MAX + 1];
         Registration *x;
-        const char *why;
         int k;
 
         metrics_count(m, COUNTER_MESSAGES_REGISTER_SLAVE);
-        if (is_under_way(m, from))
+        if (is_under_way(m, from) || !is_acceptable(r->slave, r->version, from))
                 return;
-
-        why = agent_is_acceptable(r->slave, r->version);
-        if (why) {
-                log_warning("Ignoring agent at %s: %s", from->text, why);
-                return;
-        }
 
         if (register_known_address(m, from))
                 return;
@@ -374,15 +414,15 @@ static void on_readmitted(int error, void *userdata) {
                 return;
         }
 
-        master_forget_recovered(m, x->info->id->value);
-
         r = admit(m, x, message->version, message->agent_capabilities,
                   message->n_agent_capabilities, message->resource_version_uuid, &n);
         if (r < 0) {
                 log_error_errno(r, "Cannot let agent at %s in again: %m", x->from.text);
+                take_back(x);
                 return;
         }
 
+        master_forget_recovered(m, n->id);
         n->reregistered_usec = n->registered_usec;
         metrics_count(m, COUNTER_SLAVE_REREGISTRATIONS);
         log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is back", n->id,
@@ -392,6 +432,7 @@ static void on_readmitted(int error, void *userdata) {
         if (r < 0)
                 master_fail(m, r, "Cannot start a timer");
         agent_message_reregistered(n, NULL, 0);
+        departure_forget_unreachable(m, n->id);
         learn(m, n, message, x->was_recovered   ? NULL
                            : x->was_unreachable ? "Unreachable agent re-reregistered"
                                                 : "Unknown agent reregistered");
@@ -518,9 +559,42 @@ static void reconcile_known(Master *m, Node *n, const Mesos__Internal__Reregiste
                 }
 }
 
+/* An agent comes to this address: whoever we thought there is replaced. False while that one is
+ * just leaving, which ends by itself. */
+static bool clear_address(Master *m, const Upid *from) {
+        Node *n = node_find_pid(&m->nodes, from);
+
+        if (!n)
+                return true;
+        if (n->leaving)
+                return false;
+
+        departure_replace(n, "a new agent registered at the same address");
+        return true;
+}
+
+/* What it says of itself now; it has been judged. */
+static int take_description(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
+        _cleanup_free_ char *error = NULL;
+        int k;
+
+        k = node_set_info(n, r->slave, &error);
+        if (k > 0)
+                return -EBADMSG;
+        if (k < 0)
+                return k;
+
+        allocation_update_node(n);
+        k = registry_put_agent(m->registry, n->info, NULL, NULL);
+        if (k < 0)
+                return k;
+
+        return node_set_version(n, r->version, r->agent_capabilities, r->n_agent_capabilities,
+                                r->resource_version_uuid);
+}
+
 static void reregister_known(Master *m, Node *n, const Upid *from,
                              const Mesos__Internal__ReregisterSlaveMessage *r) {
-        _cleanup_free_ char *error = NULL;
         int k;
 
         if (n->leaving)
@@ -535,26 +609,26 @@ static void reregister_known(Master *m, Node *n, const Upid *from,
                 return;
         }
 
+        if (!upid_eq(&n->pid, from) && !clear_address(m, from))
+                return;
+
         log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s is back", n->id,
                      from->text);
         departure_return_node_offers(n, true);
         peer_pool_forget(m->peers, &n->pid);
         node_set_pid(n, from);
 
-        k = node_set_info(n, r->slave, &error);
-        if (k > 0)
-                log_warning("Keeping the old resources of agent '%s': %s", n->id, error);
-        else if (k == 0) {
-                allocation_update_node(n);
-                k = registry_put_agent(m->registry, n->info, NULL, NULL);
-        }
-        if (k >= 0)
-                k = node_set_version(n, r->version, r->agent_capabilities, r->n_agent_capabilities,
-                                     r->resource_version_uuid);
-        if (k >= 0)
-                k = peer_pool_link(m->peers, &n->pid);
+        k = take_description(m, n, r);
         if (k < 0) {
                 master_fail(m, k, "Cannot take an agent in again");
+                return;
+        }
+
+        k = peer_pool_link(m->peers, &n->pid);
+        if (k < 0) {
+                log_warning_errno(k, "Cannot reach agent '%s' at %s, it has to come again: %m",
+                                  n->id, from->text);
+                agent_link_disconnect(n);
                 return;
         }
 
@@ -580,12 +654,11 @@ void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *mess
         const Mesos__Internal__ReregisterSlaveMessage *r = (void *) message;
         const char *id = r->slave->id ? r->slave->id->value : "";
         Registration *x;
-        const char *why;
         Node *n;
         int k;
 
         metrics_count(m, COUNTER_MESSAGES_REREGISTER_SLAVE);
-        if (is_under_way(m, from))
+        if (is_under_way(m, from) || registration_is_pending(m, id))
                 return;
 
         if (registry_is_gone(m->registry, id)) {
@@ -593,11 +666,14 @@ void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *mess
                 return;
         }
 
-        why = id_is_valid(id) ? agent_is_acceptable(r->slave, r->version) : "its id is invalid";
-        if (why) {
-                log_warning("Ignoring agent at %s that wants to be back: %s", from->text, why);
+        if (!id_is_valid(id)) {
+                log_warning("Ignoring agent at %s that wants to be back: its id is invalid",
+                            from->text);
                 return;
         }
+
+        if (!is_acceptable(r->slave, r->version, from))
+                return;
 
         n = node_find(&m->nodes, id);
         if (n) {
@@ -605,9 +681,8 @@ void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *mess
                 return;
         }
 
-        n = node_find_pid(&m->nodes, from);
-        if (n)
-                departure_replace(n, "a new agent registered at the same address");
+        if (!clear_address(m, from))
+                return;
 
         k = registration_new(m, from, message, r->slave, id, &x);
         if (k < 0) {
@@ -616,7 +691,7 @@ void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *mess
         }
 
         x->was_recovered = master_find_recovered(m, id);
-        x->was_unreachable = registry_is_unreachable(m->registry, id, NULL);
+        x->was_unreachable = registry_is_unreachable(m->registry, id, &x->unreachable_usec);
         k = registry_put_agent(m->registry, x->info, on_readmitted, x);
         if (k < 0) {
                 registration_free(x);

@@ -14,5 +14,8 @@ void registration_register(Master *m, const Upid *from, ProtobufCMessage *messag
 void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *message);
 void registration_unregister(Master *m, const Upid *from, ProtobufCMessage *message);
 
+/* Does an agent of this id wait for the registry? */
+bool registration_is_pending(const Master *m, const char *agent_id);
+
 /* Those still waiting for the registry are dropped: their agents ask again. */
 void registration_stop(Master *m);

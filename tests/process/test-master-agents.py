@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from harness import Cluster, check, equal, http_call, http_get, main, wait_until
-from libprocess_agent import FINISHED, RUNNING, LibprocessAgent, double, identity
+from libprocess_agent import FINISHED, RUNNING, LibprocessAgent, double, identity, scalar_list
 from scheduler import Scheduler
 from wire import field, first, read
 
@@ -209,6 +209,69 @@ def test_agent_that_answers_no_pings_is_unreachable_and_its_tasks_come_back_with
             s.wait_until(lambda: s.states("t")[-1] == "TASK_RUNNING", "the task is back")
             equal((s.statuses[-1]["reason"], s.statuses[-1]["message"]),
                   ("REASON_AGENT_REREGISTERED", "Unreachable agent re-reregistered"), "reason, message")
+
+
+def test_ids_of_unreachable_tasks_are_free_again_when_their_agent_returns_without_them():
+    with Cluster(n_agents=0, master_flags=QUICK_PINGS) as cluster, \
+            LibprocessAgent(cluster.master_addr) as agent:
+        agent.register()
+        with Scheduler(cluster.master_addr) as s:
+            run_task(s, agent)
+            agent.pongs = False
+            s.wait_state("t", "TASK_UNREACHABLE")
+            agent.pongs = True
+            agent.reregister([], [agent.framework(s.framework_id)])
+            framework = http_get(cluster.master_addr, "/frameworks").json()["frameworks"][0]
+            equal((framework["tasks"], framework["unreachable_tasks"]), ([], []), "tasks")
+            run_task(s, agent)
+
+
+def test_agent_whose_resources_make_no_sense_is_not_recorded_and_may_try_again():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent:
+        good, agent.resources = agent.resources, scalar_list(("cpus", -1))
+        for _ in range(3):
+            agent.send("RegisterSlaveMessage", field(1, agent.info(False)) + field(2, "1.12.0"))
+        agent.agent_id = "made-up-S0"
+        agent.send("ReregisterSlaveMessage", field(2, agent.info()) + field(6, "1.12.0"))
+        agent.agent_id, agent.resources = None, good
+        agent.register()
+        agent.vanish()
+        cluster.master().kill9()
+        cluster.master().start()
+        equal([a["id"] for a in slaves(cluster)["recovered_slaves"]], [agent.agent_id], "recovered agents")
+
+
+def test_agent_that_returns_at_the_address_of_another_takes_its_place():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
+            LibprocessAgent(cluster.master_addr) as other:
+        agent.register()
+        other.register()
+        for a in (agent, other):
+            a.vanish()
+        wait_until(lambda: not any(x["active"] for x in slaves(cluster)["slaves"]), "both are inactive")
+        agent.listen(other.port)
+        agent.reregister()
+        equal([(a["id"], a["pid"]) for a in slaves(cluster)["slaves"]], [(agent.agent_id, agent.pid)], "agents")
+        other.listen()
+        other.reregister()
+        equal(sorted(a["pid"] for a in slaves(cluster)["slaves"]), sorted([agent.pid, other.pid]), "agents")
+
+
+def test_two_agents_that_claim_the_same_id_at_once_are_one():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
+            LibprocessAgent(cluster.master_addr) as twin:
+        agent.register()
+        agent.vanish()
+        cluster.master().kill9()
+        cluster.master().start()
+        agent.come_back()
+        twin.agent_id = agent.agent_id
+        for a in (agent, twin):
+            a.send("ReregisterSlaveMessage", field(2, a.info()) + field(6, "1.12.0"))
+        wait_until(lambda: agent.count("SlaveReregisteredMessage") + twin.count("SlaveReregisteredMessage"),
+                   "one of them is back")
+        agent.reregister()
+        equal([a["pid"] for a in slaves(cluster)["slaves"]], [agent.pid], "agents")
 
 
 def test_unregistered_agent_is_removed_and_its_tasks_are_lost():
