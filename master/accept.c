@@ -485,6 +485,11 @@ static int launch_group_checked(Pool *p, Operation *op, char **reterr_message) {
                 return reject(reterr_message,
                               "Operation of type LAUNCH_GROUP must not have an 'id'");
 
+        if (g.info->n_tasks > TASK_GROUP_MAX_TASKS)
+                return reject(reterr_message,
+                              "Task group has %zu tasks, more than the %d it may have",
+                              g.info->n_tasks, TASK_GROUP_MAX_TASKS);
+
         g.parsed = calloc(g.info->n_tasks, sizeof(*g.parsed));
         if (!g.parsed)
                 return -ENOMEM;

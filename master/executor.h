@@ -18,6 +18,7 @@ typedef struct Executor {
         Resources *resources;              /* owned; counted at the agent as long as we exist */
         Framework *framework;
         Node *node;                        /* owns us */
+        bool reported;                     /* by its agent, which is just coming back */
         UT_hash_handle hh;                 /* by key, in node->executors */
         struct Executor *prev, *next;      /* in framework->executors */
 } Executor;

@@ -49,6 +49,12 @@ static bool info_has_role(const Mesos__V1__FrameworkInfo *info, const char *role
 static int validate_role_list(const Mesos__V1__FrameworkInfo *info, char **reterr_message) {
         int r;
 
+        if (info->n_roles > FRAMEWORK_MAX_ROLES)
+                return reject(reterr_message,
+                              "'FrameworkInfo.roles' contains %zu items, more than the %d a "
+                              "framework may have",
+                              info->n_roles, FRAMEWORK_MAX_ROLES);
+
         for (size_t i = 0; i < info->n_roles; i++)
                 if (list_has(info->roles, i, info->roles[i]))
                         return reject(reterr_message,
@@ -186,6 +192,12 @@ int framework_info_validate(const Mesos__V1__FrameworkInfo *info, const Framewor
 
 int framework_info_validate_suppressed(const Mesos__V1__FrameworkInfo *info,
                                        char *const *suppressed, size_t n, char **reterr_message) {
+        if (n > FRAMEWORK_MAX_ROLES)
+                return reject(reterr_message,
+                              "Suppressed roles contain %zu items, more than the %d a framework "
+                              "may have",
+                              n, FRAMEWORK_MAX_ROLES);
+
         for (size_t i = 0; i < n; i++)
                 if (!info_has_role(info, suppressed[i]))
                         return reject(reterr_message,
@@ -205,6 +217,12 @@ int framework_info_validate_constraints(const Mesos__V1__FrameworkInfo *info,
                                         char **reterr_message) {
         if (!constraints || constraints->n_role_constraints == 0)
                 return ACCEPTED;
+
+        if (constraints->n_role_constraints > FRAMEWORK_MAX_ROLES)
+                return reject(reterr_message,
+                              "Offer constraints contain %zu items, more than the %d roles a "
+                              "framework may have",
+                              constraints->n_role_constraints, FRAMEWORK_MAX_ROLES);
 
         for (size_t i = 0; i < constraints->n_role_constraints; i++)
                 if (!constraints->role_constraints[i]->key ||

@@ -7,6 +7,9 @@
 #include "proto/mesos.pb-c.h"
 #include "proto/scheduler.pb-c.h"
 
+/* What one framework may have: they are compared with each other, and with those of each call. */
+#define FRAMEWORK_MAX_ROLES 1024
+
 /* What the operator allows. */
 typedef struct FrameworkPolicy {
         const char *roles;           /* --roles: comma-separated; NULL: any */

@@ -440,24 +440,25 @@ static void on_readmitted(int error, void *userdata) {
         settle_frameworks(m, n, message);
 }
 
-static bool report_has_task(const Mesos__Internal__ReregisterSlaveMessage *r, const Task *t) {
-        for (size_t i = 0; i < r->n_tasks; i++)
-                if (streq(r->tasks[i]->task_id->value, t->id) &&
-                    streq(r->tasks[i]->framework_id->value, t->framework->id))
-                        return true;
+/* Marks what it lists of what we know of it: looked up once each, not compared each with each. */
+static void mark_reported(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
+        for (size_t i = 0; i < r->n_tasks; i++) {
+                Framework *f = framework_find(&m->frameworks, r->tasks[i]->framework_id->value);
+                Task *t = f ? framework_find_task(f, r->tasks[i]->task_id->value) : NULL;
 
-        return false;
-}
+                if (t && t->node == n)
+                        t->reported = true;
+        }
 
-static bool report_has_executor(const Mesos__Internal__ReregisterSlaveMessage *r,
-                                const Executor *e) {
-        for (size_t i = 0; i < r->n_executor_infos; i++)
-                if (r->executor_infos[i]->framework_id &&
-                    streq(r->executor_infos[i]->executor_id->value, executor_id(e)) &&
-                    streq(r->executor_infos[i]->framework_id->value, e->framework->id))
-                        return true;
+        for (size_t i = 0; i < r->n_executor_infos; i++) {
+                const Mesos__V1__ExecutorInfo *info = r->executor_infos[i];
+                Executor *e = info->framework_id ? executor_find(n, info->framework_id->value,
+                                                                 info->executor_id->value)
+                                                 : NULL;
 
-        return false;
+                if (e)
+                        e->reported = true;
+        }
 }
 
 /* Tasks of ours the agent did not list: it is asked, and answers TASK_DROPPED or TASK_LOST for
@@ -533,20 +534,26 @@ static void reconcile_known(Master *m, Node *n, const Mesos__Internal__Reregiste
         Task *t, *next;
         int k = 0;
 
-        DL_FOREACH_SAFE2(n->tasks, t, next, node_next)
-                if (k >= 0 && !task_is_terminal(t) && !report_has_task(r, t))
+        mark_reported(m, n, r);
+
+        DL_FOREACH_SAFE2(n->tasks, t, next, node_next) {
+                if (k >= 0 && !task_is_terminal(t) && !t->reported)
                         k = reconciliation_add(&c, t, n);
+                t->reported = false;
+        }
         if (k < 0)
                 log_error_errno(k, "Cannot reconcile the tasks of agent '%s', ignoring: %m", n->id);
 
         agent_message_reregistered(n, c.messages, c.n);
         reconciliation_deinit(&c);
 
-        HASH_ITER(hh, n->executors, e, next_executor)
-                if (!report_has_executor(r, e)) {
+        HASH_ITER(hh, n->executors, e, next_executor) {
+                if (!e->reported) {
                         allocation_free(e->framework, n, e->resources);
                         executor_free(e);
-                }
+                } else
+                        e->reported = false;
+        }
 
         /* Silently: a task we do not know here has mostly ended, and its framework has acknowledged
          * that, but the agent died before it heard so. Its update comes again by itself. */

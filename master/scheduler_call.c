@@ -14,6 +14,7 @@
 #include "master/allocation.h"
 #include "master/departure.h"
 #include "master/framework.h"
+#include "master/framework_info.h"
 #include "master/master.h"
 #include "master/node.h"
 #include "master/offer.h"
@@ -45,6 +46,11 @@ static void decline(Framework *f, const Mesos__V1__Scheduler__Call__Decline *d) 
 
 /* All roles or none: one that is not the framework's spoils the call. */
 static bool owns_roles(const Framework *f, char *const *roles, size_t n, const char *what) {
+        if (n > FRAMEWORK_MAX_ROLES) {
+                log_warning("Dropping %s of framework '%s': it names %zu roles", what, f->id, n);
+                return false;
+        }
+
         for (size_t i = 0; i < n; i++)
                 if (!framework_has_role(f, roles[i])) {
                         log_warning("Dropping %s of framework '%s': it does not have role '%s'",

@@ -34,6 +34,7 @@ struct Task {
         bool has_update;            /* … by this master: update_state and update_uuid are set */
         bool has_update_uuid;
         uint8_t update_uuid[16];
+        bool reported;              /* by its agent, which is just coming back */
         bool kill_wanted;           /* asked for while the agent was away */
 
         void *packed;               /* owned: mesos.v1.Task without state and statuses */

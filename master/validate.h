@@ -8,6 +8,9 @@
 #include "common/model/resources.h"
 #include "proto/mesos.pb-c.h"
 
+/* Of one group: they are compared with each other. */
+#define TASK_GROUP_MAX_TASKS 256
+
 /* What the judge has to know of the world. Everything is borrowed. */
 typedef struct LaunchContext {
         const char *framework_id;

@@ -230,6 +230,21 @@ def test_task_group_is_sent_as_one_message_with_its_executor_in_each_task():
                   ["Executor 'e' must specify 'disk' resources"] * 2, "messages")
 
 
+def test_task_group_of_too_many_tasks_is_refused_as_a_whole():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent:
+        agent.register()
+        with Scheduler(cluster.master_addr) as s:
+            offer = s.wait_offer()
+            executor = {"type": "DEFAULT", "executor_id": {"value": "e"},
+                        "framework_id": {"value": s.framework_id}}
+            tasks = [{**s.task("t%d" % i, "true"), "agent_id": offer["agent_id"]} for i in range(257)]
+            s.accept([offer], [{"type": "LAUNCH_GROUP", "launch_group": {
+                "executor": executor, "task_group": {"tasks": tasks}}}])
+            for t in ("t0", "t256"):
+                equal(s.wait_state(t, "TASK_ERROR")["message"],
+                      "Task group has 257 tasks, more than the 256 it may have", "message")
+
+
 def test_operations_that_are_not_there_are_refused_by_name():
     with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent:
         agent.register()

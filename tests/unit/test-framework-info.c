@@ -71,6 +71,30 @@ static void test_bad_roles_are_told_apart(void **state) {
                       "as a component");
 }
 
+static void test_framework_has_no_more_roles_than_can_be_compared(void **state) {
+        char *const role = (char *) "a";
+        char *roles[FRAMEWORK_MAX_ROLES + 1];
+        Mesos__V1__FrameworkInfo *info = info_of(MULTI_ROLE);
+        Mesos__V1__FrameworkInfo many = *info;
+        _cleanup_free_ char *message = NULL, *suppressed = NULL;
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(roles); i++)
+                roles[i] = role;
+        many.roles = roles;
+        many.n_roles = ELEMENTSOF(roles);
+
+        assert_int_equal(framework_info_validate(&many, &anything, &message), REJECTED);
+        assert_string_equal(message, "'FrameworkInfo.roles' contains 1025 items, more than the "
+                                     "1024 a framework may have");
+        assert_int_equal(framework_info_validate_suppressed(&many, roles, ELEMENTSOF(roles),
+                                                            &suppressed),
+                         REJECTED);
+        assert_string_equal(suppressed, "Suppressed roles contain 1025 items, more than the 1024 "
+                                        "a framework may have");
+        pb_free(&info->base);
+}
+
 static void test_failover_timeout_must_be_a_duration_but_may_be_negative(void **state) {
         (void) state;
         assert_judged("\"failover_timeout\":-5", anything, "");
@@ -132,6 +156,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_roles_go_with_the_capability),
                 cmocka_unit_test(test_bad_roles_are_told_apart),
+                cmocka_unit_test(test_framework_has_no_more_roles_than_can_be_compared),
                 cmocka_unit_test(test_failover_timeout_must_be_a_duration_but_may_be_negative),
                 cmocka_unit_test(test_operator_can_forbid_root_and_roles),
                 cmocka_unit_test(test_suppressed_roles_must_be_the_frameworks_own),
