@@ -136,6 +136,14 @@ check_with_valgrind() {
 
 check_in "make check: layers, unit, process, cluster, systemd, clients, fuzz corpus" build check check
 
+# Programs that can be told where to die are a build of their own.
+if configure_tree build-crash "$top" --enable-crash-points "$@" && make_tree build-crash; then
+        check_in "agent and launcher die at each of their crash points" build-crash crash check \
+                TESTS=tests/cluster/test_crash_points.py check_PROGRAMS=
+else
+        suite crash 0 1 0
+fi
+
 if step "make install and uninstall with DESTDIR" build/log/install.log install_test; then
         suite install 1 0 0
 else

@@ -142,8 +142,14 @@ class Story:
     def start_agent(self, env=None, on_death=lambda: None):
         """Starts the agent; should it die, on_death() is called and it is started again without `env`."""
         self.agent.start(wait_ready=False, env=env)
+        self.start_agent_keeper(on_death)
+
+    def start_agent_keeper(self, on_death=lambda: None):
         self._keeper = threading.Thread(target=self._keep, args=(on_death,), daemon=True)
         self._keeper.start()
+
+    def is_reregistered(self):
+        return any(a.get("reregistered_time", 0) >= self.agent.started_at for a in self.cluster.active_agents())
 
     def stop_keeping(self):
         self._leaving.set()

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A custom executor that an agent starts: the v1 executor API in JSON, as a stranger would speak it.
 
-A task finishes at once, unless its id starts with "hold": then it runs until it is killed. A message is
+A task finishes at once, unless its id starts with "hold": then it runs until it is killed. One called
+"count-N" reports the numbers from 1 to N, each as a status of its own, before it finishes. A message is
 answered with the same bytes in reverse. When the agent goes away the executor subscribes again and says
 what was not acknowledged. Everything it sees goes to stdout, hence into its sandbox.
 """
@@ -12,6 +13,7 @@ import http.client
 import json
 import os
 import sys
+import threading
 import time
 import uuid
 
@@ -28,6 +30,9 @@ class Executor:
         self.checkpoint = environ.get("MESOS_CHECKPOINT") == "1"
         self.tasks = {}         # those of which no update has been acknowledged yet
         self.updates = {}       # not acknowledged, by uuid
+        self.unsent = []        # those of them that no agent was there for, in order
+        self.subscribed = False
+        self.lock = threading.RLock()
 
     def post(self, call):
         """True when the agent took the call."""
@@ -48,24 +53,45 @@ class Executor:
         token = base64.b64encode(uuid.uuid4().bytes).decode()
         status = {"task_id": {"value": task_id}, "state": state, "source": "SOURCE_EXECUTOR", "uuid": token,
                   "timestamp": time.time(), "executor_id": self.ids["executor_id"], **fields}
-        self.updates[token] = {"status": status}
-        self.post({"type": "UPDATE", "update": {"status": status}})
+        with self.lock:
+            self.updates[token] = {"status": status}
+            self.unsent.append(token)
+            self.flush()
+
+    def flush(self):
+        """What could not be sent goes with the next subscription."""
+        while self.subscribed and self.unsent:
+            update = self.updates[self.unsent.pop(0)]
+            self.subscribed = self.post({"type": "UPDATE", "update": update})
+
+    def count(self, task_id):
+        for n in range(1, int(task_id.split("-")[1]) + 1):
+            self.update(task_id, "TASK_RUNNING", message=str(n))
+            time.sleep(0.005)
+        self.update(task_id, "TASK_FINISHED")
 
     def handle(self, event):
         """False when the executor is to end."""
         kind = event["type"]
         print(kind, flush=True)
-        if kind == "LAUNCH":
+        if kind == "SUBSCRIBED":
+            with self.lock:
+                self.subscribed = True
+                self.flush()
+        elif kind == "LAUNCH":
             task = event["launch"]["task"]
             task_id = task["task_id"]["value"]
             self.tasks[task_id] = task
             self.update(task_id, "TASK_RUNNING")
-            if not task_id.startswith("hold"):
+            if task_id.startswith("count-"):
+                threading.Thread(target=self.count, args=(task_id,), daemon=True).start()
+            elif not task_id.startswith("hold"):
                 self.update(task_id, "TASK_FINISHED", message="done", data=base64.b64encode(b"result").decode())
         elif kind == "KILL":
             self.update(event["kill"]["task_id"]["value"], "TASK_KILLED", message="as asked")
         elif kind == "ACKNOWLEDGED":
-            self.updates.pop(event["acknowledged"]["uuid"], None)
+            with self.lock:
+                self.updates.pop(event["acknowledged"]["uuid"], None)
             self.tasks.pop(event["acknowledged"]["task_id"]["value"], None)
         elif kind == "MESSAGE":
             data = base64.b64decode(event["message"]["data"])[::-1]
@@ -74,9 +100,12 @@ class Executor:
 
     def serve(self):
         """One subscription, to its end; False when told to shut down."""
-        call = {"type": "SUBSCRIBE", **self.ids,
-                "subscribe": {"unacknowledged_tasks": list(self.tasks.values()),
-                              "unacknowledged_updates": list(self.updates.values())}}
+        with self.lock:
+            self.subscribed = False
+            self.unsent.clear()
+            call = {"type": "SUBSCRIBE", **self.ids,
+                    "subscribe": {"unacknowledged_tasks": list(self.tasks.values()),
+                                  "unacknowledged_updates": list(self.updates.values())}}
         connection = http.client.HTTPConnection(*self.addr)
         connection.request("POST", PATH, json.dumps(call), HEADERS)
         answer = connection.getresponse()
