@@ -267,8 +267,34 @@ static int child_die_with_launcher(const ChildContext *c) {
         return n > 0 ? -EOWNERDEAD : 0;
 }
 
+/* With the launcher's rights, since a work directory may well lie below one that only root may
+ * pass. */
+static int child_approach_directory(const ChildContext *c) {
+        if (chdir(c->plan->working_directory) >= 0)
+                return 0;
+        if (errno != EACCES)
+                return -errno;
+
+        /* NFS keeps root out where the user may go. */
+        return chdir("/") < 0 ? -errno : 0;
+}
+
+static bool child_is_at_root(void) {
+        struct stat here, root;
+
+        return stat(".", &here) < 0 || stat("/", &root) < 0 ||
+               (here.st_dev == root.st_dev && here.st_ino == root.st_ino);
+}
+
+/* As the user. Where the way is barred it is enough that we are there, and that the directory
+ * itself lets them in. */
 static int child_change_directory(const ChildContext *c) {
-        return chdir(c->plan->working_directory) < 0 ? -errno : 0;
+        if (chdir(c->plan->working_directory) >= 0)
+                return 0;
+        if (errno != EACCES)
+                return -errno;
+
+        return child_is_at_root() || access(".", X_OK) < 0 ? -EACCES : 0;
 }
 
 /* Marked rather than closed: the pipe is among them, and still needed until exec. */
@@ -320,13 +346,12 @@ static const ChildStep steps[] = {
         /* The last to need those rights: a limit of few descriptors must not stop the steps
          * above. */
         { "set limits", child_set_limits },
+        { "enter the working directory", child_approach_directory },
         /* Groups first: without root there is no changing them. */
         { "change groups", child_change_groups },
         { "change user", child_change_user },
         /* After the change of user, which clears it. */
         { "die with the launcher", child_die_with_launcher },
-        /* As the user, who may reach it where root may not (NFS), and must not where they may
-         * not. */
         { "enter the working directory", child_change_directory },
         { "close descriptors", child_close_descriptors },
         { "execute", child_execute },

@@ -145,6 +145,20 @@ def test_a_working_directory_that_is_not_there_is_named():
               "Failed to enter the working directory: No such file or directory"), "failure")
 
 
+def test_a_sandbox_below_a_directory_of_root_alone_serves_its_user():
+    with Directory() as d:
+        if os.geteuid() != 0:
+            skip("only root may change the user")
+        os.chown(d.sandbox, NOBODY, NOBODY)
+        os.chmod(os.path.dirname(d.sandbox), 0o700)
+        equal(d.run(sh("touch mine; exit 5"), uid=NOBODY, gid=NOBODY)["wait_status"], 5 << 8, "exit status")
+        check(os.path.exists(os.path.join(d.sandbox, "mine")), "it was elsewhere")
+        os.chown(d.sandbox, 0, 0)
+        os.chmod(d.sandbox, 0o700)
+        told = d.run(sh("true"), uid=NOBODY, gid=NOBODY)
+        equal(told["message"], "Failed to enter the working directory: Permission denied", "failure")
+
+
 # What the program finds
 
 PROBE = """
@@ -451,17 +465,19 @@ def test_strangers_may_not_connect():
 # Killing
 
 def test_a_signal_reaches_all_or_only_the_main_process():
+    child = "(trap 'echo child; : > told' TERM; echo up; while :; do sleep 0.05; done) & "
     with Directory() as d:
-        script = ("trap 'echo main; exit 0' TERM\n"
-                  "(trap 'echo child' TERM; echo up; while :; do sleep 0.05; done) & echo up; while :; do sleep 0.05; done")
-        launcher = launch_and_go(d, sh(script))
+        # The end of the main process is the end of the others, so it waits for what the child has to say.
+        launcher = launch_and_go(d, sh("trap 'while ! [ -e told ]; do sleep 0.01; done; echo main; exit 0' TERM\n" +
+                                       child + "echo up; while :; do sleep 0.05; done"))
         wait_until(lambda: d.output() == "up\nup\n", "both are up")
         equal(launcher.reply(launcher.kill(signal.SIGTERM)), 0, "errno")
         equal(launcher.ended()["exit"]["wait_status"], 0, "status")
-        check("child" in d.output() and "main" in d.output(), d.output())
+        equal(d.output(), "up\nup\nchild\nmain\n", "output")
 
         os.unlink(d.sandbox + "/stdout")
-        launcher = launch_and_go(d, sh(script), container_id="c2")
+        launcher = launch_and_go(d, sh("trap 'echo main; exit 0' TERM\n" +
+                                       child + "echo up; while :; do sleep 0.05; done"), container_id="c2")
         wait_until(lambda: d.output() == "up\nup\n", "both are up")
         launcher.kill(signal.SIGTERM, main_only=True)
         launcher.ended()
