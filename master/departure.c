@@ -27,6 +27,7 @@
 #include "master/master.h"
 #include "master/node.h"
 #include "master/operator_stream.h"
+#include "master/reconciliation.h"
 #include "master/scheduler_event.h"
 #include "master/status_router.h"
 #include "master/task.h"
@@ -64,6 +65,7 @@ static int on_failover_overdue(sd_event_source *s _unused_, uint64_t usec _unuse
 /* Closed by us: the stream's own callback does not come then. */
 static void close_stream(Framework *f) {
         f->heartbeat_source = sd_event_source_disable_unref(f->heartbeat_source);
+        reconciliation_stop(f);
         if (f->stream)
                 f->stream = http_stream_close(f->stream);
         f->stream_overflowed = false;

@@ -150,6 +150,7 @@ Framework *framework_free(Framework *f) {
 
         sd_event_source_disable_unref(f->heartbeat_source);
         sd_event_source_disable_unref(f->failover_source);
+        sd_event_source_disable_unref(f->reconcile_source);
         framework_clear_suppressed(f);
         if (f->offer_constraints)
                 pb_free(&f->offer_constraints->base);
@@ -332,6 +333,8 @@ void framework_add_completed(Framework *f, Task *t, unsigned max) {
 }
 
 void framework_remove_task(Framework *f, Task *t) {
+        if (f->reconcile_next == t)
+                f->reconcile_next = t->hh.next;
         HASH_DELETE(hh, f->tasks, t);
         if (t->node)
                 DL_DELETE2(t->node->tasks, t, node_prev, node_next);

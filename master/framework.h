@@ -49,6 +49,8 @@ struct Framework {
         char stream_id[37];
         sd_event_source *heartbeat_source;
         sd_event_source *failover_source;
+        Task *reconcile_next;               /* in `tasks`: the next it is told of; reconciliation.c */
+        sd_event_source *reconcile_source;
 
         usec_t registered_usec;             /* wall clock, as all three */
         usec_t reregistered_usec;

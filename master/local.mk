@@ -26,6 +26,7 @@ master_libmaster_a_SOURCES = \
         master/operator_api.c master/operator_api.h \
         master/operator_stream.c master/operator_stream.h \
         master/reconcile.c master/reconcile.h \
+        master/reconciliation.c master/reconciliation.h \
         master/registration.c master/registration.h \
         master/registry.c master/registry.h \
         master/reject.c master/reject.h \

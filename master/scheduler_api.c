@@ -28,6 +28,7 @@
 #include "master/master.h"
 #include "master/operator_stream.h"
 #include "master/reject.h"
+#include "master/reconciliation.h"
 #include "master/scheduler_api.h"
 #include "master/scheduler_call.h"
 #include "master/scheduler_event.h"
@@ -234,6 +235,7 @@ static int framework_create(Master *m, const Mesos__V1__FrameworkInfo *info, Fra
 /* The scheduler that held the stream until now is told, and loses it; offers it knew are void
  * without a word. */
 static void fail_over(Framework *f) {
+        reconciliation_stop(f);
         scheduler_send_error(f, "Framework failed over");
         f->stream = http_stream_close(f->stream);
         f->stream_overflowed = false;

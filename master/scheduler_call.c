@@ -19,6 +19,7 @@
 #include "master/node.h"
 #include "master/offer.h"
 #include "master/reconcile.h"
+#include "master/reconciliation.h"
 #include "master/scheduler_call.h"
 #include "master/scheduler_event.h"
 #include "master/status_router.h"
@@ -125,12 +126,6 @@ static AgentStanding agent_standing(Master *m, const char *agent_id, usec_t *ret
         return AGENT_UNKNOWN;
 }
 
-static void reconcile_known(Task *t) {
-        status_router_tell_latest(t, t->has_update ? t->update_state : t->state,
-                                  MESOS__V1__TASK_STATUS__REASON__REASON_RECONCILIATION,
-                                  "Reconciliation: Latest task state");
-}
-
 static void reconcile_one(Framework *f, const char *task_id, const char *agent_id) {
         Master *m = f->master;
         Task *known = framework_find_task(f, task_id), *unreachable;
@@ -139,7 +134,7 @@ static void reconcile_one(Framework *f, const char *task_id, const char *agent_i
         ReconcileAnswer a;
 
         if (known) {
-                reconcile_known(known);
+                reconciliation_tell(known);
                 return;
         }
 
@@ -167,13 +162,10 @@ static void reconcile_one(Framework *f, const char *task_id, const char *agent_i
 }
 
 static void reconcile(Framework *f, const Mesos__V1__Scheduler__Call__Reconcile *r) {
-        Task *t, *next;
-
         metrics_count(f->master, COUNTER_MESSAGES_RECONCILE_TASKS);
 
         if (r->n_tasks == 0)
-                HASH_ITER(hh, f->tasks, t, next)
-                        reconcile_known(t);
+                reconciliation_start(f);
 
         for (size_t i = 0; i < r->n_tasks; i++)
                 reconcile_one(f, r->tasks[i]->task_id->value,

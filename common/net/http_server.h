@@ -75,5 +75,8 @@ int http_request_stream(HttpRequest *r, const char *content_type, size_t max_buf
 /* 0, or -ENOBUFS when the reader is too slow: nothing was queued and the caller should close. */
 int http_stream_write(HttpStream *s, const void *data, size_t n);
 
+/* What waits for the reader. */
+size_t http_stream_unsent(const HttpStream *s);
+
 /* Sends what is queued, ends the body, closes the connection. */
 HttpStream *http_stream_close(HttpStream *s);

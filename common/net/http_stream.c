@@ -196,6 +196,10 @@ int http_request_stream(HttpRequest *r, const char *content_type, size_t max_buf
         return 0;
 }
 
+size_t http_stream_unsent(const HttpStream *s) {
+        return buffer_size(&s->queue);
+}
+
 static int append_chunk(HttpStream *s, const void *data, size_t n) {
         char size[24] = "", *p;
         size_t n_size = 0, n_end = 0;

@@ -14,6 +14,7 @@ from scheduler import JSON_HEADERS, PATH, EventStream, Scheduler
 from wire import field, first, read
 
 PROTOBUF = {"Content-Type": "application/x-protobuf", "Accept": "application/x-protobuf"}
+N_RECONCILED = 12000     # more than the master writes at once to a scheduler that does not read
 INFO = {"user": "root", "name": "x"}
 MULTI_ROLE = {"capabilities": [{"type": "MULTI_ROLE"}]}
 
@@ -269,6 +270,28 @@ def test_reconciliation_answers_what_is_known_and_what_is_not():
             equal(s.wait_state("nowhere", "TASK_UNKNOWN")["message"], "Reconciliation: Task is unknown", "message")
             equal(s.wait_state("not-there", "TASK_GONE")["message"],
                   "Reconciliation: Task is unknown to the agent", "message")
+
+
+def test_scheduler_that_reads_slowly_is_told_of_all_its_tasks_and_not_cut_off():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr, cpus=100) as agent:
+        agent.register()
+        events = EventStream(cluster.master_addr, subscription(failover_timeout=3600.0))
+        told = iter(events)
+        framework_id = next(told)["subscribed"]["framework_id"]["value"]
+        names = ["t%07d-" % i + "x" * 200 for i in range(N_RECONCILED)]
+        agent.reregister([agent.task(framework_id, name, cpus=0.001, mem=1) for name in names])
+        call = {"type": "RECONCILE", "framework_id": {"value": framework_id}, "reconcile": {"tasks": []}}
+        headers = {**JSON_HEADERS, "Mesos-Stream-Id": events.headers["Mesos-Stream-Id"]}
+        equal(post(cluster, call, headers=headers).status, 202, "status")
+        equal(http_get(cluster.master_addr, "/frameworks").json()["frameworks"][0]["connected"], True, "connected")
+        seen = []
+        while len(seen) < len(names):
+            event = next(told)
+            if event["type"] == "UPDATE":
+                equal(event["update"]["status"]["reason"], "REASON_RECONCILIATION", "reason")
+                seen.append(event["update"]["status"]["task_id"]["value"])
+        equal(seen == names, True, "each is told once and in order")
+        events.close()
 
 
 def test_operators_see_the_state_and_then_every_change():
