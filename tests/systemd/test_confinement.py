@@ -29,6 +29,7 @@ ODD_SOFT_LIMITS = "LimitNOFILE=1234:524288\nLimitCORE=1:infinity\nLimitSTACK=16M
 CAP_SYS_RESOURCE = 24
 
 # What a process can tell of itself; run by the task and by a service of systemd with nothing set.
+# Its descriptors are listed by a subshell: a shell that redirects or makes a pipe itself has one more for a moment.
 PROBE = """
 for f in status limits oom_score_adj; do sed "s/^/$f: /" /proc/self/$f; done
 for n in mnt pid net ipc uts user cgroup; do echo "ns $n: $(readlink /proc/self/ns/$n)"; done
@@ -36,7 +37,8 @@ echo "umask: $(umask)"
 echo "nice: $(nice)"
 echo "sched: $(chrt -p $$ | tr '\\n' ' ')" | sed 's/pid [0-9]*/pid/g'
 echo "io: $(ionice -p $$)"
-ls -l /proc/$$/fd | sed -n 's/.* \\([0-9]*\\) -> /fd \\1: /p'
+(ls -l /proc/$$/fd >/tmp/probe.fd)
+sed -n 's/.* \\([0-9]*\\) -> /fd \\1: /p' /tmp/probe.fd
 env | sed 's/^/env /'
 """
 
