@@ -19,7 +19,7 @@ tests_unit_test_fd_SOURCES = tests/unit/test-fd.c
 tests_unit_test_fd_CFLAGS = $(unit_cflags)
 tests_unit_test_fd_LDADD = $(launcher_unit_libs)
 
-tests_unit_test_file_SOURCES = tests/unit/test-file.c
+tests_unit_test_file_SOURCES = tests/unit/test-file.c tests/unit/directory.h
 tests_unit_test_file_CFLAGS = $(unit_cflags)
 tests_unit_test_file_LDADD = $(launcher_unit_libs)
 
@@ -27,11 +27,11 @@ tests_unit_test_process_SOURCES = tests/unit/test-process.c
 tests_unit_test_process_CFLAGS = $(unit_cflags)
 tests_unit_test_process_LDADD = $(launcher_unit_libs)
 
-tests_unit_test_cgroup_SOURCES = tests/unit/test-cgroup.c
+tests_unit_test_cgroup_SOURCES = tests/unit/test-cgroup.c tests/unit/directory.h
 tests_unit_test_cgroup_CFLAGS = $(unit_cflags)
 tests_unit_test_cgroup_LDADD = $(launcher_unit_libs)
 
-tests_unit_test_exit_record_SOURCES = tests/unit/test-exit-record.c
+tests_unit_test_exit_record_SOURCES = tests/unit/test-exit-record.c tests/unit/directory.h
 tests_unit_test_exit_record_CFLAGS = $(unit_cflags)
 tests_unit_test_exit_record_LDADD = $(launcher_unit_libs)
 

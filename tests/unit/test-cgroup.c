@@ -13,35 +13,7 @@
 #include "common/base/fd.h"
 #include "common/base/file.h"
 #include "isolator/cgroup.h"
-
-typedef struct Dir {
-        char path[40];
-        int fd;
-} Dir;
-
-static int setup(void **state) {
-        Dir *d = calloc(1, sizeof(*d));
-
-        if (!d)
-                return -1;
-
-        strcpy(d->path, "/tmp/test-cgroup-XXXXXX");
-        if (!mkdtemp(d->path))
-                return -1;
-
-        d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        *state = d;
-        return d->fd < 0 ? -1 : 0;
-}
-
-static int teardown(void **state) {
-        Dir *d = *state;
-        int r = file_remove_tree_at(AT_FDCWD, d->path);
-
-        (void) fd_close(d->fd);
-        free(d);
-        return r;
-}
+#include "tests/unit/directory.h"
 
 static void put(const Dir *d, const char *path, const char *text) {
         assert_int_equal(file_replace_at(d->fd, path, text, strlen(text), 0644), 0);
@@ -170,7 +142,7 @@ static void test_signals_do_not_go_to_odd_pids(void **state) {
         assert_int_equal(cgroup_signal(d->fd, 9), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, dir_setup, dir_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

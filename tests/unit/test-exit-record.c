@@ -11,37 +11,9 @@
 #include "common/base/fd.h"
 #include "common/base/file.h"
 #include "launcher/exit_record.h"
+#include "tests/unit/directory.h"
 
 #define BOOT_ID "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
-
-typedef struct Dir {
-        char path[40];
-        int fd;
-} Dir;
-
-static int setup(void **state) {
-        Dir *d = calloc(1, sizeof(*d));
-
-        if (!d)
-                return -1;
-
-        strcpy(d->path, "/tmp/test-exit-record-XXXXXX");
-        if (!mkdtemp(d->path))
-                return -1;
-
-        d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        *state = d;
-        return d->fd < 0 ? -1 : 0;
-}
-
-static int teardown(void **state) {
-        Dir *d = *state;
-        int r = file_remove_tree_at(AT_FDCWD, d->path);
-
-        (void) fd_close(d->fd);
-        free(d);
-        return r;
-}
 
 static ExitRecord make_record(void) {
         return (ExitRecord) {
@@ -143,7 +115,7 @@ static void test_a_missing_record_is_missing(void **state) {
                          -ENOENT);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, dir_setup, dir_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -11,36 +11,7 @@
 
 #include "common/base/fd.h"
 #include "common/base/file.h"
-
-/* Each test has an empty directory of its own. */
-typedef struct Dir {
-        char path[32];
-        int fd;
-} Dir;
-
-static int setup(void **state) {
-        Dir *d = calloc(1, sizeof(*d));
-
-        if (!d)
-                return -1;
-
-        strcpy(d->path, "/tmp/test-file-XXXXXX");
-        if (!mkdtemp(d->path))
-                return -1;
-
-        d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        *state = d;
-        return d->fd < 0 ? -1 : 0;
-}
-
-static int teardown(void **state) {
-        Dir *d = *state;
-        int r = file_remove_tree_at(AT_FDCWD, d->path);
-
-        (void) fd_close(d->fd);
-        free(d);
-        return r;
-}
+#include "tests/unit/directory.h"
 
 static void make_file(int dir_fd, const char *name, const char *text) {
         _cleanup_fd_ int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -193,7 +164,7 @@ static void test_a_tree_deeper_than_there_are_descriptors_goes_too(void **state)
         assert_int_equal(faccessat(d->fd, "tree", F_OK, 0), -1);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, dir_setup, dir_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
