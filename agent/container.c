@@ -464,6 +464,11 @@ int container_adopt(Agent *a, Executor *e, const ContainerIdentity *identity, co
         return 0;
 }
 
+void container_check(Container *c) {
+        if (c->link)
+                (void) launcher_link_check(c->link);
+}
+
 Container *container_free(Container *c) {
         if (!c)
                 return NULL;

@@ -56,6 +56,10 @@ DEFINE_CLEANUP(Container *, container_free)
 
 void container_go(Container *c);
 
+/* Asks the launcher whether it is there. One that does not answer is killed, and everything in its
+ * container; how that ended is not known then. */
+void container_check(Container *c);
+
 /* Kills everything in it; ended() follows. */
 void container_destroy(Container *c);
 

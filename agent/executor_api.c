@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "agent/agent.h"
+#include "agent/container.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
 #include "agent/master_link.h"
@@ -72,10 +73,15 @@ static void stream_drop(ExecutorStream *s) {
 
 static void on_stream_closed(HttpStream *http, void *userdata) {
         ExecutorStream *s = userdata;
+        Executor *e = s->executor;
 
         (void) http;
-        log_debug("Executor '%s' has closed its event stream.", s->executor->id);
+        log_debug("Executor '%s' has closed its event stream.", e->id);
         stream_drop(s);
+
+        /* Most likely it has ended, which its launcher will tell, if that is not what is wrong. */
+        if (e->container)
+                container_check(e->container);
 }
 
 void executor_stream_close(Executor *e) {

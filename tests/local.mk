@@ -31,6 +31,7 @@ EXTRA_DIST += \
         tests/lib/harness.py \
         tests/lib/launcher.py \
         tests/lib/libprocess_agent.py \
+        tests/lib/other_launcher.py \
         tests/lib/scheduler.py \
         tests/lib/systemd.py \
         tests/lib/wire.py

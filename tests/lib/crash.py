@@ -102,7 +102,7 @@ class Story:
     """A cluster with one agent that may die at any moment, and tasks that write down that they were started."""
 
     def __init__(self, **options):
-        self.cluster = Cluster(start=False, launcher=placement(), **options)
+        self.cluster = Cluster(start=False, **{"launcher": placement(), **options})
         self.agent = self.cluster.agent()
         self.gate = self.cluster.work_path("gate")
         self.n_deaths = 0
