@@ -174,14 +174,16 @@ static bool is_listed(const Task *t, const Mesos__V1__Executor__Call__Subscribe 
  * to say: what we wrote down last may be from before that. A task is not handed over twice, and one
  * that never arrived is dropped.
  */
-static void settle_tasks(Agent *a, Executor *e, const Mesos__V1__Executor__Call__Subscribe *subscribe) {
+static void settle_tasks(Agent *a, Executor *e,
+                         const Mesos__V1__Executor__Call__Subscribe *subscribe) {
         for (Task *t = e->tasks, *next; t; t = next) {
                 bool listed = is_listed(t, subscribe);
 
                 next = t->hh.next;
                 if (t->stage == TASK_QUEUED && listed)
                         t->stage = TASK_LAUNCHED;
-                else if (t->stage == TASK_LAUNCHED && t->state == MESOS__V1__TASK_STATE__TASK_STAGING && !listed)
+                else if (t->stage == TASK_LAUNCHED && !listed &&
+                         t->state == MESOS__V1__TASK_STATE__TASK_STAGING)
                         tasks_tell(a, e->framework, e->id, t, MESOS__V1__TASK_STATE__TASK_DROPPED,
                                    MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_RESTARTED,
                                    "Task launched during agent restart");
@@ -364,7 +366,8 @@ static bool comes_too_early(const ExecutorApi *api, const Call *call) {
         Framework *f = NULL;
         const Executor *e;
 
-        if (api->agent->state != AGENT_RECOVERING || call->type == MESOS__V1__EXECUTOR__CALL__TYPE__SUBSCRIBE)
+        if (api->agent->state != AGENT_RECOVERING ||
+            call->type == MESOS__V1__EXECUTOR__CALL__TYPE__SUBSCRIBE)
                 return false;
         if (call->type != MESOS__V1__EXECUTOR__CALL__TYPE__UPDATE)
                 return true;

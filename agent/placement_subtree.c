@@ -19,6 +19,7 @@
 
 #include "agent/placement_ops.h"
 #include "common/base/fd.h"
+#include "common/base/log.h"
 #include "isolator/cgroup.h"
 
 typedef struct SubtreePlacement {
@@ -62,7 +63,11 @@ static int subtree_place(Placement *p, PlacementJob *job) {
 }
 
 static void subtree_remove(Placement *p, const char *container_id) {
-        (void) cgroup_remove(subtree(p)->root_fd, container_id);
+        int r = cgroup_remove(subtree(p)->root_fd, container_id);
+
+        if (r < 0)
+                log_warning_errno(r, "Cannot remove the cgroup of container '%s': %m",
+                                  container_id);
 }
 
 static int subtree_open(Placement *p, const char *container_id) {

@@ -34,7 +34,8 @@
 #include "common/base/usec.h"
 #include "launcher/link.h"
 
-/* 1, 2, 4, … s after the first; an orphaned launcher is gone in milliseconds on any machine that is not stuck. */
+/* 1, 2, 4, … s after the first. An orphaned launcher is gone in milliseconds, unless the machine is
+ * stuck. */
 #define FIRST_REPETITION_USEC USEC_PER_SEC
 #define N_REPETITIONS 6
 
@@ -74,7 +75,7 @@ static void on_emptied(const char *container_id, int error, void *userdata) {
         const Agent *a = s->strays->agent;
 
         if (error < 0)
-                (void) log_error_errno(error, "Container '%s' left processes behind that cannot be killed: %m",
+                (void) log_error_errno(error, "Container '%s' left processes that cannot be killed: %m",
                                        container_id);
 
         CRASH_POINT("stray-emptied");
@@ -93,7 +94,8 @@ static void empty(Stray *s) {
 static void on_hello(LauncherLink *l, const LauncherHello *hello, void *userdata) {
         Stray *s = userdata;
 
-        log_info("Ending container '%s', which no framework that checkpoints has here.", hello->container_id);
+        log_info("Ending container '%s', which no framework that checkpoints has here.",
+                 hello->container_id);
         if (hello->cgroup && !s->cgroup)
                 s->cgroup = strdup(hello->cgroup);
 
@@ -110,7 +112,8 @@ static void on_ended(LauncherLink *l, const ExitRecord *record, bool recorded, v
         (void) launcher_link_release(l);
 }
 
-static void on_exited(LauncherLink *l, const ExitRecord *record, bool recorded, bool left_behind, void *userdata) {
+static void on_exited(LauncherLink *l, const ExitRecord *record, bool recorded, bool left_behind,
+                      void *userdata) {
         (void) left_behind;
         on_ended(l, record, recorded, userdata);
 }
@@ -132,10 +135,11 @@ static const LauncherLinkOps ops = {
 };
 
 static void end(Strays *strays, const char *container_id) {
-        _cleanup_free_ char *directory = launch_runtime_directory(strays->agent->config, container_id);
+        _cleanup_free_ char *directory = NULL;
         Stray *s;
         int r;
 
+        directory = launch_runtime_directory(strays->agent->config, container_id);
         HASH_FIND_STR(strays->list, container_id, s);
         if (s || !directory)
                 return;
@@ -247,7 +251,8 @@ void strays_search(Strays *s) {
 
         if (s->n_searches++ >= N_REPETITIONS)
                 return;
-        (void) sd_event_source_set_time_relative(s->source, FIRST_REPETITION_USEC << (s->n_searches - 1));
+        (void) sd_event_source_set_time_relative(s->source,
+                                                 FIRST_REPETITION_USEC << (s->n_searches - 1));
         (void) sd_event_source_set_enabled(s->source, SD_EVENT_ONESHOT);
 }
 

@@ -42,7 +42,8 @@ static struct {
 } crash;
 
 static void settle(void) {
-        const char *program = getenv("HOLDFAST_CRASH_PROGRAM"), *at = getenv("HOLDFAST_CRASH_AT"), *colon;
+        const char *program = getenv("HOLDFAST_CRASH_PROGRAM");
+        const char *at = getenv("HOLDFAST_CRASH_AT"), *colon;
 
         crash.pid = getpid();
         if (!program || !streq(program, program_invocation_short_name))
@@ -53,7 +54,7 @@ static void settle(void) {
         if (colon)
                 (void) snprintf(crash.name, sizeof(crash.name), "%.*s", (int) (colon - at), at);
         if (at && parse_u64(colon ? colon + 1 : at, &crash.at) < 0) {
-                fprintf(stderr, "HOLDFAST_CRASH_AT=%s: expected a number, or NAME:NUMBER\n", at);
+                fprintf(stderr, "HOLDFAST_CRASH_AT=%s: expected NUMBER or NAME:NUMBER\n", at);
                 exit(EXIT_FAILURE);
         }
 }

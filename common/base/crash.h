@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Places where a test build can be made to die. See crash.c. Without --enable-crash-points there is nothing here. */
+/* Places where a test build can be made to die; nothing at all without --enable-crash-points. See
+ * crash.c. */
 
 #ifdef ENABLE_CRASH_POINTS
 

@@ -17,7 +17,7 @@ import time
 import traceback
 
 from harness import (SOURCE_DIR, Cluster, Failure, Skip, become_reaper, cgroup2_mount, check,
-                     equal, is_alive, kill_descendants, program, skip, wait_until)
+                     equal, is_alive, is_healthy, kill_descendants, program, skip, wait_until)
 from scheduler import TERMINAL, Scheduler, scalar
 
 EXECUTOR = os.path.join(SOURCE_DIR, "tests", "lib", "executor.py")
@@ -116,9 +116,8 @@ class Story:
         return self
 
     def __exit__(self, kind, value, trace):
-        self._leaving.set()
         if self._keeper:
-            self._keeper.join()
+            self.stop_keeping()
         if kind:
             with contextlib.suppress(Exception):
                 print("statuses: %s" % [(x["task_id"]["value"], x["state"], x.get("message"), x.get("reason"))
@@ -126,9 +125,15 @@ class Story:
                 for name in ("stdout", "stderr"):
                     print("custom %s: %s" % (name, self.cluster.read_sandbox("custom", name)))
             self.s.disconnect()
-        elif self.agent.is_running():
-            self.agent.wait_ready()    # it may have just been started again
+        else:
+            self._settle()
         return self.cluster.__exit__(kind, value, trace)
+
+    def _settle(self):
+        """The last agent is one that came to serve, wherever the one before it died."""
+        wait_until(lambda: not self.agent.is_running() or is_healthy(self.agent.addr), "the agent answers")
+        if not self.agent.is_running():
+            self.agent.start()
 
     # The agent
 
