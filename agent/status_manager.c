@@ -44,6 +44,7 @@ typedef struct Recording {
         StatusManager *manager;
         uint8_t uuid[16];
         bool refused;                /* its commit failed: to be tried again */
+        bool reported;               /* the log says so; once is enough */
         uint8_t *bytes;              /* owned: the packed StatusUpdate */
         size_t n_bytes;
         int64_t record;              /* in the checkpoint, once that is durable */
@@ -312,8 +313,10 @@ static void on_committed(int error, void *userdata) {
                 return;
 
         if (error < 0) {
-                (void) log_error_errno(error, "Cannot record an update of task '%s', it waits until that works: %m",
-                                       s->task_id);
+                if (!r->reported)
+                        (void) log_error_errno(error, "Cannot record an update of task '%s', it waits until that works: %m",
+                                               s->task_id);
+                r->reported = true;
                 retry_soon(m);
                 r->refused = true;
                 TAKE_PTR(r);
