@@ -257,18 +257,17 @@ static char *absolute_path(const char *path) {
 
 /* Beside our own binary in a build tree, in libexec once installed. */
 static char *find_launcher_dir(void) {
-        char path[PATH_MAX];
-        ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("holdfast-launcher"));
-        char *name;
+        char self[PATH_MAX] = "";
+        _cleanup_free_ char *launcher = NULL;
 
-        if (n > 0) {
-                path[n] = '\0';
-                name = strrchr(path, '/') + 1;
-                strcpy(name, "holdfast-launcher");
-                if (access(path, X_OK) == 0) {
-                        name[-1] = '\0';
-                        return strdup(path);
+        if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0) {
+                *strrchr(self, '/') = '\0';
+                if (asprintf(&launcher, "%s/holdfast-launcher", self) < 0) {
+                        launcher = NULL;
+                        return NULL;
                 }
+                if (access(launcher, X_OK) == 0)
+                        return strdup(self);
         }
 
         return strdup(PKGLIBEXECDIR);

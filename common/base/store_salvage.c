@@ -63,10 +63,16 @@ static int move_aside(const char *path, char **ret) {
 }
 
 static char *insert_sql(const char *table, int n_columns) {
-        char values[256] = "?", *sql;
+        _cleanup_free_ char *values = malloc(2 * (size_t) n_columns);
+        char *sql;
 
-        for (int i = 1; i < n_columns && strlen(values) + 3 < sizeof(values); i++)
-                strcat(values, ",?");
+        if (!values)
+                return NULL;
+
+        /* "?,?,…,?" */
+        for (int i = 0; i < n_columns; i++)
+                memcpy(values + 2 * i, "?,", 2);
+        values[2 * n_columns - 1] = '\0';
 
         return asprintf(&sql, "INSERT OR IGNORE INTO \"%s\" VALUES (%s)", table, values) < 0 ? NULL
                                                                                              : sql;

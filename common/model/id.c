@@ -55,19 +55,20 @@ const char *id_check_message(const char *text, char buf[static ID_MESSAGE_MAX]) 
 
 /* -ENAMETOOLONG when the prefix leaves no room; nothing is written then. */
 int id_make(const char *prefix, char kind, uint64_t number, char ret[static ID_TEXT_MAX + 1]) {
-        char suffix[24];
+        char text[ID_TEXT_MAX + 1];
+        int n;
 
         assert(prefix);
 
         if (kind)
-                snprintf(suffix, sizeof(suffix), "-%c%" PRIu64, kind, number);
+                n = snprintf(text, sizeof(text), "%s-%c%" PRIu64, prefix, kind, number);
         else
-                snprintf(suffix, sizeof(suffix), "-%04" PRIu64, number);
+                n = snprintf(text, sizeof(text), "%s-%04" PRIu64, prefix, number);
 
-        if (strlen(prefix) + strlen(suffix) > ID_TEXT_MAX)
+        if ((size_t) n >= sizeof(text))
                 return -ENAMETOOLONG;
 
-        strcpy(stpcpy(ret, prefix), suffix);
+        memcpy(ret, text, (size_t) n + 1);
         return 0;
 }
 

@@ -91,7 +91,7 @@ static Executor *make_executor(Framework *f, const char *container_id) {
         Executor *e;
 
         assert_int_equal(executor_new(f, command_executor_info(task, f->id, "/libexec"), true, container_id, &e), 0);
-        e->directory = strdup("/work/sandbox");
+        e->directory = strdup("/srv/sandbox");
         e->user = strdup("nobody");
         pb_free(&task->base);
         HASH_ADD_KEYPTR(hh, f->executors, e->id, strlen(e->id), e);
@@ -109,7 +109,7 @@ static int see_framework(const char *pid, const void *info, size_t n, void *user
 static int see_executor(const StoredExecutor *e, void *userdata) {
         assert_string_equal(e->framework_id, "f-0000");
         assert_string_equal(e->container_id, "c1");
-        assert_string_equal(e->directory, "/work/sandbox");
+        assert_string_equal(e->directory, "/srv/sandbox");
         assert_string_equal(e->user, "nobody");
         assert_true(e->generated);
         assert_true(e->subscribed);
