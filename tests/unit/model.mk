@@ -18,15 +18,24 @@ tests_unit_test_task_state_SOURCES = tests/unit/test-task-state.c
 tests_unit_test_task_state_CFLAGS = $(unit_cflags)
 tests_unit_test_task_state_LDADD = $(unit_libs)
 
-unit_tests += tests/unit/test-value tests/unit/test-resources tests/unit/test-convert
+unit_tests += tests/unit/test-value tests/unit/test-resources tests/unit/test-resource-refusals \
+        tests/unit/test-resource-laws tests/unit/test-convert
 
 tests_unit_test_value_SOURCES = tests/unit/test-value.c tests/unit/seed.h
 tests_unit_test_value_CFLAGS = $(unit_cflags)
 tests_unit_test_value_LDADD = $(unit_libs)
 
-tests_unit_test_resources_SOURCES = tests/unit/test-resources.c tests/unit/seed.h
+tests_unit_test_resources_SOURCES = tests/unit/test-resources.c tests/unit/resources-fixture.h
 tests_unit_test_resources_CFLAGS = $(unit_cflags)
 tests_unit_test_resources_LDADD = $(unit_libs)
+
+tests_unit_test_resource_refusals_SOURCES = tests/unit/test-resource-refusals.c tests/unit/resources-fixture.h
+tests_unit_test_resource_refusals_CFLAGS = $(unit_cflags)
+tests_unit_test_resource_refusals_LDADD = $(unit_libs)
+
+tests_unit_test_resource_laws_SOURCES = tests/unit/test-resource-laws.c tests/unit/resources-fixture.h tests/unit/seed.h
+tests_unit_test_resource_laws_CFLAGS = $(unit_cflags)
+tests_unit_test_resource_laws_LDADD = $(unit_libs)
 
 tests_unit_test_convert_SOURCES = tests/unit/test-convert.c
 tests_unit_test_convert_CFLAGS = $(unit_cflags)
