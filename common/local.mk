@@ -46,6 +46,7 @@ common_libnet_a_SOURCES = \
         common/net/recordio.c common/net/recordio.h
 
 common_libmodel_a_SOURCES = \
+        common/model/conversion.c common/model/conversion.h \
         common/model/convert.c common/model/convert.h \
         common/model/explain.c common/model/explain.h \
         common/model/filters.c common/model/filters.h \

@@ -41,6 +41,12 @@ tests_unit_test_convert_SOURCES = tests/unit/test-convert.c
 tests_unit_test_convert_CFLAGS = $(unit_cflags)
 tests_unit_test_convert_LDADD = $(unit_libs)
 
+unit_tests += tests/unit/test-conversion
+
+tests_unit_test_conversion_SOURCES = tests/unit/test-conversion.c tests/unit/resources-fixture.h tests/unit/seed.h
+tests_unit_test_conversion_CFLAGS = $(unit_cflags)
+tests_unit_test_conversion_LDADD = $(unit_libs)
+
 unit_tests += tests/unit/test-allocator tests/unit/test-drf tests/unit/test-filters
 
 tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/seed.h
