@@ -288,9 +288,11 @@ static void show_boot_id(Inspection *in) {
 }
 
 static void begin_section(Inspection *in, const char *key, const char *title) {
-        say(in, "\n%s", title);
         if (in->json)
                 json_array_begin(&in->writer, key);
+        else
+                putchar('\n');
+        say(in, "%s", title);
 }
 
 static void end_section(Inspection *in, const char *title, int r) {

@@ -28,6 +28,7 @@ EXTRA_DIST += \
         tests/lib/executor.py \
         tests/lib/fake_agent.py \
         tests/lib/fake_master.py \
+        tests/lib/frozen.py \
         tests/lib/harness.py \
         tests/lib/launcher.py \
         tests/lib/libprocess_agent.py \
@@ -35,3 +36,11 @@ EXTRA_DIST += \
         tests/lib/scheduler.py \
         tests/lib/systemd.py \
         tests/lib/wire.py
+
+# Programs of former releases, for tests/cluster/test_frozen.py.
+EXTRA_DIST += \
+        tests/frozen/0.1-x86_64.tar.xz \
+        tests/frozen/README.md \
+        tests/frozen/agent-0.1.db.xz \
+        tests/frozen/freeze \
+        tests/frozen/make-database

@@ -8,6 +8,7 @@ cluster_tests = \
         tests/cluster/test_endings.py \
         tests/cluster/test_executor.py \
         tests/cluster/test_framework.py \
+        tests/cluster/test_frozen.py \
         tests/cluster/test_garbage.py \
         tests/cluster/test_gc.py \
         tests/cluster/test_inspect.py \

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs of former releases, and what their agents stored; see tests/frozen/README.md."""
+
+import contextlib
+import lzma
+import os
+import platform
+import subprocess
+import tarfile
+
+from harness import SOURCE_DIR, skip, temporary_directory
+
+FROZEN_DIR = os.path.join(SOURCE_DIR, "tests", "frozen")
+
+
+@contextlib.contextmanager
+def frozen_programs(release):
+    """A directory with the programs of that release; the test is skipped where they cannot run."""
+    machine = platform.machine()
+    archive = os.path.join(FROZEN_DIR, "%s-%s.tar.xz" % (release, machine))
+    if not os.path.exists(archive):
+        skip("there are no programs of release %s for %s" % (release, machine))
+    with temporary_directory() as directory:
+        os.chmod(directory, 0o755)
+        with tarfile.open(archive, "r:xz") as tar:
+            for member in tar:
+                tar.extract(member, directory)
+                _need_libraries(release, os.path.join(directory, member.name))
+        yield directory
+
+
+def _need_libraries(release, path):
+    found = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    missing = [line.strip() for line in found.stdout.splitlines() if "not found" in line]
+    if missing:
+        skip("%s of release %s cannot run here: %s" % (os.path.basename(path), release, "; ".join(missing)))
+
+
+def put_database(release, path):
+    with lzma.open(os.path.join(FROZEN_DIR, "agent-%s.db.xz" % release)) as packed, open(path, "wb") as f:
+        f.write(packed.read())
+
