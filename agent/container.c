@@ -96,7 +96,7 @@ static void tell_end(Container *c) {
         if (c->has_record) {
                 end.launched = c->record.kind == EXIT_RECORD_EXITED;
                 end.status = c->record.status;
-                end.message = c->record.kind == EXIT_RECORD_FAILED ? c->record.message : NULL;
+                end.message = c->record.kind == EXIT_RECORD_FAILED ? c->record.message : c->why;
         } else
                 end.message = c->why ?: end.launched ? "its launcher ended without leaving a record" : NULL;
 

@@ -34,7 +34,6 @@ typedef struct PlacementJob {
         sd_event_source *finish_source;
 
         PlacementJobState state;     /* from here on: systemd's */
-        unsigned n_tries;
         usec_t deadline_usec;
         sd_event_source *check_source;
         sd_bus_slot *slot;           /* the call whose answer is awaited */

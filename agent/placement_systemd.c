@@ -14,7 +14,8 @@
  *
  * The manager may be re-executing itself at any moment: replies and signals get lost then, and so
  * does the connection. What counts is the fact: /proc/PID/cgroup says whether the launcher is in
- * its scope. It is looked at each second, and there is one deadline over everything.
+ * its scope. It is looked at each second, and there is one deadline over everything: how often a call
+ * gets lost does not matter, for the next one is made only where the one before has left nothing.
  *
  * No Subscribe(): the manager tells whoever queued a job about its end anyway, and subscribing
  * makes it report every change of every unit on the bus. No daemon-reload, ever.
@@ -43,9 +44,6 @@
 /* Containers on their way at once; the others queue. Each has one call at most that awaits its reply,
  * of which D-Bus allows 128 to a connection; and the manager does one after the other anyway. */
 #define JOBS_MAX 64
-
-/* A call that is lost during a re-execution; one more in case of bad luck. */
-#define TRIES_MAX 3
 
 /* A launcher that is told to stop kills its container after its grace; then it has a record to
  * write. */
@@ -252,12 +250,6 @@ static void job_submit(PlacementJob *job) {
         SystemdPlacement *s = systemd(job->placement);
         sd_bus_message *m = NULL;
         int r;
-
-        if (++job->n_tries > TRIES_MAX) {
-                placement_job_finish(job, -EIO, "Failed to start scope '%s': no answer to %u calls",
-                                     job->unit, TRIES_MAX);
-                return;
-        }
 
         r = sd_bus_message_new_method_call(s->bus, &m, MANAGER, MANAGER_PATH, MANAGER_INTERFACE,
                                            "StartTransientUnit");

@@ -14,13 +14,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import harness
 from harness import BUILD_DIR, SOURCE_DIR, check, http_get, wait_until
 
 BOOT = os.path.join(SOURCE_DIR, "tests", "systemd", "boot")
 TIMEOUT_S = 400
-MASTER, AGENT = "holdfast-master.service", "holdfast-agent.service"
+MASTER, AGENT, SOCKET = "holdfast-master.service", "holdfast-agent.service", "holdfast-agent.socket"
 MASTER_SETTINGS = {"MESOS_IP": "127.0.0.1", "MESOS_HOSTNAME_LOOKUP": "false"}
 AGENT_SETTINGS = {"MESOS_MASTER": "127.0.0.1:5050", "MESOS_IP": "127.0.0.1", "MESOS_HOSTNAME_LOOKUP": "false",
                   "MESOS_RESOURCES": "cpus:64;mem:65536;disk:65536;ports:[31000-32000]",
@@ -44,11 +45,15 @@ def show(unit, name):
     return systemctl("show", "--property=" + name, "--value", unit)
 
 
+def show_all(pattern, *names):
+    """[{property: value}] of the loaded units whose names match."""
+    text = systemctl("show", "--all", "--property=" + ",".join(names), pattern)
+    return [dict(line.split("=", 1) for line in block.splitlines()) for block in text.split("\n\n") if block]
+
+
 def scopes():
     """The names of the scopes in which containers live now."""
-    lines = systemctl("list-units", "--type=scope", "--all", "--plain", "--no-legend").splitlines()
-    names = [line.split()[0] for line in lines if line.strip()]
-    return [n for n in names if show(n, "Slice") == "holdfast.slice"]
+    return [unit["Id"] for unit in show_all("*.scope", "Id", "Slice") if unit["Slice"] == "holdfast.slice"]
 
 
 def container_cgroups():
@@ -72,7 +77,7 @@ class Host:
             systemctl("daemon-reload")
         run("systemd-sysusers")
         try:
-            systemctl("start", MASTER, "holdfast-agent.socket", AGENT)
+            systemctl("start", MASTER, SOCKET, AGENT)
             self.wait_registered()
         except BaseException:
             self._show_journal()
@@ -103,7 +108,7 @@ class Host:
         print(run("journalctl", "--no-pager", "--output=short-monotonic", "--lines=80", ok=False))
 
     def _remove(self):
-        systemctl("stop", AGENT, "holdfast-agent.socket", MASTER, "holdfast.slice", ok=False)
+        systemctl("stop", AGENT, SOCKET, MASTER, "holdfast.slice", ok=False)
         systemctl("reset-failed", ok=False)
         for directory in ("/var/lib/holdfast", "/run/holdfast"):
             shutil.rmtree(directory, ignore_errors=True)
@@ -147,6 +152,27 @@ class Host:
     def check_no_containers(self):
         wait_until(lambda: not scopes(), "the last scope goes; there are %s" % scopes())
         wait_until(lambda: not container_cgroups(), "the last cgroup goes")
+
+
+def start_task(host, s, task_id="steady", command="exec sleep 1000"):
+    """Launches a task; returns its scope and the pids in it."""
+    before = set(scopes())
+    s.launch([s.task(task_id, command)])
+    s.wait_state(task_id, "TASK_RUNNING")
+    scope = wait_until(lambda: [n for n in scopes() if n not in before], "the scope of %s" % task_id)[0]
+    return scope, host.task_pids(scope)
+
+
+def make_gate():
+    """A task that reads a line from it waits, without any process of its own, for open_gate()."""
+    path = os.path.join(tempfile.mkdtemp(), "gate")
+    os.mkfifo(path)
+    return path
+
+
+def open_gate(path):
+    with open(path, "w") as f:
+        f.write("go\n")
 
 
 def install(directory):

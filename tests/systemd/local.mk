@@ -2,8 +2,10 @@
 
 systemd_tests = \
         tests/systemd/test_confinement.py \
+        tests/systemd/test_reload.py \
         tests/systemd/test_scopes.py \
-        tests/systemd/test_units.py
+        tests/systemd/test_units.py \
+        tests/systemd/test_upgrade.py
 
 EXTRA_DIST += $(systemd_tests) tests/systemd/boot tests/systemd/build-root
 TESTS += $(systemd_tests)

@@ -5,34 +5,12 @@
 import os
 import socket
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import BUILD_DIR, check, equal, http_get, is_alive, n_open_fds, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
-from systemd import AGENT, Host, main, run, scopes, show, systemctl    # noqa: E402
-
-
-def start_task(host, s, task_id="steady", command="exec sleep 1000"):
-    """Launches a task; returns its scope and the pids in it."""
-    before = set(scopes())
-    s.launch([s.task(task_id, command)])
-    s.wait_state(task_id, "TASK_RUNNING")
-    scope = wait_until(lambda: [n for n in scopes() if n not in before], "the scope of %s" % task_id)[0]
-    return scope, host.task_pids(scope)
-
-
-def make_gate():
-    """A task that reads a line from it waits, without any process of its own, for open_gate()."""
-    path = os.path.join(tempfile.mkdtemp(), "gate")
-    os.mkfifo(path)
-    return path
-
-
-def open_gate(path):
-    with open(path, "w") as f:
-        f.write("go\n")
+from systemd import AGENT, SOCKET, Host, main, make_gate, open_gate, run, scopes, show, start_task, systemctl    # noqa: E402
 
 
 def test_scope_names_its_task_and_is_delegated():
@@ -93,10 +71,12 @@ def test_task_that_ends_while_the_agent_is_stopped_is_told_afterwards():
     with Host() as host, Scheduler(host.master_addr) as s:
         gate = make_gate()
         scope, pids = start_task(host, s, "seven", "read line <%s; exit 7" % gate)
-        systemctl("stop", AGENT)
+        # With the socket, or the executor's next request would start the agent again.
+        systemctl("stop", SOCKET, AGENT)
         check(all(is_alive(pid) for pid in pids), "a process of the task died with the agent")
         open_gate(gate)
-        wait_until(lambda: scope not in scopes(), "the scope ends without the agent")
+        wait_until(lambda: len(host.task_pids(scope)) < len(pids), "the task ends without the agent")
+        equal(show(AGENT, "ActiveState"), "inactive", "state of the agent")
         systemctl("start", AGENT)
         equal(s.wait_terminal("seven", timeout=40).get("message"), "Command exited with status 7", "message")
         equal(s.states("seven"), ["TASK_STARTING", "TASK_RUNNING", "TASK_FAILED"], "states")
