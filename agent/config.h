@@ -7,6 +7,7 @@
 #include "common/base/usec.h"
 #include "common/model/resources.h"
 #include "common/net/peer.h"
+#include "isolator/registry.h"
 
 typedef enum LauncherKind {
         LAUNCHER_POSIX,     /* no cgroup limits; a scope of its own under systemd all the same */
@@ -41,7 +42,7 @@ typedef struct AgentConfig {
         bool systemd;                     /* scopes */
         bool systemd_user;                /* of the caller's own manager */
         const char *cgroups_root;
-        const char *isolation;
+        const IsolatorSet *isolators;
 
         usec_t registration_backoff_factor_usec;
         usec_t recovery_timeout_usec;

@@ -25,6 +25,7 @@
 #include "agent/agent.h"
 #include "agent/container.h"
 #include "agent/identity.h"
+#include "agent/isolation.h"
 #include "agent/launch.h"
 #include "agent/placement.h"
 #include "agent/sandbox.h"
@@ -66,6 +67,7 @@ struct Container {
 
         ExitRecord record;             /* once has_record */
         bool has_record;
+        Confinement *settings;         /* the last update of its limits; NULL: none in this life of the agent */
         char *why;                     /* what went wrong before there was a launcher to say so */
 };
 
@@ -97,6 +99,8 @@ static void tell_end(Container *c) {
                 end.launched = c->record.kind == EXIT_RECORD_EXITED;
                 end.status = c->record.status;
                 end.message = c->record.kind == EXIT_RECORD_FAILED ? c->record.message : c->why;
+                end.limitation = c->record.limitation;
+                end.memory_max_bytes = c->record.memory_max_bytes;
         } else
                 end.message = c->why ?: end.launched ? "its launcher ended without leaving a record" : NULL;
 
@@ -132,6 +136,8 @@ static void take_record(Container *c, const ExitRecord *record) {
                 .ended_usec = record->ended_usec,
                 .step = record->step ? strdup(record->step) : NULL,
                 .message = record->message ? strdup(record->message) : NULL,
+                .limitation = record->limitation ? strdup(record->limitation) : NULL,
+                .memory_max_bytes = record->memory_max_bytes,
         };
         c->has_record = true;
 }
@@ -311,21 +317,36 @@ static void on_gone(LauncherLink *l, int error, void *userdata) {
         empty_place(c);
 }
 
+static void on_update_failed(LauncherLink *l, int error, void *userdata) {
+        Container *c = userdata;
+        LogContext context = context_of(c);
+
+        (void) l;
+
+        /* Made by an agent that isolated otherwise, or by an older one: it keeps what it was given. */
+        if (error == -EOPNOTSUPP || error == -ENOENT)
+                (void) log_warning_ctx(&context, error, "The limits of container '%s' stay as they are: %m",
+                                       c->executor->container_id);
+        else
+                c->ops->update_failed(c, error, c->userdata);
+}
+
 static const LauncherLinkOps link_ops = {
         .hello = on_hello,
         .started = on_started,
         .failed = on_failed,
         .exited = on_exited,
         .gone = on_gone,
+        .update_failed = on_update_failed,
 };
 
-static int spawn(Container *c, const Identity *identity) {
+static int spawn(Container *c, const Identity *identity, char **reterr_message) {
         _cleanup_(launch_freep) Launch *launch = NULL;
         _cleanup_free_ char *launcher = NULL;
         int r;
 
-        r = launch_new(c->agent, c->executor, identity, &launch);
-        if (r < 0)
+        r = launch_new(c->agent, c->executor, identity, &launch, reterr_message);
+        if (r != LAUNCH_OK)
                 return r;
 
         if (asprintf(&launcher, "%s/holdfast-launcher", c->agent->config->launcher_dir) < 0)
@@ -346,6 +367,7 @@ static void refuse(Container *c, const char *reason) {
 
 static void on_identity(const Identity *identity, const char *error_text, void *userdata) {
         Container *c = userdata;
+        _cleanup_free_ char *refusal = NULL;
         Executor *e = c->executor;
         char why[512];
         int r;
@@ -371,8 +393,10 @@ static void on_identity(const Identity *identity, const char *error_text, void *
         }
 
         c->state = CONTAINER_SPAWNED;
-        r = spawn(c, identity);
-        if (r < 0) {
+        r = spawn(c, identity, &refusal);
+        if (r == LAUNCH_E_REFUSED)
+                tell_end_soon(c, refusal ?: "out of memory");
+        else if (r < 0) {
                 snprintf(why, sizeof(why), "cannot start its launcher: %s", strerror(-r));
                 tell_end_soon(c, why);
         }
@@ -482,6 +506,7 @@ Container *container_free(Container *c) {
         if (c->has_record)
                 exit_record_deinit(&c->record);
         container_identity_deinit(&c->identity);
+        confinement_free(c->settings);
         free(c->why);
         free(c);
         return NULL;
@@ -526,6 +551,40 @@ int container_signal(Container *c, int signal_number) {
                 return -ESRCH;
 
         return launcher_link_kill(c->link, signal_number, true);
+}
+
+static bool same_settings(const Confinement *a, const Confinement *b) {
+        if (!a || a->n_cgroup != b->n_cgroup)
+                return false;
+
+        for (size_t i = 0; i < a->n_cgroup; i++)
+                if (!streq(a->cgroup[i]->file, b->cgroup[i]->file) || !streq(a->cgroup[i]->value, b->cgroup[i]->value))
+                        return false;
+
+        return true;
+}
+
+int container_update(Container *c) {
+        _cleanup_(confinement_freep) Confinement *settings = NULL;
+        IsolatorRequest request;
+        int r;
+
+        if (!c->link || c->state != CONTAINER_RUNNING || c->destroying)
+                return 0;
+
+        r = isolation_request(c->executor, NULL, &request);
+        if (r == 0)
+                r = isolator_set_update(c->agent->config->isolators, &request, &settings);
+        if (r < 0 || settings->n_cgroup == 0 || same_settings(c->settings, settings))
+                return r;
+
+        r = launcher_link_update(c->link, settings->cgroup, settings->n_cgroup);
+        if (r < 0)
+                return r;
+
+        confinement_free(c->settings);
+        c->settings = TAKE_PTR(settings);
+        return 0;
 }
 
 Executor *container_executor(const Container *c) {

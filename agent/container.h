@@ -26,6 +26,8 @@ void container_identity_deinit(ContainerIdentity *i);
 typedef struct ContainerEnd {
         ExitStatus status;           /* of the executor; unknown when nobody witnessed it */
         bool launched;               /* the executor was running at all */
+        const char *limitation;      /* the limit that ended it, for people; NULL: none did */
+        uint64_t memory_max_bytes;   /* with a limitation */
         const char *message;         /* why it did not start, or why the status is unknown; NULL: an ordinary end */
 } ContainerEnd;
 
@@ -38,6 +40,9 @@ typedef struct ContainerOps {
 
         /* The executor was exec'd. */
         void (*started)(Container *c, void *userdata);
+
+        /* Its limits could not be changed, and are no longer what its tasks were promised. */
+        void (*update_failed)(Container *c, int error, void *userdata);
 
         /* Everything in it is gone. The container may be freed from here. */
         void (*ended)(Container *c, const ContainerEnd *end, void *userdata);
@@ -65,6 +70,9 @@ void container_destroy(Container *c);
 
 /* A signal for the executor's process alone. -ESRCH when it is not running. */
 int container_signal(Container *c, int signal_number);
+
+/* Has its limits follow what its executor and tasks now ask for. Asynchronous. */
+int container_update(Container *c);
 
 Executor *container_executor(const Container *c);     /* the owner it was made for */
 pid_t container_pid(const Container *c);              /* of the launcher; 0 before it is known */

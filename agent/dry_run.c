@@ -116,6 +116,7 @@ static int print_plan(const AgentConfig *config, const Executor *e) {
         _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(PLAN_TEXT_MAX_BYTES);
         Identity identity = { .uid = geteuid(), .gid = getegid() };
         _cleanup_(launch_freep) Launch *launch = NULL;
+        _cleanup_free_ char *why = NULL;
         gid_t groups[N_GROUPS_MAX];
         const Agent agent = { .config = config, .id = (char *) "AGENT" };
         int r;
@@ -124,7 +125,11 @@ static int print_plan(const AgentConfig *config, const Executor *e) {
         if (r < 0)
                 return r;
 
-        r = launch_new(&agent, e, &identity, &launch);
+        r = launch_new(&agent, e, &identity, &launch, &why);
+        if (r == LAUNCH_E_REFUSED) {
+                log_error("Refused: %s", why ?: "out of memory");
+                return -EPERM;
+        }
         if (r == 0)
                 r = launch_plan_print(launch_plan(launch), &text);
         if (r < 0)

@@ -99,7 +99,8 @@ bool executors_tidy(Agent *a, Executor *e) {
 }
 
 /* The container is gone, or never came to be: say so to everybody, in the words given. */
-static void terminated(Agent *a, Executor *e, TaskState state, int reason, const char *message) {
+static void terminated(Agent *a, Executor *e, TaskState state, int reason, const char *message,
+                       const Mesos__V1__TaskResourceLimitation *limitation) {
         e->container = container_free(e->container);
         e->state = EXECUTOR_TERMINATED;
         e->timeout_source = sd_event_source_disable_unref(e->timeout_source);
@@ -109,7 +110,7 @@ static void terminated(Agent *a, Executor *e, TaskState state, int reason, const
                 operator_api_container_ended(a->operator_api, e->container_id, e->exit_status);
 
         CRASH_POINT("executor-terminated");
-        tasks_end_all(a, e, state, reason, message);
+        tasks_end_all(a, e, state, reason, message, limitation);
 
         /* Nobody acknowledges for a framework that is being shut down. */
         if (e->framework->terminating)
@@ -134,7 +135,7 @@ static void on_refused(Container *c, const char *message, void *userdata) {
         (void) log_error_ctx(&context, 0, "Cannot launch executor '%s': %s", e->id, message);
         a->counters.container_launch_errors++;
         terminated(a, e, MESOS__V1__TASK_STATE__TASK_DROPPED,
-                   MESOS__V1__TASK_STATUS__REASON__REASON_EXECUTOR_TERMINATED, message);
+                   MESOS__V1__TASK_STATUS__REASON__REASON_EXECUTOR_TERMINATED, message, NULL);
 }
 
 static void on_identity_durable(int error, void *userdata) {
@@ -211,7 +212,24 @@ static void launch_failed(Agent *a, Executor *e, const char *message) {
 
         terminated(a, e, MESOS__V1__TASK_STATE__TASK_FAILED,
                    MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LAUNCH_FAILED,
-                   text ?: "Failed to launch container");
+                   text ?: "Failed to launch container", NULL);
+}
+
+/* Mesos tells the limit that was met as a resource, in megabytes. */
+static void exceeded_memory(Agent *a, Executor *e, const ContainerEnd *end) {
+        Mesos__V1__TaskResourceLimitation limitation = MESOS__V1__TASK_RESOURCE_LIMITATION__INIT;
+        Mesos__V1__Value__Scalar scalar = MESOS__V1__VALUE__SCALAR__INIT;
+        Mesos__V1__Resource mem = MESOS__V1__RESOURCE__INIT, *list = &mem;
+
+        scalar.value = (double) end->memory_max_bytes / (1 << 20);
+        mem.name = (char *) "mem";
+        mem.type = MESOS__V1__VALUE__TYPE__SCALAR;
+        mem.scalar = &scalar;
+        limitation.resources = &list;
+        limitation.n_resources = 1;
+
+        terminated(a, e, MESOS__V1__TASK_STATE__TASK_FAILED,
+                   MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LIMITATION_MEMORY, end->limitation, &limitation);
 }
 
 static void on_ended(Container *c, const ContainerEnd *end, void *userdata) {
@@ -225,14 +243,19 @@ static void on_ended(Container *c, const ContainerEnd *end, void *userdata) {
                      end->message ?: description ?: "?");
 
         if (e->pending_state != MESOS__V1__TASK_STATE__TASK_STAGING) {
-                terminated(a, e, e->pending_state, e->pending_reason, e->pending_message);
+                terminated(a, e, e->pending_state, e->pending_reason, e->pending_message, NULL);
+                return;
+        }
+
+        if (end->limitation) {
+                exceeded_memory(a, e, end);
                 return;
         }
 
         if (!end->launched && e->recovered && !end->message) {
                 terminated(a, e, MESOS__V1__TASK_STATE__TASK_DROPPED,
                            MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_RESTARTED,
-                           "Task launched during agent restart");
+                           "Task launched during agent restart", NULL);
                 return;
         }
 
@@ -246,13 +269,22 @@ static void on_ended(Container *c, const ContainerEnd *end, void *userdata) {
                 message = NULL;
 
         terminated(a, e, MESOS__V1__TASK_STATE__TASK_FAILED, MESOS__V1__TASK_STATUS__REASON__REASON_EXECUTOR_TERMINATED,
-                   message ?: "Executor terminated");
+                   message ?: "Executor terminated", NULL);
+}
+
+static void on_update_failed(Container *c, int error, void *userdata) {
+        char message[256];
+
+        snprintf(message, sizeof(message), "Failed to update resources for container: %s", strerror(-error));
+        executors_destroy(agent_of(userdata), container_executor(c), MESOS__V1__TASK_STATE__TASK_GONE,
+                          MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_UPDATE_FAILED, message);
 }
 
 static const ContainerOps container_ops = {
         .refused = on_refused,
         .placed = on_placed,
         .started = on_started,
+        .update_failed = on_update_failed,
         .ended = on_ended,
 };
 
@@ -355,6 +387,18 @@ int executors_launch(Agent *a, Framework *f, Mesos__V1__ExecutorInfo *info, bool
         return 0;
 }
 
+/* The one task of a command executor was in its container's plan; it ends with it. */
+void executors_update_limits(Executor *e) {
+        int r;
+
+        if (e->generated || !e->container)
+                return;
+
+        r = container_update(e->container);
+        if (r < 0)
+                (void) log_warning_errno(r, "Cannot change the limits of container '%s': %m", e->container_id);
+}
+
 int executors_adopt(Agent *a, Executor *e, const ContainerIdentity *identity) {
         e->recovered = true;
         return container_adopt(a, e, identity, &container_ops, a, &e->container);
@@ -399,6 +443,7 @@ void executors_subscribed(Agent *a, Executor *e) {
                 (void) checkpoint_executor_subscribed(a->checkpoint, e);
         e->ever_subscribed = true;
 
+        executors_update_limits(e);
         send_subscribed(a, e);
 
         HASH_SORT(e->tasks, by_arrival);

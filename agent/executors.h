@@ -23,5 +23,8 @@ bool executors_tidy(Agent *a, Executor *e);
 
 void executors_shutdown_framework(Agent *a, Framework *f);
 
+/* Tells its container what its unfinished tasks may use together. */
+void executors_update_limits(Executor *e);
+
 /* Takes up an executor of an earlier life; it is in state REGISTERING and waits to be heard of. */
 int executors_adopt(Agent *a, Executor *e, const ContainerIdentity *identity);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "agent/fetch_plan.h"
+#include "agent/isolation.h"
 #include "agent/launch.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
@@ -42,6 +43,7 @@ struct Launch {
         char **argv;            /* owned array of borrowed strings, or NULL when argv_storage serves */
         Buffer fetch_input;
         gid_t *groups;
+        Confinement *confinement;
 };
 
 static int environment_put(Environment *v, char *variable) {
@@ -290,7 +292,23 @@ void launch_remove_exit_record(const AgentConfig *config, const char *container_
                 (void) unlink(half);
 }
 
-int launch_new(const Agent *a, const Executor *e, const Identity *identity, Launch **ret) {
+static int confine(Launch *l, const Agent *a, const Executor *e, const Identity *identity, char **reterr_message) {
+        IsolatorRequest request;
+        int r;
+
+        r = isolation_request(e, identity, &request);
+        if (r < 0)
+                return r;
+
+        r = isolator_set_plan(a->config->isolators, &request, &l->confinement, reterr_message);
+        if (r != ISOLATOR_OK)
+                return r < 0 ? r : LAUNCH_E_REFUSED;
+
+        l->plan.confinement = l->confinement;
+        return LAUNCH_OK;
+}
+
+int launch_new(const Agent *a, const Executor *e, const Identity *identity, Launch **ret, char **reterr_message) {
         _cleanup_(launch_freep) Launch *l = NULL;
         int r;
 
@@ -333,6 +351,10 @@ int launch_new(const Agent *a, const Executor *e, const Identity *identity, Laun
         if (r < 0)
                 return r;
 
+        r = confine(l, a, e, identity, reterr_message);
+        if (r != LAUNCH_OK)
+                return r;
+
         *ret = TAKE_PTR(l);
         return 0;
 }
@@ -347,6 +369,7 @@ Launch *launch_free(Launch *l) {
         buffer_deinit(&l->fetch_input);
         free(l->argv);
         free(l->groups);
+        confinement_free(l->confinement);
         free(l->fetcher_path);
         free(l->exit_record_path);
         free(l->runtime_directory);

@@ -10,7 +10,12 @@
 typedef struct Launch Launch;
 
 /* Decides everything about the launch; the plan is valid until launch_free(). */
-int launch_new(const Agent *a, const Executor *e, const Identity *identity, Launch **ret);
+enum {
+        LAUNCH_OK = 0,
+        LAUNCH_E_REFUSED,        /* by an isolator; *reterr_message says why */
+};
+
+int launch_new(const Agent *a, const Executor *e, const Identity *identity, Launch **ret, char **reterr_message);
 Launch *launch_free(Launch *l);
 DEFINE_CLEANUP(Launch *, launch_free)
 

@@ -28,6 +28,7 @@ agent_libagent_a_SOURCES = \
         agent/host_load.c agent/host_load.h \
         agent/identity.c agent/identity.h \
         agent/inspect.c agent/inspect.h \
+        agent/isolation.c agent/isolation.h \
         agent/launch.c agent/launch.h \
         agent/log_level.c agent/log_level.h \
         agent/master_link.c agent/master_link.h \
@@ -55,7 +56,7 @@ agent_libagent_a_SOURCES = \
 
 holdfast_agent_SOURCES = agent/main.c
 holdfast_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
-holdfast_agent_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolator.a common/libnet.a \
+holdfast_agent_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a common/libnet.a \
         common/libmodel.a proto/libproto.a common/libbase.a \
         $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) -lm
 

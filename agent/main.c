@@ -36,6 +36,8 @@
 #include "common/model/version.h"
 #include "common/net/address.h"
 #include "common/net/pbjson.h"
+#include "isolator/cgroup.h"
+#include "isolator/registry.h"
 
 /* Descriptors for executors' streams and launchers' sockets; what tasks get is the launcher's business. */
 #define N_FDS_WANTED 65536
@@ -46,13 +48,14 @@ static char *arg_master, *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, 
                 *arg_launcher, *arg_isolation, *arg_cgroups_root, *arg_systemd_runtime_directory,
                 *arg_executor_environment_variables, *arg_logging_level, *arg_containerizers, *arg_dry_run,
                 *arg_inspect;
-static uint64_t arg_port, arg_advertise_port, arg_max_completed_executors;
+static uint64_t arg_port, arg_advertise_port, arg_max_completed_executors, arg_pids_max;
 static usec_t arg_registration_backoff_factor, arg_recovery_timeout, arg_executor_registration_timeout,
                 arg_executor_reregistration_timeout, arg_executor_shutdown_grace_period, arg_fetcher_stall_timeout,
                 arg_gc_delay, arg_disk_watch_interval;
 static double arg_gc_disk_headroom;
 static bool arg_hostname_lookup, arg_quiet, arg_switch_user, arg_strict, arg_systemd_enable_support,
-                arg_http_executor_domain_sockets;
+                arg_http_executor_domain_sockets, arg_cgroups_enable_cfs, arg_cgroups_limit_swap,
+                arg_cgroups_count_processes, arg_revocable_cpu_low_priority;
 
 #define UNUSED(flag_name, flag_kind, flag_default, flag_help)                                                          \
         { .name = (flag_name), .kind = (flag_kind), .default_text = (flag_default), .help = (flag_help), .ignored = true }
@@ -74,11 +77,14 @@ static Flag flags[] = {
         UNUSED("authentication_timeout_max", FLAG_DURATION, "1mins", "Longest wait for an authentication."),
         UNUSED("authentication_timeout_min", FLAG_DURATION, "5secs", "First wait for an authentication."),
         UNUSED("authorizer", FLAG_STRING, "local", "Authorizer to use."),
-        UNUSED("cgroups_cpu_enable_pids_and_tids_count", FLAG_BOOL, "false", "Count processes and threads."),
+        { .name = "cgroups_cpu_enable_pids_and_tids_count", .kind = FLAG_BOOL, .value = &arg_cgroups_count_processes,
+          .default_text = "false", .help = "Count the processes and threads of containers with cgroups/cpu." },
         UNUSED("cgroups_destroy_timeout", FLAG_DURATION, "1mins", "Time to destroy a cgroup."),
-        UNUSED("cgroups_enable_cfs", FLAG_BOOL, "false", "Hard limits of cpu time."),
+        { .name = "cgroups_enable_cfs", .kind = FLAG_BOOL, .value = &arg_cgroups_enable_cfs, .default_text = "false",
+          .help = "What was asked for is the limit of cpu time too, with cgroups/cpu." },
         UNUSED("cgroups_hierarchy", FLAG_PATH, "/sys/fs/cgroup", "Where cgroups are; found by itself."),
-        UNUSED("cgroups_limit_swap", FLAG_BOOL, "false", "Limit swap too."),
+        { .name = "cgroups_limit_swap", .kind = FLAG_BOOL, .value = &arg_cgroups_limit_swap, .default_text = "false",
+          .help = "Of cgroup v1; refused." },
         { .name = "cgroups_root", .kind = FLAG_STRING, .value = &arg_cgroups_root, .default_text = "mesos", .metavar = "NAME",
           .help = "Cgroup below which containers are placed when systemd does not place them." },
         UNUSED("container_disk_watch_interval", FLAG_DURATION, "15secs", "Interval of disk quota checks."),
@@ -127,6 +133,8 @@ static Flag flags[] = {
         { .name = "gc_disk_headroom", .kind = FLAG_DOUBLE, .value = &arg_gc_disk_headroom, .default_text = "0.1",
           .metavar = "FRACTION", .help = "Fraction of the disk to keep free: with no more left, no old sandbox is kept." },
         UNUSED("gc_non_executor_container_sandboxes", FLAG_BOOL, "false", "Collect sandboxes of nested containers too."),
+        { .name = "holdfast_pids_max", .kind = FLAG_U64, .value = &arg_pids_max, .default_text = "8192", .metavar = "N",
+          .help = "Processes and threads that a container may have, with cgroups/pids." },
         { .name = "hostname", .kind = FLAG_STRING, .value = &arg_hostname, .metavar = "NAME",
           .help = "Name told to masters and frameworks (default: the address looked up)." },
         { .name = "hostname_lookup", .kind = FLAG_BOOL, .value = &arg_hostname_lookup, .default_text = "true",
@@ -143,7 +151,7 @@ static Flag flags[] = {
         { .name = "ip_discovery_command", .kind = FLAG_STRING, .value = &arg_ip_discovery_command, .metavar = "COMMAND",
           .help = "Command that prints the address to bind." },
         { .name = "isolation", .kind = FLAG_STRING, .value = &arg_isolation, .default_text = "posix/cpu,posix/mem",
-          .metavar = "LIST", .help = "Isolators; posix/cpu and posix/mem are there." },
+          .metavar = "LIST", .help = "What containers are kept from; holdfast-agent(8) has the names." },
         { .name = "launcher", .kind = FLAG_STRING, .value = &arg_launcher, .metavar = "KIND",
           .help = "linux (a cgroup per container) or posix (default: linux as root where cgroup2 is mounted)." },
         { .name = "launcher_dir", .kind = FLAG_PATH, .value = &arg_launcher_dir, .metavar = "DIR",
@@ -175,7 +183,8 @@ static Flag flags[] = {
           .default_text = "1secs", .metavar = "DURATION", .help = "First delay between attempts to register." },
         { .name = "resources", .kind = FLAG_STRING, .value = &arg_resources, .metavar = "TEXT",
           .help = "What this machine offers, cpus:8;mem:1024;ports:[31000-32000] or JSON (default: what it has)." },
-        UNUSED("revocable_cpu_low_priority", FLAG_BOOL, "true", "Revocable cpu has low priority."),
+        { .name = "revocable_cpu_low_priority", .kind = FLAG_BOOL, .value = &arg_revocable_cpu_low_priority,
+          .default_text = "true", .help = "Revocable cpus weigh a hundredth of others, with cgroups/cpu." },
         { .name = "runtime_dir", .kind = FLAG_PATH, .value = &arg_runtime_dir, .metavar = "DIR",
           .help = "State that a reboot clears: launchers' sockets (default: /run/holdfast/agent)." },
         UNUSED("sandbox_directory", FLAG_PATH, "/mnt/mesos/sandbox", "Where containers with an image see their sandbox."),
@@ -220,6 +229,8 @@ typedef struct Settings {
         Mesos__V1__Attribute **attributes;
         ProtobufCMessage *domain;
         char **executor_environment;
+        IsolatorConfig isolator_config;
+        IsolatorSet *isolators;
         char *hostname, *domain_socket, *work_dir, *runtime_dir, *launcher_dir;
 } Settings;
 
@@ -232,6 +243,7 @@ static void settings_deinit(Settings *s) {
         free(s->executor_environment);
         pb_free(s->domain);
         resources_free(s->resources);
+        isolator_set_free(s->isolators);
         free(s->hostname);
         free(s->domain_socket);
         free(s->work_dir);
@@ -442,14 +454,63 @@ static int settle_containers(Settings *s) {
 
         if (!streq(arg_containerizers, "mesos"))
                 return refuse("containerizers", arg_containerizers, "mesos");
-        if (!streq(arg_isolation, "posix/cpu,posix/mem") && !streq(arg_isolation, "process"))
-                return refuse("isolation", arg_isolation, "posix/cpu,posix/mem, which is what this version has");
-
         s->config.systemd = arg_systemd_enable_support && is_systemd_host();
         s->config.systemd_user = geteuid() != 0;
         s->config.cgroups_root = arg_cgroups_root;
-        s->config.isolation = arg_isolation;
         s->config.switch_user = arg_switch_user;
+        return 0;
+}
+
+/* Those that a container's cgroup can be given: what the root has; as a user, what the user's manager was given. */
+static int read_controllers(const Settings *s, char **ret) {
+        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -EBADF;
+        int r;
+
+        *ret = NULL;
+        if (proc_fd < 0)
+                return -errno;
+
+        fd = cgroup_open_mount(proc_fd);
+        if (fd == -ENOENT)
+                return 0;
+        if (fd < 0)
+                return fd;
+
+        r = s->config.systemd && s->config.systemd_user ? cgroup_read_user_controllers(proc_fd, fd, ret)
+                                                        : file_read_at(fd, "cgroup.controllers", 4096, ret, NULL);
+        if (*ret)
+                (*ret)[strcspn(*ret, "\n")] = '\0';
+        return r;
+}
+
+static int settle_isolation(Settings *s) {
+        _cleanup_free_ char *controllers = NULL, *message = NULL;
+        IsolatorHost host = { .root = geteuid() == 0, .cgroups = s->config.launcher == LAUNCHER_LINUX };
+        int r;
+
+        s->isolator_config = (IsolatorConfig) {
+                .enable_cfs = arg_cgroups_enable_cfs,
+                .revocable_low_priority = arg_revocable_cpu_low_priority,
+                .count_processes = arg_cgroups_count_processes,
+                .pids_max = arg_pids_max,
+        };
+        if (arg_pids_max == 0)
+                return refuse("holdfast_pids_max", "0", "at least 1");
+        if (arg_cgroups_limit_swap)
+                return refuse("cgroups_limit_swap", "true", "false; Mesos, too, has this for cgroup v1 only");
+
+        r = read_controllers(s, &controllers);
+        if (r < 0)
+                return log_error_errno(r, "Cannot find out which cgroup controllers there are: %m");
+
+        host.controllers = controllers ?: "";
+        r = isolator_set_new(arg_isolation, &host, &s->isolator_config, &s->isolators, &message);
+        if (r != ISOLATOR_OK) {
+                log_error("--isolation='%s': %s", arg_isolation, message ?: "out of memory");
+                return -EINVAL;
+        }
+
+        s->config.isolators = s->isolators;
         return 0;
 }
 
@@ -528,6 +589,8 @@ static int settle(Settings *s) {
                 r = settle_offer(s);
         if (r == 0)
                 r = settle_containers(s);
+        if (r == 0)
+                r = settle_isolation(s);
         if (r == 0)
                 r = settle_recovery(s);
         if (r == 0)

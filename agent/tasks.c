@@ -105,7 +105,8 @@ static void note(Agent *a, Task *t, const Mesos__V1__TaskStatus *status) {
 }
 
 static int make_status(Agent *a, const char *task_id, const char *executor_id, TaskState state, int reason,
-                       const char *message, bool durable, const char *framework_id, Task *t) {
+                       const char *message, const Mesos__V1__TaskResourceLimitation *limitation, bool durable,
+                       const char *framework_id, Task *t) {
         Mesos__V1__TaskStatus status = MESOS__V1__TASK_STATUS__INIT;
         Mesos__V1__TaskID task = MESOS__V1__TASK_ID__INIT;
         Mesos__V1__ExecutorID executor = MESOS__V1__EXECUTOR_ID__INIT;
@@ -128,6 +129,7 @@ static int make_status(Agent *a, const char *task_id, const char *executor_id, T
         status.has_reason = true;
         status.reason = (Mesos__V1__TaskStatus__Reason) reason;
         status.message = (char *) message;
+        status.limitation = (Mesos__V1__TaskResourceLimitation *) limitation;
         status.has_timestamp = true;
         status.timestamp = usec_to_secs(usec_now(CLOCK_REALTIME));
         status.has_uuid = true;
@@ -139,8 +141,8 @@ static int make_status(Agent *a, const char *task_id, const char *executor_id, T
         return hand_over(a, framework_id, executor_id, &status, durable);
 }
 
-void tasks_tell(Agent *a, Framework *f, const char *executor_id, Task *t, TaskState state, int reason,
-                const char *message) {
+static void tell(Agent *a, Framework *f, const char *executor_id, Task *t, TaskState state, int reason,
+                 const char *message, const Mesos__V1__TaskResourceLimitation *limitation) {
         LogContext context = { .framework_id = f->id, .task_id = t->id };
         int r;
 
@@ -150,10 +152,15 @@ void tasks_tell(Agent *a, Framework *f, const char *executor_id, Task *t, TaskSt
         state = task_state_for(state, framework_is_partition_aware(f));
         log_info_ctx(&context, "Task '%s' is %s: %s", t->id, task_state_name(state), message);
 
-        r = make_status(a, t->id, executor_id, state, reason, message, framework_checkpoints(f) && !t->unrecordable,
-                        f->id, t);
+        r = make_status(a, t->id, executor_id, state, reason, message, limitation,
+                        framework_checkpoints(f) && !t->unrecordable, f->id, t);
         if (r < 0)
                 (void) log_error_ctx(&context, r, "Cannot report that task '%s' is %s: %m", t->id, task_state_name(state));
+}
+
+void tasks_tell(Agent *a, Framework *f, const char *executor_id, Task *t, TaskState state, int reason,
+                const char *message) {
+        tell(a, f, executor_id, t, state, reason, message, NULL);
 }
 
 void tasks_tell_unknown(Agent *a, const Mesos__V1__FrameworkInfo *framework, const char *task_id,
@@ -166,16 +173,17 @@ void tasks_tell_unknown(Agent *a, const Mesos__V1__FrameworkInfo *framework, con
                                   framework->capabilities[i]->type ==
                                                   MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__PARTITION_AWARE);
 
-        r = make_status(a, task_id, executor_id, task_state_for(state, aware), reason, message, false,
+        r = make_status(a, task_id, executor_id, task_state_for(state, aware), reason, message, NULL, false,
                         framework->id->value, NULL);
         if (r < 0)
                 (void) log_error_errno(r, "Cannot report the state of task '%s': %m", task_id);
 }
 
-void tasks_end_all(Agent *a, Executor *e, TaskState state, int reason, const char *message) {
+void tasks_end_all(Agent *a, Executor *e, TaskState state, int reason, const char *message,
+                   const Mesos__V1__TaskResourceLimitation *limitation) {
         for (Task *t = e->tasks, *next; t; t = next) {
                 next = t->hh.next;
-                tasks_tell(a, e->framework, e->id, t, state, reason, message);
+                tell(a, e->framework, e->id, t, state, reason, message, limitation);
         }
 }
 
@@ -377,6 +385,7 @@ void tasks_deliver(Agent *a, Executor *e, Task *t) {
 
         (void) a;
         t->stage = TASK_LAUNCHED;
+        executors_update_limits(e);
         launch.task = t->info;
         event.has_type = true;
         event.type = MESOS__V1__EXECUTOR__EVENT__TYPE__LAUNCH;
@@ -499,9 +508,11 @@ void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
 
         a->counters.valid_status_updates++;
         r = hand_over(a, f->id, e->id, &status, framework_checkpoints(f));
-        if (r == STATUS_MANAGER_OK && t)
+        if (r == STATUS_MANAGER_OK && t) {
                 note(a, t, &status);
-        else if (r == STATUS_MANAGER_E_KNOWN || r == STATUS_MANAGER_E_TERMINATED)
+                if (t->stage == TASK_TERMINATED)
+                        executors_update_limits(e);
+        } else if (r == STATUS_MANAGER_E_KNOWN || r == STATUS_MANAGER_E_TERMINATED)
                 executor_stream_acknowledge(e, status.task_id->value, status.uuid.data);
         else if (r < 0)
                 (void) log_error_errno(r, "Cannot take a status of task '%s': %m", status.task_id->value);

@@ -24,8 +24,9 @@ void tasks_tell(Agent *a, Framework *f, const char *executor_id, Task *t, TaskSt
 void tasks_tell_unknown(Agent *a, const Mesos__V1__FrameworkInfo *framework, const char *task_id,
                         const char *executor_id, TaskState state, int reason, const char *message);
 
-/* Every unfinished task of an executor that is gone. */
-void tasks_end_all(Agent *a, Executor *e, TaskState state, int reason, const char *message);
+/* Every unfinished task of an executor that is gone. `limitation` NULL: no limit was met. */
+void tasks_end_all(Agent *a, Executor *e, TaskState state, int reason, const char *message,
+                   const Mesos__V1__TaskResourceLimitation *limitation);
 
 /* Kills that came while the executor was away. */
 void tasks_kill_pending(Agent *a, Executor *e);

@@ -10,6 +10,7 @@ EXTRA_DIST += \
         docs/decisions/006-systemd-tests-in-namespaces.md \
         docs/decisions/007-exit-records.md \
         docs/decisions/008-executor-small.md \
+        docs/decisions/009-isolators-decide-launchers-carry-out.md \
         docs/layers.txt
 
 dist_man_MANS += docs/man/holdfast-master.8 docs/man/holdfast-agent.8 docs/man/holdfast-executor.8 docs/man/holdfast-fetcher.8 docs/man/holdfast-launcher.8 docs/man/holdfast.1

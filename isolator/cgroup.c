@@ -133,6 +133,30 @@ int cgroup_open(int mount_fd, const char *path) {
         return fd < 0 ? -errno : fd;
 }
 
+int cgroup_read_user_controllers(int proc_fd, int mount_fd, char **ret) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_fd_ int fd = -EBADF;
+        char *path, *service;
+        int r;
+
+        r = file_read_at(proc_fd, "self/cgroup", 65536, &text, NULL);
+        if (r < 0)
+                return r;
+
+        path = startswith(text, "0::") ? text : strstr(text, "\n0::");
+        path = path ? strchr(path, '/') : NULL;
+        if (!path)
+                return -ENOENT;
+
+        path[strcspn(path, "\n")] = '\0';
+        service = strstr(path, "/user@");
+        if (service)
+                service[1 + strcspn(service + 1, "/")] = '\0';
+
+        fd = cgroup_open(mount_fd, path);
+        return fd < 0 ? fd : file_read_at(fd, "cgroup.controllers", 4096, ret, NULL);
+}
+
 static int make_child(int cgroup_fd, const char *name) {
         int fd;
 
@@ -315,8 +339,7 @@ int cgroup_signal(int cgroup_fd, int signal_number) {
         return for_each_child(cgroup_fd, 0, signal_number, signal_child);
 }
 
-/* The number after "name " in a file of such lines; -ENODATA when there is none. */
-static int read_keyed(int cgroup_fd, const char *path, const char *name, uint64_t *ret) {
+int cgroup_read_keyed(int cgroup_fd, const char *path, const char *name, uint64_t *ret) {
         _cleanup_free_ char *text = NULL;
         char *saved = NULL;
         int r;
@@ -340,7 +363,7 @@ int cgroup_is_populated(int cgroup_fd) {
         uint64_t populated;
         int r;
 
-        r = read_keyed(cgroup_fd, "cgroup.events", "populated", &populated);
+        r = cgroup_read_keyed(cgroup_fd, "cgroup.events", "populated", &populated);
         if (r < 0)
                 return r;
 
@@ -350,7 +373,11 @@ int cgroup_is_populated(int cgroup_fd) {
 /* How often the kernel killed something in the cgroup for memory; -ENOENT without the memory
  * controller. */
 int cgroup_count_oom_kills(int cgroup_fd, uint64_t *ret) {
-        return read_keyed(cgroup_fd, "memory.events", "oom_kill", ret);
+        return cgroup_read_keyed(cgroup_fd, "memory.events", "oom_kill", ret);
+}
+
+int cgroup_count_ooms(int cgroup_fd, uint64_t *ret) {
+        return cgroup_read_keyed(cgroup_fd, "memory.events", "oom", ret);
 }
 
 static int remove_child(int parent_fd, const char *name, unsigned depth, int argument) {

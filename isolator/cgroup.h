@@ -15,6 +15,9 @@ int cgroup_find_mount(int proc_fd, char **ret);
 int cgroup_open_mount(int proc_fd);
 int cgroup_open(int mount_fd, const char *path);
 
+/* cgroup.controllers of the nearest user@….service above us: what a manager of our own can hand out. */
+int cgroup_read_user_controllers(int proc_fd, int mount_fd, char **ret);
+
 /* The inside of a container's cgroup. */
 typedef struct CgroupTree {
         int fd;             /* the container's own, delegated to us: holds no process */
@@ -34,4 +37,8 @@ int cgroup_kill(int cgroup_fd);
 int cgroup_signal(int cgroup_fd, int signal_number);
 int cgroup_is_populated(int cgroup_fd);
 int cgroup_count_oom_kills(int cgroup_fd, uint64_t *ret);
+int cgroup_count_ooms(int cgroup_fd, uint64_t *ret);
+
+/* The number after "name " in a file of such lines; -ENODATA when there is none. */
+int cgroup_read_keyed(int cgroup_fd, const char *path, const char *name, uint64_t *ret);
 int cgroup_remove(int parent_fd, const char *name);

@@ -1,5 +1,17 @@
 # isolator: what a container is kept from
 
+# What the launcher needs of it: a container's cgroup, and what was decided.
 noinst_LIBRARIES += isolator/libisolator.a
 isolator_libisolator_a_SOURCES = \
-        isolator/cgroup.c isolator/cgroup.h
+        isolator/cgroup.c isolator/cgroup.h \
+        isolator/confinement.c isolator/confinement.h
+
+# Those who decide; the agent's.
+noinst_LIBRARIES += isolator/libisolators.a
+isolator_libisolators_a_SOURCES = \
+        isolator/cpu.c \
+        isolator/isolator.h \
+        isolator/memory.c \
+        isolator/pids.c \
+        isolator/posix.c \
+        isolator/registry.c isolator/registry.h

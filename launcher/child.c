@@ -95,13 +95,13 @@ static int child_start_session(const ChildContext *c) {
 /* Mounts made in a namespace of its own are not to appear on the host; those of the host still
  * come in. */
 static int child_separate_mounts(const ChildContext *c) {
-        if (!(c->plan->unshare & LAUNCH_UNSHARE_MOUNT))
+        if (!(c->clone_flags & CLONE_NEWNS))
                 return 0;
         if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
                 return -errno;
 
         /* /proc shows the pid namespace that it was mounted in. */
-        if (!(c->plan->unshare & LAUNCH_UNSHARE_PID))
+        if (!(c->clone_flags & CLONE_NEWPID))
                 return 0;
 
         if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)

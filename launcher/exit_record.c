@@ -41,6 +41,7 @@ void exit_record_deinit(ExitRecord *r) {
         free(r->container_id);
         free(r->step);
         free(r->message);
+        free(r->limitation);
         *r = EXIT_RECORD_NULL;
 }
 
@@ -80,6 +81,9 @@ void exit_record_to_message(const ExitRecord *r, Holdfast__Launcher__ExitRecord 
         ret->started_usec = r->started_usec;
         ret->has_ended_usec = r->ended_usec != 0;
         ret->ended_usec = r->ended_usec;
+        ret->limitation = r->limitation;
+        ret->has_memory_max_bytes = r->memory_max_bytes != 0;
+        ret->memory_max_bytes = r->memory_max_bytes;
 }
 
 static int copy_text(const char *text, char **ret) {
@@ -124,12 +128,15 @@ int exit_record_from_message(const Holdfast__Launcher__ExitRecord *m, ExitRecord
         record.oom_killed = m->oom_killed;
         record.started_usec = m->started_usec;
         record.ended_usec = m->ended_usec;
+        record.memory_max_bytes = m->memory_max_bytes;
 
         r = copy_text(m->container_id, &record.container_id);
         if (r >= 0)
                 r = copy_text(m->step, &record.step);
         if (r >= 0)
                 r = copy_text(m->message, &record.message);
+        if (r >= 0)
+                r = copy_text(m->limitation, &record.limitation);
         if (r < 0)
                 return r;
 

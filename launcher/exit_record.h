@@ -25,6 +25,8 @@ typedef struct ExitRecord {
         bool oom_killed;         /* the kernel killed something in the container for memory */
         usec_t started_usec;     /* CLOCK_REALTIME; 0: not known */
         usec_t ended_usec;
+        char *limitation;        /* the limit that ended it, for people: "Memory limit exceeded: …"; else NULL */
+        uint64_t memory_max_bytes;   /* with a limitation: of the container; 0: not known */
 } ExitRecord;
 
 #define EXIT_RECORD_NULL ((ExitRecord) {})

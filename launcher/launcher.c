@@ -45,6 +45,7 @@
 #include "common/base/log.h"
 #include "common/base/process.h"
 #include "common/base/usec.h"
+#include "launcher/confine.h"
 #include "launcher/control_socket.h"
 #include "launcher/exit_record.h"
 #include "launcher/launcher.h"
@@ -85,6 +86,7 @@ struct Launcher {
         uint64_t main_start_time_ticks;
         int main_pid_fd;
         int status_fd;                 /* until the program is executed, or not */
+        int memory_fd;                 /* POLLPRI: the container met its memory limit; or negative */
         ChildFailure failure;          /* error is 0 unless the child reported one */
 
         ExitRecord record;             /* from ENDING on */
@@ -116,6 +118,7 @@ Launcher *launcher_free(Launcher *l) {
         (void) fd_close(l->control_fd);
         (void) fd_close(l->stdout_fd);
         (void) fd_close(l->stderr_fd);
+        (void) fd_close(l->memory_fd);
         (void) fd_close(l->main_pid_fd);
         (void) fd_close(l->status_fd);
         free(l);
@@ -204,6 +207,7 @@ int launcher_new(LaunchPlan *plan, int control_fd, Launcher **ret) {
                 .stderr_fd = -EBADF,
                 .main_pid_fd = -EBADF,
                 .status_fd = -EBADF,
+                .memory_fd = -EBADF,
                 .control_socket = CONTROL_SOCKET_NULL,
                 .payload = PAYLOAD_INIT(-EBADF),
                 .state = LAUNCHER_WAITING,
@@ -330,6 +334,8 @@ static void launcher_end(Launcher *l) {
         strcpy(l->record.boot_id, l->boot_id);
         l->record.container_id = strdup(l->container_id);
         l->record.oom_killed = payload_was_oom_killed(&l->payload);
+        if (!l->record.limitation && payload_met_memory_limit(&l->payload))
+                l->record.limitation = payload_describe_memory(&l->payload, &l->record.memory_max_bytes);
         l->record.ended_usec = usec_now(CLOCK_REALTIME);
 
         l->main_pid = 0;
@@ -410,6 +416,7 @@ static void launcher_start_command(Launcher *l) {
 }
 
 static void launcher_go(Launcher *l, const char *cgroup) {
+        _cleanup_free_ char *step = NULL;
         int r;
 
         /* Repeated by an agent that didn't see what became of the first one. */
@@ -424,6 +431,14 @@ static void launcher_go(Launcher *l, const char *cgroup) {
                         return;
                 }
         }
+
+        r = confine_cgroup(&l->payload.cgroup, l->plan->confinement, &step);
+        if (r < 0) {
+                launcher_fail_step(l, step ? step : "confine the cgroup", r);
+                return;
+        }
+
+        l->memory_fd = payload_open_memory_events(&l->payload);
 
         CRASH_POINT("outputs-open");
         r = output_open(l->plan->sandbox_directory, l->plan->uid, l->plan->gid, &l->stdout_fd,
@@ -582,6 +597,38 @@ static void launcher_on_release(Launcher *l) {
                 l->released = true;
 }
 
+static int launcher_on_update(Launcher *l, const LauncherRequest *request) {
+        if (l->state == LAUNCHER_WAITING)
+                return -ESRCH;
+        if (l->state >= LAUNCHER_ENDING)
+                return 0;
+
+        return confine_update(&l->payload.cgroup, request->settings, request->n_settings);
+}
+
+/* The limit is the whole container's, and so is the end, whatever process the kernel chose. */
+static void launcher_on_memory(Launcher *l) {
+        char consumed[512];
+
+        /* The file counts lesser events, too; until it is read here, it stays ready. */
+        if (pread(l->memory_fd, consumed, sizeof(consumed), 0) < 0) {
+                l->memory_fd = fd_close(l->memory_fd);
+                return;
+        }
+
+        if (!payload_met_memory_limit(&l->payload))
+                return;
+
+        l->memory_fd = fd_close(l->memory_fd);
+        if (l->state >= LAUNCHER_ENDING)
+                return;
+
+        CRASH_POINT("memory-limit");
+        l->record.limitation = payload_describe_memory(&l->payload, &l->record.memory_max_bytes);
+        log_info("The container met its memory limit, killing it");
+        (void) payload_kill(&l->payload);
+}
+
 static void launcher_reply(Launcher *l, uint32_t serial, int r) {
         launcher_tell(l, &(LauncherEvent) {
                 .kind = LAUNCHER_EVENT_REPLY, .serial = serial, .error = r < 0 ? -r : 0 });
@@ -604,6 +651,9 @@ static void launcher_on_request(Launcher *l, const LauncherRequest *request) {
                 launcher_reply(l, request->serial, 0);
                 launcher_on_release(l);
                 break;
+        case LAUNCHER_REQUEST_UPDATE:
+                launcher_reply(l, request->serial, launcher_on_update(l, request));
+                break;
         case LAUNCHER_REQUEST_UNKNOWN:
                 launcher_reply(l, request->serial, -EOPNOTSUPP);
                 break;
@@ -618,10 +668,10 @@ static void launcher_on_agent_left(Launcher *l) {
 
 static void launcher_on_control(Launcher *l) {
         _cleanup_(launcher_request_deinit) LauncherRequest request = {};
-        char data[4096];
+        char data[16384];
         ssize_t n;
 
-        /* The largest request is a Go with a path. */
+        /* The largest request is a Go with a path, or an update of all that can be set. */
         n = fd_recv(l->control_fd, data, sizeof(data), NULL, 0, NULL);
         if (n == -EAGAIN)
                 return;
@@ -709,6 +759,7 @@ int launcher_run(Launcher *l) {
                         { .fd = l->signal_fd, .events = POLLIN },
                         { .fd = l->control_fd, .events = POLLIN },
                         { .fd = l->control_socket.listen_fd, .events = POLLIN },
+                        { .fd = l->memory_fd, .events = POLLPRI },
                 };
 
                 if (poll(p, ELEMENTSOF(p), launcher_timeout_msec(l)) < 0 && errno != EINTR)
@@ -724,6 +775,8 @@ int launcher_run(Launcher *l) {
                         launcher_on_control(l);
                 if (p[3].revents)
                         launcher_on_connection(l);
+                if (p[4].revents && l->memory_fd >= 0)
+                        launcher_on_memory(l);
 
                 launcher_on_time(l);
         }

@@ -54,6 +54,7 @@ struct LauncherLink {
         int error;                        /* for gone() */
 
         uint32_t last_serial;
+        uint32_t update_serial;        /* of the latest update */
         unsigned n_unanswered;
         sd_event_source *socket_source;
         sd_event_source *pid_source;
@@ -163,6 +164,18 @@ static int link_disconnected(LauncherLink *l, int error) {
         return link_set_deadline(l, EXIT_TIMEOUT_USEC);
 }
 
+/* A refusal of anything but an update needs no handling: what was asked for did not happen, and
+ * nothing is said of it. */
+static int link_replied(LauncherLink *l, const LauncherEvent *e) {
+        if (l->n_unanswered > 0 && --l->n_unanswered == 0 && l->deadline_source)
+                (void) sd_event_source_set_enabled(l->deadline_source, SD_EVENT_OFF);
+
+        if (e->error != 0 && e->serial == l->update_serial && l->ops->update_failed)
+                l->ops->update_failed(l, -e->error, l->userdata);
+
+        return 0;
+}
+
 static int link_dispatch(LauncherLink *l, const LauncherEvent *e) {
         const LauncherLinkOps *ops = l->ops;
 
@@ -183,11 +196,7 @@ static int link_dispatch(LauncherLink *l, const LauncherEvent *e) {
                         ops->exited(l, &e->exit, e->recorded, e->left_behind, l->userdata);
                 break;
         case LAUNCHER_EVENT_REPLY:
-                /* A refusal needs no handling: what was asked for did not happen, and nothing is
-                 * said of it. */
-                if (l->n_unanswered > 0 && --l->n_unanswered == 0 && l->deadline_source)
-                        return sd_event_source_set_enabled(l->deadline_source, SD_EVENT_OFF);
-                break;
+                return link_replied(l, e);
         case LAUNCHER_EVENT_UNKNOWN:
                 break;
         }
@@ -507,6 +516,18 @@ int launcher_link_kill(LauncherLink *l, int signal_number, bool main_only) {
         return link_request(l, (LauncherRequest) { .kind = LAUNCHER_REQUEST_KILL,
                                                    .signal_number = signal_number,
                                                    .main_only = main_only });
+}
+
+int launcher_link_update(LauncherLink *l, CgroupSetting *const *settings, size_t n) {
+        int r;
+
+        r = link_request(l, (LauncherRequest) { .kind = LAUNCHER_REQUEST_UPDATE,
+                                                .settings = (CgroupSetting **) settings,
+                                                .n_settings = n });
+        if (r >= 0)
+                l->update_serial = l->last_serial;
+
+        return r;
 }
 
 int launcher_link_check(LauncherLink *l) {

@@ -27,6 +27,9 @@ typedef struct LauncherLink LauncherLink;
  *            container ended; if there is none, that is unknown and the cgroup may still be
  *            populated.
  *
+ *   update_failed   at any time: what launcher_link_update() asked for last was not done.
+ *            -EOPNOTSUPP: the launcher is too old for it.
+ *
  * `recorded` false: the launcher could not write its record and stays until it can, or until
  * launcher_link_release() says that the agent has it safe. Any may be NULL.
  */
@@ -37,6 +40,7 @@ typedef struct LauncherLinkOps {
         void (*exited)(LauncherLink *l, const ExitRecord *record, bool recorded, bool left_behind,
                        void *userdata);
         void (*gone)(LauncherLink *l, int error, void *userdata);
+        void (*update_failed)(LauncherLink *l, int error, void *userdata);
 } LauncherLinkOps;
 
 /* Starts a launcher for the plan. `launcher_path` is the holdfast-launcher binary. */
@@ -67,6 +71,9 @@ int launcher_link_go(LauncherLink *l, const char *cgroup);
 
 /* Signals all processes of the container, or only the main one. */
 int launcher_link_kill(LauncherLink *l, int signal_number, bool main_only);
+
+/* Changes limits of the container; borrowed for the call. */
+int launcher_link_update(LauncherLink *l, CgroupSetting *const *settings, size_t n);
 
 /* Asks for a hello; a launcher that doesn't answer in time is killed, and gone() follows. */
 int launcher_link_check(LauncherLink *l);

@@ -11,6 +11,7 @@ launcher_liblaunch_a_SOURCES = \
 noinst_LIBRARIES += launcher/liblauncher.a
 launcher_liblauncher_a_SOURCES = \
         launcher/child.c \
+        launcher/confine.c launcher/confine.h \
         launcher/control_socket.c launcher/control_socket.h \
         launcher/launcher.c launcher/launcher.h \
         launcher/limits.c launcher/limits.h \

@@ -9,11 +9,16 @@
  * itself to another cgroup, but it does not get another ancestor.
  */
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include "common/base/buffer.h"
 #include "common/base/crash.h"
 #include "common/base/fd.h"
+#include "common/base/file.h"
+#include "common/base/parse.h"
 #include "common/base/process.h"
 #include "common/base/process_tree.h"
 #include "launcher/payload.h"
@@ -90,6 +95,58 @@ bool payload_was_oom_killed(const Payload *p) {
         uint64_t n;
 
         return has_cgroup(p) && cgroup_count_oom_kills(p->cgroup.payload_fd, &n) >= 0 && n > 0;
+}
+
+int payload_open_memory_events(const Payload *p) {
+        return has_cgroup(p) ? openat(p->cgroup.payload_fd, "memory.events", O_RDONLY | O_CLOEXEC) : -EBADF;
+}
+
+/* Whether an allocation failed at the container's limit, killed or not. Mesos's trigger, too. */
+bool payload_met_memory_limit(const Payload *p) {
+        uint64_t n;
+
+        return has_cgroup(p) && cgroup_count_ooms(p->cgroup.payload_fd, &n) >= 0 && n > 0;
+}
+
+static uint64_t read_bytes(int cgroup_fd, const char *file) {
+        _cleanup_free_ char *text = NULL;
+        uint64_t n;
+
+        if (file_read_at(cgroup_fd, file, 64, &text, NULL) < 0)
+                return 0;
+
+        text[strcspn(text, "\n")] = '\0';
+        return parse_u64(text, &n) < 0 ? 0 : n;
+}
+
+/*
+ * "Memory limit exceeded: …" with what the memory was used for, in Mesos's words; the caller's, NULL
+ * out of memory. The peak is known since Linux 5.19, and is the limit anyhow.
+ */
+char *payload_describe_memory(const Payload *p, uint64_t *ret_max_bytes) {
+        static const char *const keys[] = { "anon", "file", "kernel", "sock", "shmem" };
+        uint64_t max_bytes = read_bytes(p->cgroup.payload_fd, "memory.max");
+        uint64_t peak_bytes = MAX(read_bytes(p->cgroup.payload_fd, "memory.peak"), max_bytes);
+        Buffer b = BUFFER_INIT(4096);
+        int r;
+
+        r = buffer_printf(&b, "Memory limit exceeded: Requested: %" PRIu64 "MB Maximum Used: %" PRIu64
+                              "MB\n\nMEMORY STATISTICS: \n",
+                          max_bytes >> 20, peak_bytes >> 20);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(keys); i++) {
+                uint64_t n;
+
+                if (cgroup_read_keyed(p->cgroup.payload_fd, "memory.stat", keys[i], &n) >= 0)
+                        r = buffer_printf(&b, "%s %" PRIu64 "\n", keys[i], n);
+        }
+
+        *ret_max_bytes = max_bytes;
+        if (r < 0) {
+                buffer_deinit(&b);
+                return NULL;
+        }
+
+        return buffer_take_text(&b);
 }
 
 /* Removes the cgroups below the container's own, but for the one that the launcher is in. */

@@ -20,5 +20,9 @@ bool payload_is_empty(const Payload *p);
 int payload_signal(const Payload *p, int signal_number);
 int payload_kill(const Payload *p);
 void payload_kill_strays(const Payload *p);
+/* A descriptor that is POLLPRI when the kernel has had to act for memory; -EBADF where nobody counts that. */
+int payload_open_memory_events(const Payload *p);
+bool payload_met_memory_limit(const Payload *p);
+char *payload_describe_memory(const Payload *p, uint64_t *ret_max_bytes);
 bool payload_was_oom_killed(const Payload *p);
 void payload_remove(Payload *p);

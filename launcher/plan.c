@@ -20,17 +20,6 @@
 #include "launcher/plan.h"
 #include "proto/launcher.pb-c.h"
 
-static const struct {
-        unsigned flag;
-        Holdfast__Launcher__LaunchPlan__Namespace value;
-        const char *name;
-} namespaces[] = {
-        { LAUNCH_UNSHARE_MOUNT, HOLDFAST__LAUNCHER__LAUNCH_PLAN__NAMESPACE__MOUNT, "mount" },
-        { LAUNCH_UNSHARE_UTS, HOLDFAST__LAUNCHER__LAUNCH_PLAN__NAMESPACE__UTS, "uts" },
-        { LAUNCH_UNSHARE_IPC, HOLDFAST__LAUNCHER__LAUNCH_PLAN__NAMESPACE__IPC, "ipc" },
-        { LAUNCH_UNSHARE_PID, HOLDFAST__LAUNCHER__LAUNCH_PLAN__NAMESPACE__PID, "pid" },
-};
-
 static size_t strings_count(char *const *strings) {
         size_t n = 0;
 
@@ -82,23 +71,11 @@ static int rlimits_to_messages(const LaunchRlimit *limits, size_t n, RlimitMessa
         return 0;
 }
 
-static size_t namespaces_to_message(unsigned unshare,
-                                    Holdfast__Launcher__LaunchPlan__Namespace *ret) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < ELEMENTSOF(namespaces); i++)
-                if (unshare & namespaces[i].flag)
-                        ret[n++] = namespaces[i].value;
-
-        return n;
-}
-
 /* Returns 0 and the malloc'ed bytes, -E2BIG when there are more than any launcher takes,
  * -ENOMEM. */
 int launch_plan_encode(const LaunchPlan *p, void **ret, size_t *ret_n) {
         _cleanup_(rlimit_messages_deinit) RlimitMessages rlimits = {};
         Holdfast__Launcher__LaunchPlan m = HOLDFAST__LAUNCHER__LAUNCH_PLAN__INIT;
-        Holdfast__Launcher__LaunchPlan__Namespace unshare[ELEMENTSOF(namespaces)];
         Holdfast__Launcher__Command command, fetcher;
         void *data;
         size_t n;
@@ -129,8 +106,7 @@ int launch_plan_encode(const LaunchPlan *p, void **ret, size_t *ret_n) {
         m.umask = p->umask;
         m.rlimits = rlimits.pointers;
         m.n_rlimits = p->n_rlimits;
-        m.unshare = unshare;
-        m.n_unshare = namespaces_to_message(p->unshare, unshare);
+        m.confinement = (Confinement *) p->confinement;
         m.command = &command;
         m.fetcher = p->fetcher ? &fetcher : NULL;
 
@@ -257,26 +233,6 @@ static int decode_rlimits(DecodedPlan *d, char **reterr_message) {
         return LAUNCH_PLAN_OK;
 }
 
-static int decode_namespaces(const Holdfast__Launcher__LaunchPlan *m, unsigned *ret,
-                             char **reterr_message) {
-        unsigned unshare = 0;
-
-        for (size_t i = 0; i < m->n_unshare; i++) {
-                size_t j = 0;
-
-                while (j < ELEMENTSOF(namespaces) && namespaces[j].value != m->unshare[i])
-                        j++;
-                if (j == ELEMENTSOF(namespaces))
-                        return invalid(reterr_message, "Unknown namespace %u",
-                                       (unsigned) m->unshare[i]);
-
-                unshare |= namespaces[j].flag;
-        }
-
-        *ret = unshare;
-        return LAUNCH_PLAN_OK;
-}
-
 static int check_paths(const LaunchPlan *p, char **reterr_message) {
         const struct {
                 const char *what;
@@ -317,6 +273,7 @@ static int decode_message(DecodedPlan *d, char **reterr_message) {
                 .groups = m->groups,
                 .n_groups = m->n_groups,
                 .umask = (mode_t) m->umask,
+                .confinement = m->confinement,
                 .command = &d->command,
                 .storage = d,
         };
@@ -329,9 +286,9 @@ static int decode_message(DecodedPlan *d, char **reterr_message) {
         if (r != LAUNCH_PLAN_OK)
                 return r;
 
-        r = decode_namespaces(m, &d->plan.unshare, reterr_message);
-        if (r != LAUNCH_PLAN_OK)
-                return r;
+        r = confinement_check(m->confinement, reterr_message);
+        if (r != CONFINEMENT_OK)
+                return r < 0 ? r : LAUNCH_PLAN_E_INVALID;
 
         if (m->fetcher) {
                 d->plan.fetcher = &d->fetcher;
@@ -450,17 +407,6 @@ static int print_rlimits(const LaunchPlan *p, Buffer *b) {
         return 0;
 }
 
-static int print_namespaces(const LaunchPlan *p, Buffer *b) {
-        int r;
-
-        r = buffer_printf(b, "%-16s", "namespaces");
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(namespaces); i++)
-                if (p->unshare & namespaces[i].flag)
-                        r = buffer_printf(b, "%s ", namespaces[i].name);
-
-        return r < 0 ? r : buffer_append_text(b, p->unshare ? "\n" : "the host's\n");
-}
-
 /* One line per fact, in the order in which they take effect. Returns 0, -ENOBUFS, -ENOMEM. */
 int launch_plan_print(const LaunchPlan *p, Buffer *b) {
         const struct {
@@ -482,7 +428,7 @@ int launch_plan_print(const LaunchPlan *p, Buffer *b) {
                         return r;
         }
 
-        r = print_namespaces(p, b);
+        r = confinement_print(p->confinement, b);
         if (r < 0)
                 return r;
 

@@ -7,20 +7,14 @@
 
 #include "common/base/buffer.h"
 #include "common/base/macro.h"
+#include "isolator/confinement.h"
 
-#define LAUNCH_PLAN_VERSION 1
+/* Goes up with each kind of confinement: a launcher that does not know one must refuse the plan. */
+#define LAUNCH_PLAN_VERSION 2
 
 /* Larger ones are refused on both sides; a command line and an environment are at most 2 MiB
  * each on Linux. */
 #define LAUNCH_PLAN_MAX_BYTES (16U << 20)
-
-/* Namespaces of its own for the container. */
-enum {
-        LAUNCH_UNSHARE_MOUNT = 1 << 0,
-        LAUNCH_UNSHARE_UTS = 1 << 1,
-        LAUNCH_UNSHARE_IPC = 1 << 2,
-        LAUNCH_UNSHARE_PID = 1 << 3,
-};
 
 /* A program to run. */
 typedef struct LaunchCommand {
@@ -58,7 +52,7 @@ typedef struct LaunchPlan {
         mode_t umask;                    /* usually 022 */
         const LaunchRlimit *rlimits;     /* the others are the system's defaults, not the agent's */
         size_t n_rlimits;
-        unsigned unshare;                /* LAUNCH_UNSHARE_* */
+        const Confinement *confinement;  /* NULL: none */
 
         const LaunchCommand *fetcher;    /* runs to its end before the command; or NULL */
         const LaunchCommand *command;

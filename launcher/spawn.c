@@ -123,17 +123,21 @@ static int open_input(const LaunchCommand *c) {
         return fd < 0 ? -errno : fd;
 }
 
-static unsigned clone_flags(unsigned unshare) {
+static unsigned clone_flags(const Confinement *c) {
+        static const unsigned flags_of[] = {
+                [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__MOUNT] = CLONE_NEWNS,
+                [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__UTS] = CLONE_NEWUTS,
+                [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__IPC] = CLONE_NEWIPC,
+                [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__PID] = CLONE_NEWPID,
+                [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__NETWORK] = CLONE_NEWNET,
+                [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__USER] = CLONE_NEWUSER,
+                [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__CGROUP] = CLONE_NEWCGROUP,
+        };
         unsigned flags = 0;
 
-        if (unshare & LAUNCH_UNSHARE_MOUNT)
-                flags |= CLONE_NEWNS;
-        if (unshare & LAUNCH_UNSHARE_UTS)
-                flags |= CLONE_NEWUTS;
-        if (unshare & LAUNCH_UNSHARE_IPC)
-                flags |= CLONE_NEWIPC;
-        if (unshare & LAUNCH_UNSHARE_PID)
-                flags |= CLONE_NEWPID;
+        /* The kinds were checked with the plan. */
+        for (size_t i = 0; c && i < c->n_namespaces; i++)
+                flags |= flags_of[c->namespaces[i]];
 
         return flags;
 }
@@ -162,15 +166,14 @@ static pid_t clone_child(unsigned flags, int cgroup_fd, int *ret_pid_fd) {
 }
 
 static int make_child(ChildContext *c, SpawnedChild *ret) {
-        unsigned flags = clone_flags(c->plan->unshare);
         int pid_fd = -EBADF;
         pid_t pid;
 
-        pid = clone_child(flags, c->place.cgroup_fd, &pid_fd);
+        pid = clone_child(c->clone_flags, c->place.cgroup_fd, &pid_fd);
         if (pid < 0 && c->place.cgroup_fd >= 0 && pid != -EAGAIN && pid != -ENOMEM) {
                 /* Some kernels and some sandboxes refuse only that: the child then moves itself. */
                 c->join_cgroup = true;
-                pid = clone_child(flags, -EBADF, &pid_fd);
+                pid = clone_child(c->clone_flags, -EBADF, &pid_fd);
         }
 
         if (pid < 0)
@@ -208,6 +211,7 @@ int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace
                 .plan = plan,
                 .command = command,
                 .place = *place,
+                .clone_flags = clone_flags(plan->confinement),
                 .stdin_fd = -EBADF,
                 .status_fd = -EBADF,
         };

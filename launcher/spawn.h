@@ -24,6 +24,7 @@ typedef struct ChildContext {
         const LaunchCommand *command;
         SpawnPlace place;
         Limits limits;
+        unsigned clone_flags;    /* CLONE_NEW* */
         char **files;            /* NULL-terminated: what to try to execute, in this order; owned */
         char **script_argv;      /* for a script without "#!", the file goes to [1]; owned */
         int stdin_fd;            /* owned */

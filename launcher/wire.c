@@ -56,6 +56,7 @@ int launcher_request_encode(const LauncherRequest *r, void **ret, size_t *ret_n)
         Holdfast__Launcher__Request__Kill kill_message = HOLDFAST__LAUNCHER__REQUEST__KILL__INIT;
         Holdfast__Launcher__Request__Status status = HOLDFAST__LAUNCHER__REQUEST__STATUS__INIT;
         Holdfast__Launcher__Request__Release release = HOLDFAST__LAUNCHER__REQUEST__RELEASE__INIT;
+        Holdfast__Launcher__Request__Update update = HOLDFAST__LAUNCHER__REQUEST__UPDATE__INIT;
 
         m.serial = r->serial;
         switch (r->kind) {
@@ -74,6 +75,11 @@ int launcher_request_encode(const LauncherRequest *r, void **ret, size_t *ret_n)
                 break;
         case LAUNCHER_REQUEST_RELEASE:
                 m.release = &release;
+                break;
+        case LAUNCHER_REQUEST_UPDATE:
+                update.cgroup = r->settings;
+                update.n_cgroup = r->n_settings;
+                m.update = &update;
                 break;
         case LAUNCHER_REQUEST_UNKNOWN:
                 break;
@@ -106,6 +112,11 @@ int launcher_request_decode(const void *data, size_t n, LauncherRequest *ret) {
                 ret->kind = LAUNCHER_REQUEST_STATUS;
         else if (m->release)
                 ret->kind = LAUNCHER_REQUEST_RELEASE;
+        else if (m->update) {
+                ret->kind = LAUNCHER_REQUEST_UPDATE;
+                ret->settings = m->update->cgroup;
+                ret->n_settings = m->update->n_cgroup;
+        }
 
         return 0;
 }

@@ -6,9 +6,10 @@
 #include <sys/types.h>
 
 #include "common/base/macro.h"
+#include "isolator/confinement.h"
 #include "launcher/exit_record.h"
 
-#define LAUNCHER_VERSION 1
+#define LAUNCHER_VERSION 2
 
 /* Name of the socket in the plan's runtime directory. */
 #define LAUNCHER_SOCKET_NAME "launcher.sock"
@@ -51,6 +52,7 @@ typedef enum LauncherRequestKind {
         LAUNCHER_REQUEST_KILL,
         LAUNCHER_REQUEST_STATUS,
         LAUNCHER_REQUEST_RELEASE,
+        LAUNCHER_REQUEST_UPDATE,
         LAUNCHER_REQUEST_UNKNOWN,        /* of a later agent: answered with EOPNOTSUPP */
 } LauncherRequestKind;
 
@@ -60,6 +62,8 @@ typedef struct LauncherRequest {
         const char *cgroup;              /* GO; NULL: none */
         int signal_number;               /* KILL */
         bool main_only;
+        CgroupSetting **settings;        /* UPDATE */
+        size_t n_settings;
         void *storage;                   /* what a decoded one points into */
 } LauncherRequest;
 

@@ -37,7 +37,7 @@ tests_fuzz_fuzz_http_response_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_launcher_SOURCES = tests/fuzz/fuzz-launcher.c tests/fuzz/fuzz.h $(fuzz_driver)
 tests_fuzz_fuzz_launcher_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_launcher_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_launcher_LDADD = launcher/liblaunch.a $(fuzz_libs)
+tests_fuzz_fuzz_launcher_LDADD = launcher/liblaunch.a isolator/libisolator.a $(fuzz_libs)
 
 tests_fuzz_fuzz_recordio_SOURCES = tests/fuzz/fuzz-recordio.c tests/fuzz/fuzz.h $(fuzz_driver)
 tests_fuzz_fuzz_recordio_CFLAGS = $(fuzz_cflags)

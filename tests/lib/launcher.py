@@ -93,7 +93,7 @@ def decode(data, names):
 
 
 RECORD = {1: "version", 2: "kind", 3: "container_id", 4: "boot_id", 5: "wait_status", 6: "step", 7: "error",
-          8: "message", 9: "oom_killed", 10: "started_usec", 11: "ended_usec"}
+          8: "message", 9: "oom_killed", 10: "started_usec", 11: "ended_usec", 12: "limitation", 13: "memory_max_bytes"}
 HELLO = {1: "version", 2: "container_id", 3: "boot_id", 4: "pid", 5: "start_time_ticks", 6: "state",
          7: "main_pid", 8: "main_start_time_ticks", 9: "cgroup", 10: ("exit", RECORD), 11: "exit_recorded"}
 EVENT = {1: ("hello", HELLO), 2: ("started", {1: "pid", 2: "start_time_ticks"}),
@@ -177,6 +177,10 @@ class Link:
     def kill(self, number, main_only=False):
         return self.request(3, field(1, int(number)) + field(2, main_only))
 
+    def update(self, settings, raise_only=False):
+        return self.request(6, b"".join(field(1, field(1, f) + field(2, v) + field(4, int(raise_only)))
+                                        for f, v in settings))
+
     def status(self):
         return self.request(4)
 
@@ -250,7 +254,7 @@ class Directory:
             return f.read()
 
     def plan(self, argv, container_id="c1", environment=(), file=None, stdin=None, fetcher=None, uid=None, gid=None,
-             groups=(), umask=None, rlimits=(), unshare=(), cwd=None, version=1, record_path=None):
+             groups=(), umask=None, rlimits=(), unshare=(), cgroup=(), cwd=None, version=1, record_path=None):
         uid = os.getuid() if uid is None else uid
         gid = os.getgid() if gid is None else gid
         out = field(1, version) + field(2, container_id)
@@ -260,7 +264,9 @@ class Directory:
         out += field(20, uid) + field(21, gid) + b"".join(field(22, g) for g in groups) + field(23, umask)
         for resource, soft, hard in rlimits:
             out += field(24, field(1, resource) + field(2, soft) + field(3, hard))
-        out += b"".join(field(30, n) for n in unshare)
+        if unshare or cgroup:
+            out += field(31, b"".join(field(1, field(1, f) + field(2, v)) for f, v in cgroup) +
+                         b"".join(field(10, n) for n in unshare))
         if fetcher:
             out += field(40, fetcher)
         return out + field(41, command_message(argv, environment, file, stdin))

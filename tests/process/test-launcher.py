@@ -2,6 +2,7 @@
 """holdfast-launcher against a hand-written agent: without a cgroup, and in one where we may make one."""
 
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -75,6 +76,10 @@ class Cgroup:
         reap_orphans()
         with open(self.directory + "/cgroup.events") as f:
             return "populated 0" in f.read()
+
+    def read(self, name):
+        with open(os.path.join(self.directory, name)) as f:
+            return f.read().strip()
 
     def procs(self, name):
         with open(os.path.join(self.directory, name, "cgroup.procs")) as f:
@@ -382,7 +387,7 @@ def test_go_twice_starts_once():
 
 def test_a_bad_plan_is_refused_without_a_start():
     with Directory() as d:
-        for plan in ({"version": 2}, {"cwd": "relative"}, {"environment": ["NOVALUE"]}, {"seal": False}):
+        for plan in ({"version": 99}, {"cwd": "relative"}, {"environment": ["NOVALUE"]}, {"seal": False}):
             launcher = d.launch(sh("touch started"), **plan)
             check(launcher.event() is None, "it says hello")
             check(launcher.wait() != 0, "it ends well")
@@ -648,6 +653,39 @@ def test_the_container_and_its_launcher_have_their_own_cgroups():
         equal(launcher.reply(launcher.kill(signal.SIGTERM)), 0, "errno")
         ended = launcher.ended()
         equal((ended["exit"]["wait_status"], ended["left_behind"]), (15, 0), "end")
+        launcher.wait()
+        check(not os.path.exists(cgroup.directory + "/payload"), "payload is left")
+
+
+def test_settings_are_made_before_anything_runs_and_changed_while_it_does():
+    with Cgroup() as cgroup, Directory() as d:
+        launcher = d.launch(sh("sleep 60"), cgroup=[("cgroup.max.descendants", "100")], version=2)
+        launcher.hello()
+        equal(launcher.reply(launcher.update([("cgroup.max.descendants", "50")])), errno.ESRCH, "errno before the start")
+        launcher.go(cgroup.path)
+        launcher.started()
+        equal(cgroup.read("payload/cgroup.max.descendants"), "100", "at the start")
+
+        equal(launcher.reply(launcher.update([("cgroup.max.descendants", "50")])), 0, "errno of an update")
+        equal(cgroup.read("payload/cgroup.max.descendants"), "50", "after an update")
+        equal(launcher.reply(launcher.update([("cgroup.max.descendants", "20")], raise_only=True)), 0, "errno")
+        equal(cgroup.read("payload/cgroup.max.descendants"), "50", "what is only raised")
+        equal(launcher.reply(launcher.update([("cgroup.max.descendants", "max")], raise_only=True)), 0, "errno")
+        equal(cgroup.read("payload/cgroup.max.descendants"), "max", "what is raised")
+        equal(launcher.reply(launcher.update([("cgroup.max.nothing", "1")])), errno.ENOENT, "errno without the file")
+        equal(launcher.reply(launcher.update([("../cgroup.procs", "1")])), errno.EINVAL, "errno outside of the cgroup")
+        launcher.kill(signal.SIGKILL)
+        launcher.ended()
+
+
+def test_a_setting_that_cannot_be_made_ends_the_launch_and_is_named():
+    with Cgroup() as cgroup, Directory() as d:
+        launcher = d.launch(sh("true"), cgroup=[("cgroup.max.descendants", "many")], version=2)
+        launcher.hello()
+        launcher.go(cgroup.path)
+        record = launcher.ended()["exit"]
+        equal(record["kind"], FAILED, "kind")
+        equal(record["step"], "set cgroup.max.descendants of the container's cgroup to 'many'", "step")
         launcher.wait()
         check(not os.path.exists(cgroup.directory + "/payload"), "payload is left")
 

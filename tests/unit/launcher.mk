@@ -4,6 +4,7 @@ unit_tests += \
         tests/unit/test-exit-record \
         tests/unit/test-fd \
         tests/unit/test-file \
+        tests/unit/test-isolators \
         tests/unit/test-limits \
         tests/unit/test-link \
         tests/unit/test-placement \
@@ -12,7 +13,7 @@ unit_tests += \
         tests/unit/test-process-tree \
         tests/unit/test-wire
 
-launcher_unit_libs = launcher/liblauncher.a launcher/liblaunch.a isolator/libisolator.a \
+launcher_unit_libs = launcher/liblauncher.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a \
         proto/libproto.a common/libbase.a $(SYSTEMD_LIBS) $(PROTOBUF_C_LIBS) -lm $(CMOCKA_LIBS)
 
 tests_unit_test_fd_SOURCES = tests/unit/test-fd.c
@@ -34,6 +35,10 @@ tests_unit_test_cgroup_LDADD = $(launcher_unit_libs)
 tests_unit_test_exit_record_SOURCES = tests/unit/test-exit-record.c tests/unit/directory.h
 tests_unit_test_exit_record_CFLAGS = $(unit_cflags)
 tests_unit_test_exit_record_LDADD = $(launcher_unit_libs)
+
+tests_unit_test_isolators_SOURCES = tests/unit/test-isolators.c
+tests_unit_test_isolators_CFLAGS = $(unit_cflags)
+tests_unit_test_isolators_LDADD = $(launcher_unit_libs)
 
 tests_unit_test_limits_SOURCES = tests/unit/test-limits.c
 tests_unit_test_limits_CFLAGS = $(unit_cflags)

@@ -20,6 +20,14 @@ static const LaunchCommand command = { .file = "/bin/sh",
                                        .environment = environment };
 static const LaunchCommand fetcher = { .argv = argv, .input = "a\0b", .n_input = 3 };
 
+static ConfinementNamespace namespaces[] = { HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__MOUNT,
+                                             HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__PID };
+static const Confinement confinement = {
+        .base = PROTOBUF_C_MESSAGE_INIT(&holdfast__launcher__confinement__descriptor),
+        .namespaces = namespaces,
+        .n_namespaces = ELEMENTSOF(namespaces),
+};
+
 static LaunchPlan make_plan(void) {
         return (LaunchPlan) {
                 .container_id = "c1",
@@ -33,7 +41,7 @@ static LaunchPlan make_plan(void) {
                 .umask = 027,
                 .rlimits = rlimits,
                 .n_rlimits = ELEMENTSOF(rlimits),
-                .unshare = LAUNCH_UNSHARE_MOUNT | LAUNCH_UNSHARE_PID,
+                .confinement = &confinement,
                 .fetcher = &fetcher,
                 .command = &command,
         };
@@ -73,7 +81,8 @@ static void test_a_plan_comes_back_as_it_was(void **state) {
         assert_int_equal(p->n_rlimits, 2);
         assert_int_equal(p->rlimits[0].resource, RLIMIT_CORE);
         assert_true(p->rlimits[0].hard == RLIM_INFINITY);
-        assert_int_equal(p->unshare, LAUNCH_UNSHARE_MOUNT | LAUNCH_UNSHARE_PID);
+        assert_int_equal(p->confinement->n_namespaces, 2);
+        assert_memory_equal(p->confinement->namespaces, namespaces, sizeof(namespaces));
         assert_string_equal(p->command->file, "/bin/sh");
         assert_strings(p->command->argv, argv);
         assert_strings(p->command->environment, environment);

@@ -1,0 +1,11 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Isolation: executors and tasks as isolators see them. See isolation.c. */
+
+#include "agent/agent.h"
+#include "agent/identity.h"
+#include "isolator/registry.h"
+
+/* Borrows from the executor. `identity` NULL: of no interest. */
+int isolation_request(const Executor *e, const Identity *identity, IsolatorRequest *ret);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Confinements
+ *
+ * Isolators decide in the agent, with all that it knows; what they decide is carried out by the
+ * launcher, beside the container, which should know as little as possible. Between the two stands
+ * this: data without a choice left in it. It can be printed before anything is started
+ * (--dry-run), it is in the sealed plan, and a launcher that does not understand all of it refuses
+ * the plan.
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "isolator/confinement.h"
+
+/* A container has some ten settings; the bound is for what comes over the wire. */
+#define N_SETTINGS_MAX 256
+
+static const char *const namespace_names[] = {
+        [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__MOUNT] = "mount",
+        [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__UTS] = "uts",
+        [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__IPC] = "ipc",
+        [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__PID] = "pid",
+        [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__NETWORK] = "network",
+        [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__USER] = "user",
+        [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__CGROUP] = "cgroup",
+};
+
+Confinement *confinement_new(void) {
+        Confinement *c = malloc(sizeof(*c));
+
+        if (c)
+                holdfast__launcher__confinement__init(c);
+
+        return c;
+}
+
+Confinement *confinement_free(Confinement *c) {
+        if (c)
+                holdfast__launcher__confinement__free_unpacked(c, NULL);
+
+        return NULL;
+}
+
+static int invalid(char **reterr_message, const char *format, ...) _printf_(2, 3);
+static int invalid(char **reterr_message, const char *format, ...) {
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(reterr_message, format, ap);
+        va_end(ap);
+        return n < 0 ? -ENOMEM : CONFINEMENT_E_INVALID;
+}
+
+int confinement_check(const Confinement *c, char **reterr_message) {
+        if (!c)
+                return CONFINEMENT_OK;
+
+        if (c->n_cgroup > N_SETTINGS_MAX)
+                return invalid(reterr_message, "%zu cgroup settings are too many", c->n_cgroup);
+
+        for (size_t i = 0; i < c->n_cgroup; i++)
+                if (strchr(c->cgroup[i]->file, '/') || !strchr(c->cgroup[i]->file, '.'))
+                        return invalid(reterr_message, "'%s' is no file of a cgroup", c->cgroup[i]->file);
+
+        for (size_t i = 0; i < c->n_namespaces; i++)
+                if ((unsigned) c->namespaces[i] >= ELEMENTSOF(namespace_names) || !namespace_names[c->namespaces[i]])
+                        return invalid(reterr_message, "Unknown namespace %u", (unsigned) c->namespaces[i]);
+
+        return CONFINEMENT_OK;
+}
+
+bool confinement_has_namespace(const Confinement *c, ConfinementNamespace kind) {
+        for (size_t i = 0; c && i < c->n_namespaces; i++)
+                if (c->namespaces[i] == kind)
+                        return true;
+
+        return false;
+}
+
+int confinement_add_namespace(Confinement *c, ConfinementNamespace kind) {
+        ConfinementNamespace *p;
+
+        if (confinement_has_namespace(c, kind))
+                return 0;
+
+        p = reallocarray(c->namespaces, c->n_namespaces + 1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+
+        c->namespaces = p;
+        p[c->n_namespaces++] = kind;
+        return 0;
+}
+
+static CgroupSetting *setting_new(const char *file, unsigned flags, char *value) {
+        CgroupSetting *s = malloc(sizeof(*s));
+
+        if (!s)
+                return NULL;
+
+        holdfast__launcher__cgroup_setting__init(s);
+        s->value = value;
+        s->has_optional = s->optional = flags & SETTING_OPTIONAL;
+        s->has_raise_only = s->raise_only = flags & SETTING_RAISE_ONLY;
+        s->file = strdup(file);
+        if (!s->file) {
+                free(s);
+                return NULL;
+        }
+
+        return s;
+}
+
+int confinement_set_cgroup(Confinement *c, const char *file, unsigned flags, const char *format, ...) {
+        _cleanup_free_ char *value = NULL;
+        CgroupSetting **p;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&value, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                value = NULL;
+                return -ENOMEM;
+        }
+
+        p = reallocarray(c->cgroup, c->n_cgroup + 1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+
+        c->cgroup = p;
+        p[c->n_cgroup] = setting_new(file, flags, value);
+        if (!p[c->n_cgroup])
+                return -ENOMEM;
+
+        TAKE_PTR(value);
+        c->n_cgroup++;
+        return 0;
+}
+
+static int print_namespaces(const Confinement *c, Buffer *b) {
+        int r;
+
+        r = buffer_printf(b, "%-16s", "namespaces");
+        for (size_t i = 0; r >= 0 && c && i < c->n_namespaces; i++)
+                r = buffer_printf(b, "%s ", namespace_names[c->namespaces[i]]);
+
+        return r < 0 ? r : buffer_append_text(b, c && c->n_namespaces > 0 ? "\n" : "the host's\n");
+}
+
+int confinement_print(const Confinement *c, Buffer *b) {
+        int r;
+
+        r = print_namespaces(c, b);
+        for (size_t i = 0; r >= 0 && c && i < c->n_cgroup; i++)
+                r = buffer_printf(b, "%-16s%s %s\n", "cgroup", c->cgroup[i]->file, c->cgroup[i]->value);
+
+        return r;
+}

@@ -1,0 +1,39 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Confinement: what the isolators decided for one container, as plain data. See confinement.c. */
+
+#include "common/base/buffer.h"
+#include "common/base/macro.h"
+#include "proto/launcher.pb-c.h"
+
+/* The message itself: it is filled by isolators, travels in the launch plan and is carried out as it
+ * is. Everything in it is malloc'ed and belongs to it. */
+typedef Holdfast__Launcher__Confinement Confinement;
+typedef Holdfast__Launcher__CgroupSetting CgroupSetting;
+typedef Holdfast__Launcher__Confinement__Namespace ConfinementNamespace;
+
+Confinement *confinement_new(void);
+Confinement *confinement_free(Confinement *c);
+DEFINE_CLEANUP(Confinement *, confinement_free)
+
+enum {
+        CONFINEMENT_OK = 0,
+        CONFINEMENT_E_INVALID,     /* *reterr_message says what is wrong */
+};
+
+/* Whether a launcher can carry it out; NULL confines nothing. */
+int confinement_check(const Confinement *c, char **reterr_message);
+
+/* What an isolator adds. Returns 0 or -ENOMEM. */
+int confinement_add_namespace(Confinement *c, ConfinementNamespace kind);
+bool confinement_has_namespace(const Confinement *c, ConfinementNamespace kind);
+
+enum {
+        SETTING_OPTIONAL = 1 << 0,     /* a kernel without the file will do */
+        SETTING_RAISE_ONLY = 1 << 1,   /* in an update */
+};
+int confinement_set_cgroup(Confinement *c, const char *file, unsigned flags, const char *format, ...) _printf_(4, 5);
+
+/* One line for each fact, for people. */
+int confinement_print(const Confinement *c, Buffer *b);

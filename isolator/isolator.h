@@ -1,0 +1,77 @@
+#pragma once
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Isolator: one aspect of what a container is kept from. See registry.c. */
+
+#include <sys/types.h>
+
+#include "common/base/macro.h"
+#include "isolator/confinement.h"
+#include "proto/mesos.pb-c.h"
+
+/* What the host has; found out once, when the agent starts. */
+typedef struct IsolatorHost {
+        bool root;
+        bool cgroups;                /* each container has a cgroup2 of its own: --launcher=linux */
+        const char *controllers;     /* "cpu io memory pids": those its cgroup can have; "": none */
+} IsolatorHost;
+
+/* What the operator said; constant. */
+typedef struct IsolatorConfig {
+        bool enable_cfs;             /* --cgroups_enable_cfs */
+        bool revocable_low_priority; /* --revocable_cpu_low_priority */
+        bool count_processes;        /* --cgroups_cpu_enable_pids_and_tids_count */
+        uint64_t pids_max;           /* --holdfast_pids_max */
+} IsolatorConfig;
+
+#define DEMAND_UNLIMITED INT64_MAX
+
+/* Of one resource, in thousandths of a cpu or of a megabyte. */
+typedef struct IsolatorDemand {
+        int64_t request_milli;
+        int64_t limit_milli;         /* DEMAND_UNLIMITED: no bound; negative: none was given */
+} IsolatorDemand;
+
+/* A container, as far as isolators are concerned. All is borrowed. */
+typedef struct IsolatorRequest {
+        const char *container_id;
+        const char *sandbox;                        /* on the host */
+        uid_t uid;                                  /* who it runs as; of no meaning in update() and usage() */
+        gid_t gid;
+        IsolatorDemand cpus, mem;
+        bool revocable_cpus;
+        const Mesos__V1__ContainerInfo *info;       /* NULL: nothing was asked for */
+} IsolatorRequest;
+
+enum {
+        ISOLATOR_OK = 0,
+        ISOLATOR_E_REFUSED,          /* *reterr_message says why, for people */
+};
+
+typedef struct IsolatorOps {
+        const char *name;            /* in --isolation */
+        const char *controllers;     /* of cgroup2, that it cannot do without: "cpu memory"; NULL: none */
+
+        /* Whether it can work here at all; at start. NULL: where its controllers are, it can. */
+        int (*probe)(const IsolatorHost *host, const IsolatorConfig *config, char **reterr_message);
+
+        /* Adds what it decides for a container that is to be started. NULL: nothing. */
+        int (*plan)(const IsolatorConfig *config, const IsolatorRequest *request, Confinement *c,
+                    char **reterr_message);
+
+        /* Adds the cgroup settings of a container that runs and whose demands may have changed. NULL: none do. */
+        int (*update)(const IsolatorConfig *config, const IsolatorRequest *request, Confinement *c);
+
+        /* Adds figures. `payload_fd` is the container's cgroup, negative where it has none. What cannot be read is
+         * left out. NULL: it has none. */
+        void (*usage)(const IsolatorConfig *config, const IsolatorRequest *request, int payload_fd,
+                      Mesos__V1__ResourceStatistics *s);
+} IsolatorOps;
+
+extern const IsolatorOps isolator_posix_cpu;
+extern const IsolatorOps isolator_posix_mem;
+extern const IsolatorOps isolator_cgroups_cpu;
+extern const IsolatorOps isolator_cgroups_mem;
+extern const IsolatorOps isolator_cgroups_pids;
+
+int isolator_refuse(char **reterr_message, const char *format, ...) _printf_(2, 3);

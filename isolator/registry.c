@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The isolators
+ *
+ * Each is one aspect, in a file of its own, chosen by name in --isolation. They work in two halves.
+ * Here, in the agent, they decide: whether they can work on this host (probe), what a container is
+ * confined by (plan), what changes with its demands (update), what it consumes (usage). The other
+ * half, to carry it out in the right order, to undo it when a step fails and to tidy up, is the
+ * launcher's, and needs no isolator: only what was decided.
+ *
+ * The order of the table is the order of deciding, whatever order the operator's list has: what the
+ * container sees (filesystem) before what it may use, and what restricts system calls last, since
+ * all before may need some.
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "isolator/registry.h"
+
+static const IsolatorOps *const isolators[] = {
+        &isolator_posix_cpu,
+        &isolator_posix_mem,
+        &isolator_cgroups_cpu,
+        &isolator_cgroups_mem,
+        &isolator_cgroups_pids,
+};
+
+static const struct {
+        const char *name;
+        const char *names;
+} aliases[] = {
+        { "process", "posix/cpu,posix/mem" },
+        { "cgroups", "cgroups/cpu,cgroups/mem" },
+};
+
+/* Those of two families that would decide the same. */
+static const char *const rivals[][2] = {
+        { "posix/cpu", "cgroups/cpu" },
+        { "posix/mem", "cgroups/mem" },
+};
+
+struct IsolatorSet {
+        const IsolatorConfig *config;        /* borrowed */
+        bool chosen[ELEMENTSOF(isolators)];
+};
+
+int isolator_refuse(char **reterr_message, const char *format, ...) {
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(reterr_message, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                *reterr_message = NULL;
+                return -ENOMEM;
+        }
+
+        return ISOLATOR_E_REFUSED;
+}
+
+/* Whether a blank-separated list has the word of n bytes. */
+static bool has_word(const char *list, const char *word, size_t n) {
+        for (const char *p = list; *p; p += strspn(p, " ")) {
+                size_t k = strcspn(p, " ");
+
+                if (k == n && strncmp(p, word, n) == 0)
+                        return true;
+
+                p += k;
+        }
+
+        return false;
+}
+
+static int check_controllers(const IsolatorOps *ops, const IsolatorHost *host, char **reterr_message) {
+        if (!ops->controllers)
+                return ISOLATOR_OK;
+        if (!host->cgroups)
+                return isolator_refuse(reterr_message,
+                                       "%s needs a cgroup2 hierarchy and --launcher=linux", ops->name);
+
+        for (const char *p = ops->controllers; *p; p += strspn(p, " ")) {
+                size_t n = strcspn(p, " ");
+
+                if (!has_word(host->controllers, p, n))
+                        return isolator_refuse(reterr_message,
+                                               "%s needs the cgroup2 controller '%.*s', which this host does not give "
+                                               "(it gives: %s). A controller that a cgroup v1 hierarchy holds is not "
+                                               "there for cgroup2: boot with systemd.unified_cgroup_hierarchy=1",
+                                               ops->name, (int) n, p, *host->controllers ? host->controllers : "none");
+                p += n;
+        }
+
+        return ISOLATOR_OK;
+}
+
+static int choose(IsolatorSet *s, const char *name, size_t n, const IsolatorHost *host, char **reterr_message) {
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(isolators); i++) {
+                const IsolatorOps *ops = isolators[i];
+
+                if (strlen(ops->name) != n || strncmp(ops->name, name, n) != 0)
+                        continue;
+                if (s->chosen[i])
+                        return isolator_refuse(reterr_message, "%s is given twice", ops->name);
+
+                r = check_controllers(ops, host, reterr_message);
+                if (r == ISOLATOR_OK && ops->probe)
+                        r = ops->probe(host, s->config, reterr_message);
+                if (r == ISOLATOR_OK)
+                        s->chosen[i] = true;
+                return r;
+        }
+
+        return isolator_refuse(reterr_message, "'%.*s' is not an isolator of this version", (int) n, name);
+}
+
+static int choose_list(IsolatorSet *s, const char *text, const IsolatorHost *host, char **reterr_message);
+
+/* An alias stands for a list without aliases. */
+static int choose_name(IsolatorSet *s, const char *name, size_t n, const IsolatorHost *host, char **reterr_message) {
+        for (size_t i = 0; i < ELEMENTSOF(aliases); i++)
+                if (strlen(aliases[i].name) == n && strncmp(aliases[i].name, name, n) == 0)
+                        return choose_list(s, aliases[i].names, host, reterr_message);
+
+        return choose(s, name, n, host, reterr_message);
+}
+
+static int choose_list(IsolatorSet *s, const char *text, const IsolatorHost *host, char **reterr_message) {
+        for (const char *p = text; *p; p += strspn(p, ",")) {
+                size_t n = strcspn(p, ",");
+                int r = n > 0 ? choose_name(s, p, n, host, reterr_message) : ISOLATOR_OK;
+
+                if (r != ISOLATOR_OK)
+                        return r;
+                p += n;
+        }
+
+        return ISOLATOR_OK;
+}
+
+static int check_rivals(const IsolatorSet *s, char **reterr_message) {
+        for (size_t i = 0; i < ELEMENTSOF(rivals); i++)
+                if (isolator_set_has(s, rivals[i][0]) && isolator_set_has(s, rivals[i][1]))
+                        return isolator_refuse(reterr_message, "%s and %s exclude each other", rivals[i][0],
+                                               rivals[i][1]);
+
+        return ISOLATOR_OK;
+}
+
+int isolator_set_new(const char *text, const IsolatorHost *host, const IsolatorConfig *config, IsolatorSet **ret,
+                     char **reterr_message) {
+        _cleanup_(isolator_set_freep) IsolatorSet *s = NULL;
+        int r;
+
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+
+        s->config = config;
+        r = choose_list(s, text, host, reterr_message);
+        if (r == ISOLATOR_OK)
+                r = check_rivals(s, reterr_message);
+        if (r != ISOLATOR_OK)
+                return r;
+
+        *ret = TAKE_PTR(s);
+        return ISOLATOR_OK;
+}
+
+IsolatorSet *isolator_set_free(IsolatorSet *s) {
+        free(s);
+        return NULL;
+}
+
+bool isolator_set_has(const IsolatorSet *s, const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(isolators); i++)
+                if (s->chosen[i] && streq(isolators[i]->name, name))
+                        return true;
+
+        return false;
+}
+
+int isolator_set_plan(const IsolatorSet *s, const IsolatorRequest *request, Confinement **ret, char **reterr_message) {
+        _cleanup_(confinement_freep) Confinement *c = confinement_new();
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < ELEMENTSOF(isolators); i++) {
+                if (!s->chosen[i] || !isolators[i]->plan)
+                        continue;
+
+                r = isolators[i]->plan(s->config, request, c, reterr_message);
+                if (r != ISOLATOR_OK)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(c);
+        return ISOLATOR_OK;
+}
+
+int isolator_set_update(const IsolatorSet *s, const IsolatorRequest *request, Confinement **ret) {
+        _cleanup_(confinement_freep) Confinement *c = confinement_new();
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < ELEMENTSOF(isolators); i++) {
+                if (!s->chosen[i] || !isolators[i]->update)
+                        continue;
+
+                r = isolators[i]->update(s->config, request, c);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+void isolator_set_usage(const IsolatorSet *s, const IsolatorRequest *request, int payload_fd,
+                        Mesos__V1__ResourceStatistics *statistics) {
+        for (size_t i = 0; i < ELEMENTSOF(isolators); i++)
+                if (s->chosen[i] && isolators[i]->usage)
+                        isolators[i]->usage(s->config, request, payload_fd, statistics);
+}

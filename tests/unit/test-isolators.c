@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "isolator/registry.h"
+
+static const IsolatorHost host = { .root = true, .cgroups = true, .controllers = "cpuset cpu io memory pids" };
+static const IsolatorConfig config = { .revocable_low_priority = true, .pids_max = 100 };
+
+static IsolatorSet *choose(const char *text, const IsolatorConfig *c) {
+        _cleanup_free_ char *message = NULL;
+        IsolatorSet *s = NULL;
+
+        assert_int_equal(isolator_set_new(text, &host, c, &s, &message), ISOLATOR_OK);
+        return s;
+}
+
+static void assert_refused(const char *text, const IsolatorHost *h, const char *expected) {
+        _cleanup_free_ char *message = NULL;
+        IsolatorSet *s;
+
+        assert_int_equal(isolator_set_new(text, h, &config, &s, &message), ISOLATOR_E_REFUSED);
+        assert_non_null(strstr(message, expected));
+}
+
+/* The value a plan or an update gives to a file; "" when it says nothing of it. */
+static const char *value(const Confinement *c, const char *file) {
+        for (size_t i = 0; i < c->n_cgroup; i++)
+                if (streq(c->cgroup[i]->file, file))
+                        return c->cgroup[i]->value;
+
+        return "";
+}
+
+static Confinement *plan(const char *isolation, const IsolatorConfig *c, const IsolatorRequest *request) {
+        _cleanup_(isolator_set_freep) IsolatorSet *s = choose(isolation, c);
+        _cleanup_free_ char *message = NULL;
+        Confinement *confinement = NULL;
+
+        assert_int_equal(isolator_set_plan(s, request, &confinement, &message), ISOLATOR_OK);
+        return confinement;
+}
+
+static Confinement *update(const char *isolation, const IsolatorRequest *request) {
+        _cleanup_(isolator_set_freep) IsolatorSet *s = choose(isolation, &config);
+        Confinement *confinement = NULL;
+
+        assert_int_equal(isolator_set_update(s, request, &confinement), 0);
+        return confinement;
+}
+
+static void assert_plan(const IsolatorRequest *request, const char *isolation, const char *file, const char *expected) {
+        _cleanup_(confinement_freep) Confinement *c = plan(isolation, &config, request);
+
+        assert_string_equal(value(c, file), expected);
+}
+
+static IsolatorRequest ask(int64_t cpus_milli, int64_t mem_milli) {
+        return (IsolatorRequest) {
+                .container_id = "c",
+                .sandbox = "/sandbox",
+                .cpus = { cpus_milli, -1 },
+                .mem = { mem_milli, -1 },
+        };
+}
+
+static void test_names_and_aliases_choose(void **state) {
+        _cleanup_(isolator_set_freep) IsolatorSet *s = choose("cgroups,cgroups/pids", &config);
+
+        (void) state;
+        assert_true(isolator_set_has(s, "cgroups/cpu"));
+        assert_true(isolator_set_has(s, "cgroups/mem"));
+        assert_true(isolator_set_has(s, "cgroups/pids"));
+        assert_false(isolator_set_has(s, "posix/cpu"));
+}
+
+static void test_what_cannot_work_is_refused_by_name(void **state) {
+        const IsolatorHost without_memory = { .root = true, .cgroups = true, .controllers = "cpu io pids" };
+        const IsolatorHost posix = { .root = true, .controllers = "cpu memory" };
+
+        (void) state;
+        assert_refused("posix/cpu,nonsense", &host, "'nonsense'");
+        assert_refused("cgroups/cpu,cgroups/cpu", &host, "twice");
+        assert_refused("process,posix/mem", &host, "twice");
+        assert_refused("posix/cpu,cgroups/cpu", &host, "exclude");
+        assert_refused("cgroups", &without_memory, "controller 'memory'");
+        assert_refused("cgroups", &without_memory, "cpu io pids");
+        assert_refused("cgroups/cpu", &posix, "--launcher=linux");
+}
+
+static void test_measuring_confines_nothing(void **state) {
+        const IsolatorRequest request = ask(1000, 64000);
+        _cleanup_(confinement_freep) Confinement *c = plan("process", &config, &request);
+
+        (void) state;
+        assert_int_equal(c->n_cgroup, 0);
+        assert_int_equal(c->n_namespaces, 0);
+}
+
+static void test_cpus_are_weighed(void **state) {
+        IsolatorRequest request = ask(1500, 64000);
+
+        (void) state;
+        assert_plan(&request, "cgroups/cpu", "cpu.weight", "150");
+        assert_plan(&request, "cgroups/cpu", "cpu.max", "max 100000");
+
+        request.cpus.request_milli = 1;
+        assert_plan(&request, "cgroups/cpu", "cpu.weight", "1");
+
+        /* The kernel takes no more. */
+        request.cpus.request_milli = 500 * 1000;
+        assert_plan(&request, "cgroups/cpu", "cpu.weight", "10000");
+        request.cpus.request_milli = INT64_MAX;
+        assert_plan(&request, "cgroups/cpu", "cpu.weight", "10000");
+
+        request = ask(8000, 64000);
+        request.revocable_cpus = true;
+        assert_plan(&request, "cgroups/cpu", "cpu.weight", "8");
+}
+
+static void test_a_limit_of_cpus_is_a_quota(void **state) {
+        const IsolatorConfig cfs = { .enable_cfs = true };
+        IsolatorRequest request = ask(500, 64000);
+        _cleanup_(confinement_freep) Confinement *c = plan("cgroups/cpu", &cfs, &request);
+
+        (void) state;
+        assert_string_equal(value(c, "cpu.max"), "50000 100000");
+
+        request.cpus.limit_milli = 2000;
+        assert_plan(&request, "cgroups/cpu", "cpu.max", "200000 100000");
+        request.cpus.limit_milli = 1;
+        assert_plan(&request, "cgroups/cpu", "cpu.max", "1000 100000");
+        request.cpus.limit_milli = DEMAND_UNLIMITED;
+        assert_plan(&request, "cgroups/cpu", "cpu.max", "max 100000");
+}
+
+static void test_memory_is_bounded_by_what_was_asked_for_or_the_limit(void **state) {
+        IsolatorRequest request = ask(1000, 64 * 1000);
+
+        (void) state;
+        assert_plan(&request, "cgroups/mem", "memory.low", "67108864");
+        assert_plan(&request, "cgroups/mem", "memory.max", "67108864");
+        assert_plan(&request, "cgroups/mem", "memory.oom.group", "1");
+
+        request.mem.limit_milli = 128 * 1000;
+        assert_plan(&request, "cgroups/mem", "memory.low", "67108864");
+        assert_plan(&request, "cgroups/mem", "memory.max", "134217728");
+
+        request.mem.limit_milli = DEMAND_UNLIMITED;
+        assert_plan(&request, "cgroups/mem", "memory.max", "max");
+
+        /* An executor must be able to say that it failed. */
+        request = ask(1000, 1000);
+        assert_plan(&request, "cgroups/mem", "memory.max", "33554432");
+}
+
+static void test_memory_of_what_runs_is_only_raised(void **state) {
+        const IsolatorRequest request = ask(1000, 64 * 1000);
+        _cleanup_(confinement_freep) Confinement *c = update("cgroups,cgroups/pids", &request);
+        size_t n_raise_only = 0;
+
+        (void) state;
+        for (size_t i = 0; i < c->n_cgroup; i++)
+                if (c->cgroup[i]->raise_only) {
+                        assert_string_equal(c->cgroup[i]->file, "memory.max");
+                        n_raise_only++;
+                }
+        assert_int_equal(n_raise_only, 1);
+        assert_string_equal(value(c, "memory.low"), "67108864");
+        assert_string_equal(value(c, "cpu.weight"), "100");
+
+        /* Set once, for ever. */
+        assert_string_equal(value(c, "pids.max"), "");
+        assert_string_equal(value(c, "memory.oom.group"), "");
+}
+
+static void test_processes_are_counted_out(void **state) {
+        const IsolatorRequest request = ask(1000, 64000);
+
+        (void) state;
+        assert_plan(&request, "cgroups/pids", "pids.max", "100");
+}
+
+static void test_a_confinement_is_printed_fact_by_fact(void **state) {
+        const IsolatorRequest request = ask(1000, 64000);
+        _cleanup_(confinement_freep) Confinement *c = plan("cgroups,cgroups/pids", &config, &request);
+        _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(4096);
+
+        (void) state;
+        assert_int_equal(confinement_add_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__PID), 0);
+        assert_int_equal(confinement_print(c, &b), 0);
+        assert_int_equal(buffer_append_char(&b, '\0'), 0);
+        assert_non_null(strstr(buffer_data(&b), "namespaces      pid \n"));
+        assert_non_null(strstr(buffer_data(&b), "cgroup          memory.max 67108864\n"));
+        assert_non_null(strstr(buffer_data(&b), "cgroup          pids.max 100\n"));
+}
+
+static void test_what_no_launcher_can_carry_out_is_invalid(void **state) {
+        _cleanup_(confinement_freep) Confinement *c = confinement_new(), *strange = confinement_new();
+        _cleanup_free_ char *message = NULL, *other = NULL;
+
+        (void) state;
+        assert_int_equal(confinement_check(NULL, &message), CONFINEMENT_OK);
+        assert_int_equal(confinement_check(c, &message), CONFINEMENT_OK);
+
+        assert_int_equal(confinement_set_cgroup(c, "../cgroup.procs", 0, "1"), 0);
+        assert_int_equal(confinement_check(c, &message), CONFINEMENT_E_INVALID);
+        assert_non_null(strstr(message, "../cgroup.procs"));
+
+        assert_int_equal(confinement_add_namespace(strange, (ConfinementNamespace) 99), 0);
+        assert_int_equal(confinement_check(strange, &other), CONFINEMENT_E_INVALID);
+        assert_non_null(strstr(other, "99"));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_names_and_aliases_choose),
+                cmocka_unit_test(test_what_cannot_work_is_refused_by_name),
+                cmocka_unit_test(test_measuring_confines_nothing),
+                cmocka_unit_test(test_cpus_are_weighed),
+                cmocka_unit_test(test_a_limit_of_cpus_is_a_quota),
+                cmocka_unit_test(test_memory_is_bounded_by_what_was_asked_for_or_the_limit),
+                cmocka_unit_test(test_memory_of_what_runs_is_only_raised),
+                cmocka_unit_test(test_processes_are_counted_out),
+                cmocka_unit_test(test_a_confinement_is_printed_fact_by_fact),
+                cmocka_unit_test(test_what_no_launcher_can_carry_out_is_invalid),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
