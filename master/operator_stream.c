@@ -204,6 +204,10 @@ void operator_stream_task_updated(Task *t, const Mesos__V1__TaskStatus *status) 
         if (!m->operator_streams)
                 return;
 
+        /* What the master says of itself names no executor here, only in the scheduler's event (golden). */
+        if (status->has_source && status->source == MESOS__V1__TASK_STATUS__SOURCE__SOURCE_MASTER)
+                shown.executor_id = NULL;
+
         shown.has_data = false;
         shown.data = (ProtobufCBinaryData) {};
         updated.framework_id = t->framework->info->id;

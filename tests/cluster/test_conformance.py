@@ -50,5 +50,9 @@ def test_main_flow_of_a_scheduler():
     conformance("scheduler-main")
 
 
+def test_recovery_of_an_agent():
+    conformance("recovery")
+
+
 if __name__ == "__main__":
     main()
