@@ -134,7 +134,7 @@ check_with_valgrind() {
                 "$(($(date +%s) - valgrind_start)) s"
 }
 
-check_in "make check: layers, unit, process, cluster, systemd, clients, fuzz corpus" build check check
+check_in "make check: layers, unit, process, cluster, systemd, vm, clients, fuzz corpus" build check check
 
 # Programs that can be told where to die are a build of their own.
 if configure_tree build-crash "$top" --enable-crash-points "$@" && make_tree build-crash; then

@@ -1,4 +1,4 @@
-# Rungs: unit (C, cmocka), process, cluster, systemd (Python), fuzz. Each program or script is one test.
+# Rungs: unit (C, cmocka), process, cluster, systemd, vm (Python), fuzz. Each program or script is one test.
 
 unit_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 unit_libs = common/libnet.a common/libmodel.a proto/libproto.a common/libbase.a \
@@ -16,6 +16,7 @@ include tests/unit/tools.mk
 include tests/process/local.mk
 include tests/cluster/local.mk
 include tests/systemd/local.mk
+include tests/vm/local.mk
 include tests/clients/local.mk
 include tests/fuzz/local.mk
 
@@ -30,11 +31,13 @@ EXTRA_DIST += \
         tests/lib/fake_master.py \
         tests/lib/frozen.py \
         tests/lib/harness.py \
+        tests/lib/interface.py \
         tests/lib/launcher.py \
         tests/lib/libprocess_agent.py \
         tests/lib/other_launcher.py \
         tests/lib/scheduler.py \
         tests/lib/systemd.py \
+        tests/lib/vm.py \
         tests/lib/wire.py
 
 # Programs of former releases, for tests/cluster/test_frozen.py.

@@ -300,11 +300,12 @@ class Cluster:
     RESOURCES = "cpus:8;mem:8192;disk:16384;ports:[31000-32000]"
 
     def __init__(self, n_agents=1, launcher="posix", master_flags=(), agent_flags=(), resources=RESOURCES,
-                 start=True):
+                 start=True, host=HOST):
         self.directory = tempfile.mkdtemp(prefix="holdfast-test-")
         os.chmod(self.directory, 0o755)    # tasks of other users live below it
         self.launcher = launcher
         self.resources = resources
+        self.host = host
         self.cgroup = None
         self.masters = []
         self.agents = []
@@ -345,15 +346,15 @@ class Cluster:
     def add_master(self, *flags):
         name = "master" if not self.masters else "master%d" % (len(self.masters) + 1)
         port = free_port()
-        argv = [program("holdfast-master"), "--ip=" + HOST, "--port=%d" % port, "--no-hostname_lookup",
+        argv = [program("holdfast-master"), "--ip=" + self.host, "--port=%d" % port, "--no-hostname_lookup",
                 "--work_dir=" + os.path.join(self.directory, name), *flags]
-        self.masters.append(Daemon(name, argv, (HOST, port), self.directory))
+        self.masters.append(Daemon(name, argv, (self.host, port), self.directory))
         return self.masters[-1]
 
     def add_agent(self, *flags):
         name = "agent" if not self.agents else "agent%d" % (len(self.agents) + 1)
         port = free_port()
-        argv = [program("holdfast-agent"), "--ip=" + HOST, "--port=%d" % port, "--no-hostname_lookup",
+        argv = [program("holdfast-agent"), "--ip=" + self.host, "--port=%d" % port, "--no-hostname_lookup",
                 "--master=%s:%d" % self.master_addr,
                 "--work_dir=" + os.path.join(self.directory, name),
                 "--runtime_dir=" + os.path.join(self.directory, name + "-run"),
@@ -363,7 +364,7 @@ class Cluster:
         if self.cgroup:
             argv += ["--cgroups_hierarchy=" + os.path.dirname(self.cgroup),
                      "--cgroups_root=" + os.path.basename(self.cgroup)]
-        self.agents.append(Daemon(name, [*argv, *flags], (HOST, port), self.directory))
+        self.agents.append(Daemon(name, [*argv, *flags], (self.host, port), self.directory))
         return self.agents[-1]
 
     def start(self):

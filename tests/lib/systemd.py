@@ -184,7 +184,7 @@ def install(directory):
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
-def boot(argv, timeout_s=TIMEOUT_S):
+def boot(argv, timeout_s=TIMEOUT_S, program=BOOT):
     """Runs a command under systemd with the build tree installed; returns its exit status."""
     with harness.temporary_directory() as directory:
         try:
@@ -193,11 +193,11 @@ def boot(argv, timeout_s=TIMEOUT_S):
             print("skipped: %s" % e)
             return 77
         os.chdir(SOURCE_DIR)
-        return subprocess.call([BOOT, "-t", str(int(timeout_s * harness.TIMEOUT_SCALE)), "-l", directory,
+        return subprocess.call([program, "-t", str(int(timeout_s * harness.TIMEOUT_SCALE)), "-l", directory,
                                 "-b", SOURCE_DIR, "-b", BUILD_DIR, *argv])
 
 
-def main():
+def main(program=BOOT):
     if os.environ.get("HOLDFAST_IN_SYSTEMD"):
         harness.main()
-    sys.exit(boot(["python3", "-B", os.path.abspath(sys.argv[0]), *sys.argv[1:]]))
+    sys.exit(boot(["python3", "-B", os.path.abspath(sys.argv[0]), *sys.argv[1:]], program=program))
