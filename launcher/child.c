@@ -36,6 +36,7 @@
 
 #include "common/base/crash.h"
 #include "common/base/process.h"
+#include "launcher/init.h"
 #include "launcher/spawn.h"
 
 /* Since Linux 6.4; not in the headers we build with. */
@@ -331,8 +332,10 @@ static int child_execute(const ChildContext *c) {
 static const ChildStep steps[] = {
         { "reset signals", child_reset_signals },
         { "join the container's cgroup", child_join_cgroup },
-        { "start a session", child_start_session },
         { "separate mounts", child_separate_mounts },
+        /* As soon as the namespaces are as they will be: what follows is the command's own. */
+        { "start below an init", child_start_below_init },
+        { "start a session", child_start_session },
         /* These need the launcher's rights, and so come before the change of user. */
         { "reset scheduling", child_reset_scheduling },
         { "reset memory policy", child_reset_memory_policy },

@@ -86,6 +86,7 @@ struct Launcher {
         uint64_t main_start_time_ticks;
         int main_pid_fd;
         int status_fd;                 /* until the program is executed, or not */
+        int exit_fd;                   /* main_pid is an init, which tells here how the program ended; or negative */
         int memory_fd;                 /* POLLPRI: the container met its memory limit; or negative */
         ChildFailure failure;          /* error is 0 unless the child reported one */
 
@@ -121,6 +122,7 @@ Launcher *launcher_free(Launcher *l) {
         (void) fd_close(l->memory_fd);
         (void) fd_close(l->main_pid_fd);
         (void) fd_close(l->status_fd);
+        (void) fd_close(l->exit_fd);
         free(l);
         return NULL;
 }
@@ -207,6 +209,7 @@ int launcher_new(LaunchPlan *plan, int control_fd, Launcher **ret) {
                 .stderr_fd = -EBADF,
                 .main_pid_fd = -EBADF,
                 .status_fd = -EBADF,
+                .exit_fd = -EBADF,
                 .memory_fd = -EBADF,
                 .control_socket = CONTROL_SOCKET_NULL,
                 .payload = PAYLOAD_INIT(-EBADF),
@@ -407,6 +410,7 @@ static void launcher_start(Launcher *l, LauncherState state, const LaunchCommand
         l->main_pid = child.pid;
         l->main_pid_fd = child.pid_fd;
         l->status_fd = child.status_fd;
+        l->exit_fd = child.exit_fd;
         (void) process_start_time(child.pid, &l->main_start_time_ticks);
 }
 
@@ -516,7 +520,9 @@ static void launcher_on_main_exit(Launcher *l, ExitStatus status) {
         if (l->status_fd >= 0)
                 launcher_on_status(l);
 
+        l->main_pid = 0;
         l->main_pid_fd = fd_close(l->main_pid_fd);
+        l->exit_fd = fd_close(l->exit_fd);
 
         if (l->failure.error != 0)
                 launcher_fail_child(l);
@@ -532,6 +538,34 @@ static void launcher_on_main_exit(Launcher *l, ExitStatus status) {
                 launcher_fail_fetch(l, status);
 }
 
+/* From the init. A pipe that ended without a word is the init's end, which waitpid() will tell. */
+static bool launcher_read_exit(Launcher *l, ExitStatus *ret) {
+        int wait_status;
+        ssize_t n;
+
+        if (l->exit_fd < 0)
+                return false;
+
+        n = read(l->exit_fd, &wait_status, sizeof(wait_status));
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return false;
+
+        l->exit_fd = fd_close(l->exit_fd);
+        if (n != sizeof(wait_status))
+                return false;
+
+        *ret = (ExitStatus) { true, wait_status };
+        return true;
+}
+
+/* The init's own end follows, and that of all it leaves: neither is waited for to record this one. */
+static void launcher_on_exit(Launcher *l) {
+        ExitStatus status;
+
+        if (launcher_read_exit(l, &status))
+                launcher_on_main_exit(l, status);
+}
+
 static void launcher_reap(Launcher *l) {
         for (;;) {
                 int wait_status;
@@ -543,8 +577,12 @@ static void launcher_reap(Launcher *l) {
                 if (pid <= 0)
                         return;
 
-                if (pid == l->main_pid)
-                        launcher_on_main_exit(l, (ExitStatus) { true, wait_status });
+                if (pid == l->main_pid) {
+                        ExitStatus status = { true, wait_status };
+
+                        (void) launcher_read_exit(l, &status);
+                        launcher_on_main_exit(l, status);
+                }
         }
 }
 
@@ -760,6 +798,7 @@ int launcher_run(Launcher *l) {
                         { .fd = l->control_fd, .events = POLLIN },
                         { .fd = l->control_socket.listen_fd, .events = POLLIN },
                         { .fd = l->memory_fd, .events = POLLPRI },
+                        { .fd = l->exit_fd, .events = POLLIN },
                 };
 
                 if (poll(p, ELEMENTSOF(p), launcher_timeout_msec(l)) < 0 && errno != EINTR)
@@ -769,6 +808,8 @@ int launcher_run(Launcher *l) {
                  * nothing. */
                 if (p[0].revents && l->status_fd >= 0)
                         launcher_on_status(l);
+                if (p[5].revents && l->exit_fd >= 0)
+                        launcher_on_exit(l);
                 if (p[1].revents)
                         launcher_on_signal(l);
                 if (p[2].revents && l->control_fd >= 0)

@@ -13,6 +13,7 @@ launcher_liblauncher_a_SOURCES = \
         launcher/child.c \
         launcher/confine.c launcher/confine.h \
         launcher/control_socket.c launcher/control_socket.h \
+        launcher/init.c launcher/init.h \
         launcher/launcher.c launcher/launcher.h \
         launcher/limits.c launcher/limits.h \
         launcher/output.c launcher/output.h \

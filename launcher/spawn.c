@@ -37,6 +37,7 @@ static void context_deinit(ChildContext *c) {
         free(c->script_argv);
         c->stdin_fd = fd_close(c->stdin_fd);
         c->status_fd = fd_close(c->status_fd);
+        c->exit_fd = fd_close(c->exit_fd);
 }
 
 static const char *environment_path(const LaunchCommand *c) {
@@ -203,6 +204,19 @@ static int decide_user(const LaunchPlan *p, bool *ret_switch) {
         return 0;
 }
 
+/* For the parent not to wait. */
+static int make_pipe(int *ret_read_fd, int *ret_write_fd) {
+        int fds[2], r;
+
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+
+        *ret_read_fd = fds[0];
+        *ret_write_fd = fds[1];
+        r = fd_set_nonblock(fds[0], true);
+        return r < 0 ? r : 0;
+}
+
 /* Starts a program of the plan. On success the child is on its way to exec; on failure there is
  * none. */
 int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace *place,
@@ -214,9 +228,10 @@ int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace
                 .clone_flags = clone_flags(plan->confinement),
                 .stdin_fd = -EBADF,
                 .status_fd = -EBADF,
+                .exit_fd = -EBADF,
         };
-        _cleanup_fd_ int status_fd = -EBADF;
-        int fds[2], r;
+        _cleanup_fd_ int status_fd = -EBADF, exit_fd = -EBADF;
+        int r;
 
         r = decide_user(plan, &c.switch_user);
         if (r < 0)
@@ -236,12 +251,11 @@ int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace
 
         limits_resolve(place->proc_fd, plan, &c.limits);
 
-        if (pipe2(fds, O_CLOEXEC) < 0)
-                return -errno;
-        status_fd = fds[0];
-        c.status_fd = fds[1];
+        r = make_pipe(&status_fd, &c.status_fd);
+        if (r < 0)
+                return r;
 
-        r = fd_set_nonblock(status_fd, true);
+        r = c.clone_flags & CLONE_NEWPID ? make_pipe(&exit_fd, &c.exit_fd) : 0;
         if (r < 0)
                 return r;
 
@@ -250,5 +264,6 @@ int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace
                 return r;
 
         ret->status_fd = TAKE_FD(status_fd);
+        ret->exit_fd = TAKE_FD(exit_fd);
         return 0;
 }

@@ -29,6 +29,7 @@ typedef struct ChildContext {
         char **script_argv;      /* for a script without "#!", the file goes to [1]; owned */
         int stdin_fd;            /* owned */
         int status_fd;           /* where to report; owned */
+        int exit_fd;             /* where an init tells how the command ended; owned; negative: there is no init */
         bool join_cgroup;        /* it was not born in its cgroup and has to move */
         bool switch_user;
 } ChildContext;
@@ -43,6 +44,8 @@ typedef struct SpawnedChild {
         pid_t pid;
         int pid_fd;              /* owned by the caller */
         int status_fd;           /* owned by the caller: a ChildFailure, or at once the end */
+        int exit_fd;             /* owned by the caller: a wait status of the command, which `pid` is only the
+                                  * init of; negative where it is the command itself */
 } SpawnedChild;
 
 int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace *place,

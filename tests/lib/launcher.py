@@ -318,3 +318,18 @@ def dry_run(plan):
 
 def has_ended(pid):
     return lambda: not is_alive(pid)
+
+
+def sh(script):
+    return ["/bin/sh", "-c", script]
+
+
+def pss_kib(pid):
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+
+
+def is_small_build():
+    """With sanitizers nothing is small."""
+    return b"libasan" not in subprocess.run(["ldd", program("holdfast-launcher")], capture_output=True,
+                                            check=True).stdout

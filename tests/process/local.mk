@@ -9,6 +9,7 @@ process_tests = \
         tests/process/test-master-agents.py \
         tests/process/test-master-books.py \
         tests/process/test-master-schedulers.py \
+        tests/process/test-namespaces.py \
         tests/process/test-worker.py
 
 TESTS += $(process_tests)

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import (become_reaper, check, descendants, equal, is_alive, main, program,  # noqa: E402
                      reap_orphans, skip, wait_until)
 from launcher import (EXITED, FAILED, FETCHING, IPC, MOUNT, NEVER_STARTED, PID, RUNNING, UTS, WAITING,  # noqa: E402
-                      Directory, command_message, dry_run, field, has_ended)
+                      Directory, command_message, dry_run, field, has_ended, is_small_build, pss_kib, sh)
 
 NOBODY = 65534
 # Of no user of this host, so that a limit of processes counts those of one test only.
@@ -21,10 +21,6 @@ BOMBER = 54321
 SH = "/bin/sh"
 # One that other users may execute, too.
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
-
-
-def sh(script):
-    return [SH, "-c", script]
 
 
 def is_root():
@@ -329,7 +325,7 @@ def test_namespaces_of_the_plan_are_its_own():
         equal(told.get("wait_status"), 0, "status")
         found = d.output().split()
         check(not set(host) & set(found[:3]), "shares %s" % (set(host) & set(found[:3])))
-        equal(found[3], "1", "pid inside")
+        equal(found[3], "2", "pid inside")
 
 
 # Before the start
@@ -747,15 +743,10 @@ def test_help_and_version_are_answered_and_the_rest_refused():
                              stdin=subprocess.DEVNULL).returncode != 0, "%r is taken" % arguments)
 
 
-def pss_kib(pid):
-    with open("/proc/%d/smaps_rollup" % pid) as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
-
-
 def test_a_launcher_is_small_while_its_task_runs():
     if not is_root():
         skip("only root may look")
-    if b"libasan" in subprocess.run(["ldd", program("holdfast-launcher")], capture_output=True, check=True).stdout:
+    if not is_small_build():
         skip("with sanitizers nothing is small")
     with Directory() as d:
         launchers = [launch_and_go(d, sh("sleep 60"), container_id="m%d" % i, environment=["X=" + "x" * 100000])
