@@ -9,6 +9,7 @@
  *                                  ▲           ▲                                               │
  *                            status_manager ◀──┴───────────── executor_api ◀──────v1 HTTP──────┘
  *                                  └──▶ checkpoint ──▶ store
+ *                             operations ─▶ agent_resources ─▶ volumes ─▶ worker
  *
  * It starts by recovering what an earlier life left, registers when that is complete, and can go
  * away at any time: nothing that runs depends on it.
@@ -21,12 +22,15 @@
 #include <utlist.h>
 
 #include "agent/agent.h"
+#include "agent/agent_resources.h"
 #include "agent/checkpoint.h"
+#include "agent/drain.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
 #include "agent/gc.h"
 #include "agent/identity.h"
 #include "agent/master_link.h"
+#include "agent/operations.h"
 #include "agent/operator_api.h"
 #include "agent/placement.h"
 #include "agent/recover.h"
@@ -254,6 +258,12 @@ int agent_new(sd_event *event, const AgentConfig *config, Agent **ret) {
         if (r == 0)
                 r = open_store(a);
         if (r == 0)
+                r = agent_resources_new(a, &a->resources);
+        if (r == 0)
+                r = operations_new(a, &a->operations);
+        if (r == 0)
+                r = drain_new(a, &a->drain);
+        if (r == 0)
                 r = peer_pool_new(event, &config->self, on_peer_exited, a, &a->peers);
         if (r == 0)
                 r = make_placement(a);
@@ -321,6 +331,9 @@ Agent *agent_free(Agent *a) {
         a->identities = identities_free(a->identities);
         a->placement = placement_free(a->placement);
         a->peers = peer_pool_free(a->peers);
+        a->drain = drain_free(a->drain);
+        a->operations = operations_free(a->operations);
+        a->resources = agent_resources_free(a->resources);
         a->checkpoint = checkpoint_free(a->checkpoint);
         a->store = store_free(a->store);
         if (a->info)
@@ -374,6 +387,7 @@ void agent_tidy_framework(Agent *a, Framework *f) {
 
         if (a->state == AGENT_TERMINATING && !a->frameworks)
                 leave_soon(a);
+        drain_check(a->drain);
 }
 
 void agent_revive_framework(Agent *a, Framework *f) {

@@ -10,11 +10,14 @@
 #include "common/base/macro.h"
 #include "common/base/store.h"
 
+typedef struct AgentResources AgentResources;
 typedef struct Checkpoint Checkpoint;
+typedef struct Drain Drain;
 typedef struct ExecutorApi ExecutorApi;
 typedef struct Gc Gc;
 typedef struct Identities Identities;
 typedef struct MasterLink MasterLink;
+typedef struct Operations Operations;
 typedef struct OperatorApi OperatorApi;
 typedef struct Placement Placement;
 typedef struct Recovery Recovery;
@@ -45,6 +48,9 @@ typedef struct Agent {
         /* Owned, in the order of their making; freed in reverse. */
         Store *store;
         Checkpoint *checkpoint;
+        AgentResources *resources;
+        Operations *operations;
+        Drain *drain;
         HttpServer *server;
         HttpServer *domain_server;     /* NULL without --http_executor_domain_sockets */
         PeerPool *peers;

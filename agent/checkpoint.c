@@ -5,11 +5,13 @@
  *
  * The agent's memory across crashes, in <work_dir>/meta/agent.db:
  *
- *     meta          agent_info (AgentInfo with our id), boot_id
+ *     meta          agent_info (AgentInfo with our id), boot_id; resources and staged_resources,
+ *                   the reservations and volumes that are, and that are being made; drain_config
  *     frameworks    FrameworkInfo, pid
  *     └ executors   ExecutorInfo, container id, sandbox, and how to find its launcher again
  *       └ tasks     TaskInfo
  *     updates       StatusUpdate in order of arrival, acknowledged or not
+ *     operations    Operation with its latest status, until that is acknowledged
  *
  * Only frameworks that asked for checkpointing are in it. Everything is written before its effect
  * shows: an executor before its container starts, its launcher's identity before the launcher may
@@ -29,6 +31,7 @@
 #include "agent/checkpoint.h"
 #include "common/base/log.h"
 #include "common/model/id.h"
+#include "proto/internal.pb-c.h"
 
 const char *const checkpoint_migrations[] = {
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -51,6 +54,8 @@ const char *const checkpoint_migrations[] = {
         "CREATE TRIGGER framework_gone AFTER DELETE ON frameworks BEGIN"
         "        DELETE FROM executors WHERE framework_id = OLD.id;"
         "        DELETE FROM updates WHERE framework_id = OLD.id; END;",
+
+        "CREATE TABLE operations (arrival INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE, body BLOB NOT NULL);",
 };
 const unsigned n_checkpoint_migrations = ELEMENTSOF(checkpoint_migrations);
 
@@ -68,6 +73,8 @@ typedef enum Statement {
         ADD_UPDATE,
         SET_ACKNOWLEDGED,
         DELETE_UPDATE,
+        SET_OPERATION,
+        DELETE_OPERATION,
         N_STATEMENTS,
 } Statement;
 
@@ -89,6 +96,9 @@ static const char *const statement_sql[N_STATEMENTS] = {
         [ADD_UPDATE] = "INSERT INTO updates (framework_id, task_id, uuid, body) VALUES (?1, ?2, ?3, ?4)",
         [SET_ACKNOWLEDGED] = "UPDATE updates SET acknowledged = 1 WHERE arrival = ?1",
         [DELETE_UPDATE] = "DELETE FROM updates WHERE arrival = ?1",
+        [SET_OPERATION] = "INSERT INTO operations (uuid, body) VALUES (?1, ?2) "
+                          "ON CONFLICT (uuid) DO UPDATE SET body = excluded.body",
+        [DELETE_OPERATION] = "DELETE FROM operations WHERE uuid = ?1",
 };
 
 struct Checkpoint {
@@ -166,14 +176,73 @@ int checkpoint_boot_id(Checkpoint *c, const char *boot_id) {
         return step(c, SET_META);
 }
 
-/* The next registration gets a new id. */
-int checkpoint_forget_agent(Checkpoint *c) {
-        bind_text(c, DELETE_META, 1, "agent_info");
+static int forget_meta(Checkpoint *c, const char *key) {
+        bind_text(c, DELETE_META, 1, key);
         return step(c, DELETE_META);
 }
 
+/* The next registration gets a new id. */
+int checkpoint_forget_agent(Checkpoint *c) {
+        return forget_meta(c, "agent_info");
+}
+
+static int set_resources(Checkpoint *c, const char *key, const Resources *resources) {
+        Mesos__Internal__CheckpointResourcesMessage m = MESOS__INTERNAL__CHECKPOINT_RESOURCES_MESSAGE__INIT;
+        int r;
+
+        r = resources_to_pb(resources, RESOURCE_FORMAT_NEW, &m.resources, &m.n_resources);
+        if (r < 0)
+                return store_fail(c->store, r);
+
+        bind_text(c, SET_META, 1, key);
+        r = step_with_message(c, SET_META, 2, &m.base);
+        resources_free_pb(m.resources, m.n_resources);
+        return r;
+}
+
+/* What was staged is either this, or has come to nothing. */
+int checkpoint_resources(Checkpoint *c, const Resources *resources) {
+        int r;
+
+        r = set_resources(c, "resources", resources);
+        return r < 0 ? r : forget_meta(c, "staged_resources");
+}
+
+int checkpoint_staged_resources(Checkpoint *c, const Resources *resources) {
+        return set_resources(c, "staged_resources", resources);
+}
+
+int checkpoint_operation(Checkpoint *c, const Mesos__V1__Operation *operation) {
+        bind_blob(c, SET_OPERATION, 1, operation->uuid->value.data, operation->uuid->value.len);
+        return step_with_message(c, SET_OPERATION, 2, &operation->base);
+}
+
+int checkpoint_forget_operation(Checkpoint *c, const uint8_t uuid[static 16]) {
+        bind_blob(c, DELETE_OPERATION, 1, uuid, 16);
+        return step(c, DELETE_OPERATION);
+}
+
+int checkpoint_drain(Checkpoint *c, const Mesos__V1__DrainConfig *config, const char *started) {
+        int r;
+
+        bind_text(c, SET_META, 1, "drain_started");
+        bind_text(c, SET_META, 2, started);
+        r = step(c, SET_META);
+        if (r < 0)
+                return r;
+
+        bind_text(c, SET_META, 1, "drain_config");
+        return step_with_message(c, SET_META, 2, &config->base);
+}
+
+int checkpoint_forget_drain(Checkpoint *c) {
+        int r = forget_meta(c, "drain_started");
+
+        return r < 0 ? r : forget_meta(c, "drain_config");
+}
+
 int checkpoint_clear(Checkpoint *c) {
-        static const char *const tables[] = { "frameworks", "executors", "tasks", "updates" };
+        static const char *const tables[] = { "frameworks", "executors", "tasks", "updates", "operations" };
 
         for (size_t i = 0; i < ELEMENTSOF(tables); i++) {
                 char sql[64];
@@ -191,7 +260,7 @@ int checkpoint_clear(Checkpoint *c) {
                         return r;
         }
 
-        return 0;
+        return checkpoint_forget_drain(c);
 }
 
 int checkpoint_framework(Checkpoint *c, const Framework *f) {
@@ -469,4 +538,21 @@ int checkpoint_foreach_update(Checkpoint *c, int (*visit)(const StoredUpdate *u,
         return foreach_row(c,
                            "SELECT framework_id, task_id, uuid, body, acknowledged, arrival FROM updates ORDER BY arrival",
                            update_row, &(UpdateWalk) { visit, userdata });
+}
+
+typedef struct OperationWalk {
+        int (*visit)(const void *operation, size_t n, void *userdata);
+        void *userdata;
+} OperationWalk;
+
+static int operation_row(sqlite3_stmt *s, void *closure) {
+        OperationWalk *w = closure;
+
+        return w->visit(sqlite3_column_blob(s, 0), (size_t) sqlite3_column_bytes(s, 0), w->userdata);
+}
+
+int checkpoint_foreach_operation(Checkpoint *c, int (*visit)(const void *operation, size_t n, void *userdata),
+                                 void *userdata) {
+        return foreach_row(c, "SELECT body FROM operations ORDER BY arrival", operation_row,
+                           &(OperationWalk) { visit, userdata });
 }

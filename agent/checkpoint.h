@@ -29,7 +29,7 @@ int checkpoint_agent_info(Checkpoint *c, const Mesos__V1__AgentInfo *info);
 int checkpoint_boot_id(Checkpoint *c, const char *boot_id);
 int checkpoint_forget_agent(Checkpoint *c);
 
-/* All but who we are: frameworks, executors, tasks, updates. */
+/* All but who we are and what we have: frameworks, executors, tasks, updates, operations, a drain. */
 int checkpoint_clear(Checkpoint *c);
 
 int checkpoint_framework(Checkpoint *c, const Framework *f);
@@ -48,6 +48,18 @@ int checkpoint_update(Checkpoint *c, const char *framework_id, const char *task_
                       const void *update, size_t n, int64_t *ret_record);
 int checkpoint_ack(Checkpoint *c, int64_t record);
 int checkpoint_forget_update(Checkpoint *c, int64_t record);
+
+/* What was made of the configured resources. Staged ones are being made, and are made again after a crash. */
+int checkpoint_resources(Checkpoint *c, const Resources *resources);
+int checkpoint_staged_resources(Checkpoint *c, const Resources *resources);
+
+/* The operation's uuid has 16 bytes; one that is known is replaced. */
+int checkpoint_operation(Checkpoint *c, const Mesos__V1__Operation *operation);
+int checkpoint_forget_operation(Checkpoint *c, const uint8_t uuid[static 16]);
+
+/* `started` is a number, microseconds of CLOCK_REALTIME. */
+int checkpoint_drain(Checkpoint *c, const Mesos__V1__DrainConfig *config, const char *started);
+int checkpoint_forget_drain(Checkpoint *c);
 
 /* Readers, for recovery and inspection; a visitor's negative result ends the walk and is returned. */
 int checkpoint_load_meta(Checkpoint *c, const char *key, char **ret, size_t *ret_n);
@@ -81,3 +93,8 @@ int checkpoint_foreach_framework(Checkpoint *c,
 int checkpoint_foreach_executor(Checkpoint *c, int (*visit)(const StoredExecutor *e, void *userdata), void *userdata);
 int checkpoint_foreach_task(Checkpoint *c, int (*visit)(const StoredTask *t, void *userdata), void *userdata);
 int checkpoint_foreach_update(Checkpoint *c, int (*visit)(const StoredUpdate *u, void *userdata), void *userdata);
+
+/* Since this version of the schema there are operations. */
+#define CHECKPOINT_SCHEMA_OPERATIONS 2
+int checkpoint_foreach_operation(Checkpoint *c, int (*visit)(const void *operation, size_t n, void *userdata),
+                                 void *userdata);

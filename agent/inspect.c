@@ -6,11 +6,14 @@
  * Shows what <work_dir>/meta/agent.db knows, as text or as one JSON object:
  *
  *     file, schema, agent_id, agent_info, boot_id
+ *     resources[], staged_resources[]    reservations and volumes; being made; null where there are none
+ *     drain_config   null while the agent is not drained
  *     frameworks[]   id, name, pid, info
  *     executors[]    framework_id, id, container_id, directory, user, generated, subscribed,
  *                    launcher_pid, launcher_start, cgroup, unit, invocation_id, info
  *     tasks[]        framework_id, executor_id, id, info
  *     updates[]      framework_id, task_id, uuid, state, acknowledged, update; in order of arrival
+ *     operations[]   uuid, framework_id, type, state, operation
  *     errors[]       what could not be read
  *
  * It is for the moment when something is wrong, so it makes do with what there is: a section that
@@ -25,6 +28,7 @@
 #include "agent/inspect.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
+#include "common/model/resources.h"
 #include "common/model/task_state.h"
 #include "common/net/json_writer.h"
 #include "common/net/pbjson.h"
@@ -287,6 +291,105 @@ static void show_boot_id(Inspection *in) {
                 json_put_string(&in->writer, "boot_id", boot_id);
 }
 
+static void say_resources(Inspection *in, const char *title, const Mesos__Internal__CheckpointResourcesMessage *m) {
+        _cleanup_(resources_freep) Resources *resources = NULL;
+        _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(ROW_MAX_BYTES);
+        _cleanup_free_ char *text = NULL, *why = NULL;
+        int r;
+
+        r = resources_from_pb(m->resources, m->n_resources, &resources, &why);
+        if (r == RESOURCES_OK)
+                r = resources_format(resources, &b);
+        if (r == RESOURCES_OK)
+                text = buffer_take_text(&b);
+        if (text)
+                say(in, "%s%s", title, text);
+        else
+                complain(in, "the resources cannot be read: %s", why ?: "out of memory");
+}
+
+/* A list of resources among the single values. */
+static void show_resources(Inspection *in, const char *key, const char *title) {
+        const Mesos__Internal__CheckpointResourcesMessage *list;
+        _cleanup_(pb_freep) ProtobufCMessage *m = NULL;
+        _cleanup_free_ char *bytes = NULL;
+        size_t n;
+
+        if (checkpoint_load_meta(in->checkpoint, key, &bytes, &n) < 0)
+                complain(in, "the resources cannot be read");
+        if (bytes)
+                m = unpack(in, "list", key, &mesos__internal__checkpoint_resources_message__descriptor, bytes, n);
+
+        list = (const Mesos__Internal__CheckpointResourcesMessage *) m;
+        if (list && list->n_resources > 0)
+                say_resources(in, title, list);
+        if (!in->json)
+                return;
+
+        if (!list) {
+                json_put_null(&in->writer, key);
+                return;
+        }
+
+        json_array_begin(&in->writer, key);
+        for (size_t i = 0; i < list->n_resources; i++)
+                json_put_message(&in->writer, NULL, &list->resources[i]->base);
+        json_array_end(&in->writer);
+}
+
+static void show_drain(Inspection *in) {
+        _cleanup_(pb_freep) ProtobufCMessage *m = NULL;
+        _cleanup_free_ char *bytes = NULL;
+        size_t n;
+
+        if (checkpoint_load_meta(in->checkpoint, "drain_config", &bytes, &n) < 0)
+                complain(in, "the command to drain cannot be read");
+        if (bytes)
+                m = unpack(in, "command to", "drain", &mesos__v1__drain_config__descriptor, bytes, n);
+
+        if (m)
+                say(in, "Draining   %s", ((const Mesos__V1__DrainConfig *) m)->mark_gone ? "to be marked gone" : "yes");
+        if (in->json)
+                put_info(in, "drain_config", m);
+}
+
+static const char *enum_name(const ProtobufCEnumDescriptor *descriptor, int value) {
+        const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(descriptor, value);
+
+        return v ? v->name : "?";
+}
+
+static int show_operation(const void *data, size_t n, void *userdata) {
+        Inspection *in = userdata;
+        JsonWriter *w = &in->writer;
+        _cleanup_(pb_freep) ProtobufCMessage *m = unpack(in, "operation", NULL, &mesos__v1__operation__descriptor,
+                                                         data, n);
+        const Mesos__V1__Operation *o = (const Mesos__V1__Operation *) m;
+        const char *type, *state, *framework_id;
+        char uuid[37];
+
+        if (!o || o->uuid->value.len != 16)
+                return 0;
+
+        uuid_to_text(o->uuid->value.data, uuid);
+        type = enum_name(&mesos__v1__offer__operation__type__descriptor, (int) o->info->type);
+        state = enum_name(&mesos__v1__operation_state__descriptor, (int) o->latest_status->state);
+        framework_id = o->framework_id ? o->framework_id->value : NULL;
+        say(in, "  %s  %s  %s, framework %s", uuid, state, type, framework_id ?: "none");
+        if (!in->json)
+                return 0;
+
+        json_object_begin(w, NULL);
+        json_put_string(w, "uuid", uuid);
+        json_put_string(w, "framework_id", framework_id);
+        json_put_string(w, "type", type);
+        json_put_string(w, "state", state);
+        put_info(in, "operation", m);
+        json_object_end(w);
+        flush(in);
+        return 0;
+}
+
 static void begin_section(Inspection *in, const char *key, const char *title) {
         if (in->json)
                 json_array_begin(&in->writer, key);
@@ -304,7 +407,7 @@ static void end_section(Inspection *in, const char *title, int r) {
 }
 
 static void show_everything(Inspection *in) {
-        static const char *const titles[] = { "Frameworks", "Executors", "Tasks", "Updates" };
+        static const char *const titles[] = { "Frameworks", "Executors", "Tasks", "Updates", "Operations" };
         Checkpoint *c = in->checkpoint;
 
         begin_section(in, "frameworks", titles[0]);
@@ -315,6 +418,10 @@ static void show_everything(Inspection *in) {
         end_section(in, titles[2], checkpoint_foreach_task(c, show_task, in));
         begin_section(in, "updates", titles[3]);
         end_section(in, titles[3], checkpoint_foreach_update(c, show_update, in));
+        begin_section(in, "operations", titles[4]);
+        end_section(in, titles[4], in->version < CHECKPOINT_SCHEMA_OPERATIONS
+                                           ? 0
+                                           : checkpoint_foreach_operation(c, show_operation, in));
 }
 
 static int show(Inspection *in) {
@@ -329,6 +436,9 @@ static int show(Inspection *in) {
         say(in, "File       %s, schema %u", in->path, in->version);
         show_agent_info(in);
         show_boot_id(in);
+        show_resources(in, "resources", "Reserved   ");
+        show_resources(in, "staged_resources", "Staged     ");
+        show_drain(in);
         show_everything(in);
 
         if (in->json) {

@@ -5,6 +5,7 @@ sbin_PROGRAMS += holdfast-agent
 
 agent_libagent_a_SOURCES = \
         agent/account.c agent/account.h \
+        agent/agent_resources.c agent/agent_resources.h \
         agent/agent.c agent/agent.h \
         agent/answer.c agent/answer.h \
         agent/call.c agent/call.h \
@@ -15,6 +16,7 @@ agent_libagent_a_SOURCES = \
         agent/config.h \
         agent/container.c agent/container.h \
         agent/container_view.c agent/container_view.h \
+        agent/drain.c agent/drain.h \
         agent/dry_run.c agent/dry_run.h \
         agent/executor.c agent/executor.h \
         agent/executor_api.c agent/executor_api.h \
@@ -35,6 +37,7 @@ agent_libagent_a_SOURCES = \
         agent/metrics.c agent/metrics.h \
         agent/operator_api.c agent/operator_api.h \
         agent/operator_call.c agent/operator_call.h \
+        agent/operations.c agent/operations.h \
         agent/pb_list.c agent/pb_list.h \
         agent/placement.c agent/placement.h \
         agent/placement_ops.h \
@@ -51,6 +54,7 @@ agent_libagent_a_SOURCES = \
         agent/task.c agent/task.h \
         agent/tasks.c agent/tasks.h \
         agent/usage.c agent/usage.h \
+        agent/volumes.c agent/volumes.h \
         agent/wait_calls.c agent/wait_calls.h \
         agent/worker.c agent/worker.h
 
@@ -63,6 +67,7 @@ holdfast_agent_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolato
 holdfast_worker_SOURCES = \
         agent/removal.c agent/removal.h \
         agent/sandbox_walk.c agent/sandbox_walk.h \
+        agent/volume_dir.c agent/volume_dir.h \
         agent/worker_main.c
 holdfast_worker_LDADD = common/libbase.a
 

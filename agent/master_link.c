@@ -16,11 +16,14 @@
  */
 
 #include "agent/agent.h"
+#include "agent/agent_resources.h"
 #include "agent/capability.h"
 #include "agent/checkpoint.h"
+#include "agent/drain.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
 #include "agent/master_link.h"
+#include "agent/operations.h"
 #include "agent/operator_api.h"
 #include "agent/tasks.h"
 #include "common/base/crash.h"
@@ -271,7 +274,14 @@ static void send_reregister(MasterLink *l) {
         _cleanup_(inventory_deinit) Inventory v = {};
         Introduction i;
 
+        if (resources_to_pb(agent_resources_checkpointed(l->agent->resources), RESOURCE_FORMAT_NEW,
+                            &m.checkpointed_resources, &m.n_checkpointed_resources) < 0) {
+                (void) log_oom();
+                return;
+        }
+
         if (take_inventory(l->agent, &v) < 0 || introduce(l->agent, &i) < 0) {
+                resources_free_pb(m.checkpointed_resources, m.n_checkpointed_resources);
                 (void) log_oom();
                 return;
         }
@@ -288,6 +298,7 @@ static void send_reregister(MasterLink *l) {
         m.n_tasks = v.n_tasks;
         m.tasks = v.tasks;
         master_link_send(l, "mesos.internal.ReregisterSlaveMessage", &m.base);
+        resources_free_pb(m.checkpointed_resources, m.n_checkpointed_resources);
         introduction_deinit(&i);
 }
 
@@ -328,7 +339,7 @@ static void lose_master(MasterLink *l, const char *why) {
         if (l->state != LINK_REGISTERED)
                 return;
 
-        log_warning("Lost the master %s (%s), registering again.", a->config->master.text, why);
+        log_warning("Not registered with master %s any more (%s), registering again.", a->config->master.text, why);
         l->state = LINK_REGISTERING;
         l->attempt = 0;
         if (a->state == AGENT_RUNNING)
@@ -340,6 +351,10 @@ static void lose_master(MasterLink *l, const char *why) {
 
 void master_link_exited(MasterLink *l) {
         lose_master(l, "connection broken");
+}
+
+void master_link_resync(MasterLink *l, const char *why) {
+        lose_master(l, why);
 }
 
 static int on_no_ping(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -360,6 +375,11 @@ static void send_update_slave(MasterLink *l) {
                         MESOS__INTERNAL__UPDATE_SLAVE_MESSAGE__RESOURCE_PROVIDERS__INIT;
         Mesos__V1__UUID uuid = MESOS__V1__UUID__INIT;
 
+        if (operations_list(l->agent->operations, &operations.operations, &operations.n_operations) < 0) {
+                (void) log_oom();
+                return;
+        }
+
         uuid.value = (ProtobufCBinaryData) { 16, l->agent->resource_version_uuid };
         m.slave_id = l->agent->info->id;
         m.has_update_oversubscribed_resources = true;
@@ -367,6 +387,7 @@ static void send_update_slave(MasterLink *l) {
         m.resource_version_uuid = &uuid;
         m.resource_providers = &providers;
         master_link_send(l, "mesos.internal.UpdateSlaveMessage", &m.base);
+        free(operations.operations);
 }
 
 static void set_ping_timeout(MasterLink *l, const Mesos__Internal__MasterSlaveConnection *connection) {
@@ -389,6 +410,7 @@ static void registered(MasterLink *l) {
         send_update_slave(l);
         CRASH_POINT("registration-durable");
         status_manager_resume(a->statuses);
+        operations_resume(a->operations);
         CRASH_POINT("updates-resumed");
 }
 
@@ -552,14 +574,17 @@ static void on_shutdown_framework(MasterLink *l, const Mesos__Internal__Shutdown
 
 /* Groups run in nested containers, which this agent does not make: their tasks have not begun, and are told so. */
 static void on_run_task_group(MasterLink *l, const Mesos__Internal__RunTaskGroupMessage *m) {
+        bool draining = drain_config(l->agent->drain);
+
         if (!m->framework->id)
                 return;
 
         for (size_t i = 0; i < m->task_group->n_tasks; i++)
                 tasks_tell_unknown(l->agent, m->framework, m->task_group->tasks[i]->task_id->value,
                                    m->executor->executor_id->value, MESOS__V1__TASK_STATE__TASK_DROPPED,
-                                   MESOS__V1__TASK_STATUS__REASON__REASON_TASK_GROUP_INVALID,
-                                   "This agent does not run task groups");
+                                   draining ? MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_DRAINING
+                                            : MESOS__V1__TASK_STATUS__REASON__REASON_TASK_GROUP_INVALID,
+                                   draining ? "Agent is draining" : "This agent does not run task groups");
 }
 
 static void on_status_acknowledged(MasterLink *l, const Mesos__Internal__StatusUpdateAcknowledgementMessage *m) {
@@ -583,6 +608,11 @@ typedef enum MessageKind {
         UPDATE_FRAMEWORK,
         FRAMEWORK_TO_EXECUTOR,
         SHUTDOWN,
+        CHECKPOINT_RESOURCES,
+        APPLY_OPERATION,
+        ACKNOWLEDGE_OPERATION_STATUS,
+        RECONCILE_OPERATIONS,
+        DRAIN_SLAVE,
 } MessageKind;
 
 static const struct {
@@ -609,6 +639,15 @@ static const struct {
         [FRAMEWORK_TO_EXECUTOR] = { "mesos.internal.FrameworkToExecutorMessage",
                                     &mesos__internal__framework_to_executor_message__descriptor },
         [SHUTDOWN] = { "mesos.internal.ShutdownMessage", &mesos__internal__shutdown_message__descriptor },
+        [CHECKPOINT_RESOURCES] = { "mesos.internal.CheckpointResourcesMessage",
+                                   &mesos__internal__checkpoint_resources_message__descriptor },
+        [APPLY_OPERATION] = { "mesos.internal.ApplyOperationMessage",
+                              &mesos__internal__apply_operation_message__descriptor },
+        [ACKNOWLEDGE_OPERATION_STATUS] = { "mesos.internal.AcknowledgeOperationStatusMessage",
+                                           &mesos__internal__acknowledge_operation_status_message__descriptor },
+        [RECONCILE_OPERATIONS] = { "mesos.internal.ReconcileOperationsMessage",
+                                   &mesos__internal__reconcile_operations_message__descriptor },
+        [DRAIN_SLAVE] = { "mesos.internal.DrainSlaveMessage", &mesos__internal__drain_slave_message__descriptor },
 };
 
 static void dispatch(MasterLink *l, const Upid *from, MessageKind kind, const ProtobufCMessage *m) {
@@ -654,12 +693,30 @@ static void dispatch(MasterLink *l, const Upid *from, MessageKind kind, const Pr
         case SHUTDOWN:
                 agent_terminate(a, AGENT_END_REMOVED, ((const Mesos__Internal__ShutdownMessage *) m)->message ?: "the master says so");
                 break;
+        case CHECKPOINT_RESOURCES:
+                operations_checkpoint(a->operations, (const Mesos__Internal__CheckpointResourcesMessage *) m);
+                break;
+        case APPLY_OPERATION:
+                operations_apply(a->operations, (const Mesos__Internal__ApplyOperationMessage *) m);
+                break;
+        case ACKNOWLEDGE_OPERATION_STATUS:
+                operations_acknowledge(a->operations, (const Mesos__Internal__AcknowledgeOperationStatusMessage *) m);
+                break;
+        case RECONCILE_OPERATIONS:
+                operations_reconcile(a->operations, (const Mesos__Internal__ReconcileOperationsMessage *) m);
+                break;
+        case DRAIN_SLAVE:
+                drain_begin(a->drain, ((const Mesos__Internal__DrainSlaveMessage *) m)->config);
+                break;
         }
 }
 
-/* Only the master's own processes, and only once we can act on what they say. */
+/* Only the master's own processes, and only once we can act on what they say. What changes us for good only while we
+ * are registered: the master is about to hear what we have, and decides anew then. */
 static bool may_speak(const MasterLink *l, const Upid *from, MessageKind kind) {
         if (l->agent->state == AGENT_RECOVERING || l->agent->state == AGENT_TERMINATING)
+                return false;
+        if (kind >= CHECKPOINT_RESOURCES && l->state != LINK_REGISTERED)
                 return false;
 
         return kind == PING_SLAVE || upid_eq(from, &l->agent->config->master);

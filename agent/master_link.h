@@ -24,6 +24,9 @@ void master_link_handle(HttpRequest *request, void *userdata);
 /* The connection to the master broke; for the peer pool. */
 void master_link_exited(MasterLink *l);
 
+/* The master's view of us is wrong: tells it everything anew. */
+void master_link_resync(MasterLink *l, const char *why);
+
 bool master_link_is_registered(const MasterLink *l);
 const char *master_link_hostname(const MasterLink *l);   /* of the master we are registered with; NULL when not */
 

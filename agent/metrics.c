@@ -8,6 +8,7 @@
  * as a cache of fetched files, is truthfully zero.
  */
 
+#include "agent/agent_resources.h"
 #include "agent/census.h"
 #include "agent/gc.h"
 #include "agent/host_load.h"
@@ -74,7 +75,7 @@ static int sample_take(const Agent *a, usec_t now_usec, Sample *s) {
         if (r < 0)
                 return r;
 
-        r = resources_foreach(a->config->resources, add_amount, &(Column) { .sample = s });
+        r = resources_foreach(agent_resources_total(a->resources), add_amount, &(Column) { .sample = s });
         if (r < 0)
                 return r;
 

@@ -16,8 +16,10 @@
 #include "agent/call.h"
 #include "agent/container.h"
 #include "agent/container_view.h"
+#include "agent/drain.h"
 #include "agent/files_api.h"
 #include "agent/metrics.h"
+#include "agent/operations.h"
 #include "agent/operator_call.h"
 #include "agent/pb_list.h"
 #include "agent/state_json.h"
@@ -348,20 +350,33 @@ static void on_get_containers(const Context *c) {
 
 static void on_get_agent(const Context *c) {
         Mesos__V1__Agent__Response__GetAgent agent = MESOS__V1__AGENT__RESPONSE__GET_AGENT__INIT;
+        Mesos__V1__TimeInfo started = MESOS__V1__TIME_INFO__INIT;
         Response response = MESOS__V1__AGENT__RESPONSE__INIT;
 
         agent.agent_info = c->parts->agent->info;
+        agent.drain_config = (Mesos__V1__DrainConfig *) drain_config(c->parts->agent->drain);
+        if (agent.drain_config) {
+                started.nanoseconds = usec_to_nsec(drain_started_usec(c->parts->agent->drain));
+                agent.estimated_drain_start_time = &started;
+        }
         response.get_agent = &agent;
         answer(c, MESOS__V1__AGENT__RESPONSE__TYPE__GET_AGENT, &response);
 }
 
 static void on_get_operations(const Context *c) {
-        Mesos__V1__Agent__Response__GetOperations none =
-                        MESOS__V1__AGENT__RESPONSE__GET_OPERATIONS__INIT;
+        Mesos__V1__Agent__Response__GetOperations list = MESOS__V1__AGENT__RESPONSE__GET_OPERATIONS__INIT;
         Response response = MESOS__V1__AGENT__RESPONSE__INIT;
+        int r;
 
-        response.get_operations = &none;
+        r = operations_list(c->parts->agent->operations, &list.operations, &list.n_operations);
+        if (r < 0) {
+                answer_error(c->request, r);
+                return;
+        }
+
+        response.get_operations = &list;
         answer(c, MESOS__V1__AGENT__RESPONSE__TYPE__GET_OPERATIONS, &response);
+        free(list.operations);
 }
 
 static void on_get_resource_providers(const Context *c) {

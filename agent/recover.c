@@ -19,10 +19,13 @@
 
 #include <stdio.h>
 
+#include "agent/agent_resources.h"
 #include "agent/checkpoint.h"
+#include "agent/drain.h"
 #include "agent/executors.h"
 #include "agent/gc.h"
 #include "agent/master_link.h"
+#include "agent/operations.h"
 #include "agent/recover.h"
 #include "agent/strays.h"
 #include "agent/tasks.h"
@@ -241,6 +244,7 @@ static void complete(Recovery *rec) {
 
         a->state = AGENT_DISCONNECTED;
         gc_start(a->gc);
+        drain_resume(a->drain);
         if (a->config->reconnect)
                 master_link_start(a->master);
         else
@@ -255,7 +259,7 @@ static int on_complete(sd_event_source *source, void *userdata) {
         Recovery *rec = userdata;
 
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        if (rec->complete)
+        if (rec->complete || !agent_resources_are_settled(rec->agent->resources))
                 return 0;
 
         for (const Framework *f = rec->agent->frameworks; f; f = f->hh.next)
@@ -316,6 +320,8 @@ static int load_objects(Recovery *rec) {
                 r = judge(a, "tasks", checkpoint_foreach_task(c, load_task, rec));
         if (r == 0)
                 r = judge(a, "updates", checkpoint_foreach_update(c, load_update, rec));
+        if (r == 0)
+                r = judge(a, "command to drain", drain_recover(a->drain));
         return r;
 }
 
@@ -417,11 +423,15 @@ int recovery_start(Agent *a) {
 
         r = was_rebooted(rec, &rebooted);
         if (r == 0)
+                r = judge(a, "resources", agent_resources_recover(a->resources));
+        if (r == 0)
                 r = load_agent_info(rec, rebooted);
 
         /* Without an id we are a new agent: what is stored was another's, and what of it runs is a stranger. */
         if (r == 0)
                 r = a->id ? load_objects(rec) : checkpoint_clear(a->checkpoint);
+        if (r == 0)
+                r = judge(a, "operations", operations_recover(a->operations));
         if (r == -EBADMSG)
                 log_error("The stored state in '%s/meta/agent.db' is damaged. To go on without what cannot be read, start "
                           "with --no-strict; to begin anew, move that file away (running tasks are then ended).",

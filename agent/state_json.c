@@ -14,8 +14,10 @@
  *           └─ completed_frameworks
  */
 
+#include "agent/agent_resources.h"
 #include "agent/capability.h"
 #include "agent/census.h"
+#include "agent/drain.h"
 #include "agent/master_link.h"
 #include "agent/resource_json.h"
 #include "agent/state_json.h"
@@ -379,7 +381,7 @@ static int print_resources(JsonWriter *w, const Agent *a) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
-                int r = forms[i].print(w, forms[i].key, a->config->resources);
+                int r = forms[i].print(w, forms[i].key, agent_resources_total(a->resources));
 
                 if (r < 0)
                         return r;
@@ -405,6 +407,11 @@ static void print_identity(JsonWriter *w, const Agent *a) {
 
         if (a->config->domain)
                 json_put_message(w, "domain", &a->config->domain->base);
+
+        if (drain_config(a->drain)) {
+                json_put_message(w, "drain_config", &drain_config(a->drain)->base);
+                json_put_uint(w, "estimated_drain_start_time_seconds", drain_started_usec(a->drain) / USEC_PER_SEC);
+        }
 }
 
 static int print_state(JsonWriter *w, const Agent *a) {

@@ -13,9 +13,11 @@
  * truth even if we die in between.
  */
 
+#include "agent/agent_resources.h"
 #include "agent/checkpoint.h"
 #include "agent/command_executor.h"
 #include "agent/container.h"
+#include "agent/drain.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
 #include "agent/master_link.h"
@@ -135,8 +137,10 @@ static int make_status(Agent *a, const char *task_id, const char *executor_id, T
         status.has_uuid = true;
         status.uuid = (ProtobufCBinaryData) { sizeof(uuid), uuid };
 
-        if (t)
+        if (t) {
+                drain_explain(a->drain, find_framework(a, framework_id), &status);
                 note(a, t, &status);
+        }
 
         return hand_over(a, framework_id, executor_id, &status, durable);
 }
@@ -212,6 +216,56 @@ static int get_framework(Agent *a, const Mesos__Internal__RunTaskMessage *m, Fra
         agent_revive_framework(a, f);
         *ret = TAKE_PTR(f);
         return 0;
+}
+
+/* Offered before our resources last turned out to be others than the master believed. */
+static bool is_outdated(const Agent *a, const Mesos__Internal__RunTaskMessage *m) {
+        for (size_t i = 0; i < m->n_resource_version_uuids; i++) {
+                const Mesos__Internal__ResourceVersionUUID *version = m->resource_version_uuids[i];
+
+                if (!version->resource_provider_id &&
+                    (version->uuid->value.len != 16 ||
+                     memcmp(version->uuid->value.data, a->resource_version_uuid, 16) != 0))
+                        return true;
+        }
+
+        return false;
+}
+
+/* Whether all reservations and volumes that are meant are here. What is no resource at all is judged elsewhere. */
+static bool knows_resources(const Agent *a, Mesos__V1__Resource *const *list, size_t n) {
+        _cleanup_(resources_freep) Resources *asked = NULL, *reserved = NULL;
+        _cleanup_free_ char *message = NULL;
+
+        if (resources_from_pb(list, n, &asked, &message) != RESOURCES_OK || resources_unallocate(asked) < 0)
+                return true;
+
+        reserved = resources_to_checkpoint(asked);
+        return !reserved || resources_contains(agent_resources_total(a->resources), reserved);
+}
+
+typedef struct Refusal {
+        int reason;
+        const char *message;
+} Refusal;
+
+/* What speaks against running the task here; the message is NULL when nothing does. */
+static Refusal refuse_task(const Agent *a, const Mesos__Internal__RunTaskMessage *m) {
+        const Mesos__V1__ExecutorInfo *executor = m->task->executor;
+
+        if (drain_config(a->drain))
+                return (Refusal) { MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_DRAINING, "Agent is draining" };
+        if (is_outdated(a, m))
+                return (Refusal) { MESOS__V1__TASK_STATUS__REASON__REASON_INVALID_OFFERS,
+                                   "The resources were offered before the agent's resources changed" };
+        if (!knows_resources(a, m->task->resources, m->task->n_resources))
+                return (Refusal) { MESOS__V1__TASK_STATUS__REASON__REASON_RESOURCES_UNKNOWN,
+                                   "The checkpointed resources being used by the task are unknown to the agent" };
+        if (executor && !knows_resources(a, executor->resources, executor->n_resources))
+                return (Refusal) { MESOS__V1__TASK_STATUS__REASON__REASON_RESOURCES_UNKNOWN,
+                                   "The checkpointed resources being used by the executor are unknown to the agent" };
+
+        return (Refusal) {};
 }
 
 /* What speaks against giving the task to this executor; NULL when nothing does. */
@@ -337,6 +391,7 @@ void tasks_run(Agent *a, const Mesos__Internal__RunTaskMessage *m) {
                                .task_id = task->task_id->value };
         const char *executor_id = task->executor ? task->executor->executor_id->value : task->task_id->value;
         const char *refusal;
+        Refusal misfit;
         Framework *f;
         Executor *e;
         Task *known;
@@ -348,15 +403,23 @@ void tasks_run(Agent *a, const Mesos__Internal__RunTaskMessage *m) {
                 return;
         }
 
-        r = get_framework(a, m, &f);
-        if (r < 0) {
-                (void) log_oom();
+        f = find_framework(a, m->framework->id->value);
+        if (f && (f->terminating || framework_find_task(f, task->task_id->value, &known))) {
+                log_info_ctx(&context, "Ignoring task '%s': its framework is shutting down, or it is here already.",
+                             task->task_id->value);
                 return;
         }
 
-        if (f->terminating || framework_find_task(f, task->task_id->value, &known)) {
-                log_info_ctx(&context, "Ignoring task '%s': its framework is shutting down, or it is here already.",
-                             task->task_id->value);
+        misfit = refuse_task(a, m);
+        if (misfit.message) {
+                tasks_tell_unknown(a, m->framework, task->task_id->value, executor_id,
+                                   MESOS__V1__TASK_STATE__TASK_DROPPED, misfit.reason, misfit.message);
+                return;
+        }
+
+        r = get_framework(a, m, &f);
+        if (r < 0) {
+                (void) log_oom();
                 return;
         }
 
@@ -505,6 +568,8 @@ void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
                 status.has_timestamp = true;
                 status.timestamp = usec_to_secs(usec_now(CLOCK_REALTIME));
         }
+
+        drain_explain(a->drain, f, &status);
 
         a->counters.valid_status_updates++;
         r = hand_over(a, f->id, e->id, &status, framework_checkpoints(f));

@@ -11,6 +11,8 @@
  *                                          groups 1000 27 100
  *                                          home /home/name
  *     holdfast-worker remove ROOT PATH     removes the directory tree at PATH below ROOT
+ *     holdfast-worker volume-make ROOT PATH, volume-remove ROOT PATH, volume-empty ROOT
+ *                                          the directory of a persistent volume, durably
  *     holdfast-worker sandboxes WORK_DIR   what may be removed one day, see sandbox_walk.c
  *
  * Exits with 0; 2 when there is no such user; 1 when it could not do it. Answers go to stdout,
@@ -24,6 +26,7 @@
 
 #include "agent/removal.h"
 #include "agent/sandbox_walk.h"
+#include "agent/volume_dir.h"
 #include "common/base/macro.h"
 
 #define EXIT_NO_USER 2
@@ -90,6 +93,21 @@ static int remove_tree(const char *root, const char *path) {
         return r < 0 ? complain("remove", path, strerror(-r)) : EXIT_SUCCESS;
 }
 
+/* Somebody waits for these. */
+static int tell_volume(const char *what, const char *root, const char *path, int r) {
+        char *whole;
+
+        if (r == 0)
+                return EXIT_SUCCESS;
+
+        if (asprintf(&whole, "%s%s%s", root, path ? "/" : "", path ?: "") < 0)
+                return EXIT_FAILURE;
+
+        (void) complain(what, whole, r == REMOVAL_E_MOUNTED ? "something is mounted in it" : strerror(-r));
+        free(whole);
+        return EXIT_FAILURE;
+}
+
 static int list_sandboxes(const char *work_dir) {
         int r = sandbox_walk(work_dir, stdout);
 
@@ -101,14 +119,24 @@ int main(int argc, char **argv) {
                 return lookup_user(argv[2]);
         if (argc == 4 && streq(argv[1], "remove"))
                 return remove_tree(argv[2], argv[3]);
+        if (argc == 4 && streq(argv[1], "volume-make"))
+                return tell_volume("make the volume", argv[2], argv[3], volume_dir_make(argv[2], argv[3]));
+        if (argc == 4 && streq(argv[1], "volume-remove"))
+                return tell_volume("remove the volume", argv[2], argv[3], volume_dir_remove(argv[2], argv[3]));
+        if (argc == 3 && streq(argv[1], "volume-empty"))
+                return tell_volume("empty the volume", argv[2], NULL, volume_dir_empty(argv[2]));
         if (argc == 3 && streq(argv[1], "sandboxes"))
                 return list_sandboxes(argv[2]);
 
         fprintf(stderr, "Usage: holdfast-worker user NAME\n"
                         "       holdfast-worker remove ROOT PATH\n"
+                        "       holdfast-worker volume-make ROOT PATH\n"
+                        "       holdfast-worker volume-remove ROOT PATH\n"
+                        "       holdfast-worker volume-empty ROOT\n"
                         "       holdfast-worker sandboxes WORK_DIR\n"
                         "A helper of holdfast-agent: prints who a user is, removes a directory "
-                        "tree below ROOT, lists what\n"
-                        "may be removed one day.\n");
+                        "tree below ROOT, makes, removes\n"
+                        "or empties the directory of a persistent volume, lists what may be "
+                        "removed one day.\n");
         return EXIT_FAILURE;
 }

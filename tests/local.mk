@@ -34,6 +34,7 @@ EXTRA_DIST += \
         tests/lib/interface.py \
         tests/lib/launcher.py \
         tests/lib/libprocess_agent.py \
+        tests/lib/libprocess_master.py \
         tests/lib/other_launcher.py \
         tests/lib/scheduler.py \
         tests/lib/systemd.py \

@@ -5,6 +5,7 @@ cluster_tests = \
         tests/cluster/test_conformance.py \
         tests/cluster/test_crash_points.py \
         tests/cluster/test_disk_full.py \
+        tests/cluster/test_drain.py \
         tests/cluster/test_endings.py \
         tests/cluster/test_executor.py \
         tests/cluster/test_framework.py \
@@ -13,6 +14,7 @@ cluster_tests = \
         tests/cluster/test_gc.py \
         tests/cluster/test_inspect.py \
         tests/cluster/test_kill.py \
+        tests/cluster/test_operations.py \
         tests/cluster/test_reboot.py \
         tests/cluster/test_launcher_trouble.py \
         tests/cluster/test_random_kills.py \

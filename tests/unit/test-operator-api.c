@@ -7,6 +7,9 @@
 #include <utlist.h>
 
 #include "agent/agent.h"
+#include "agent/agent_resources.h"
+#include "agent/drain.h"
+#include "agent/operations.h"
 #include "agent/operator_api.h"
 #include "common/base/log.h"
 #include "common/net/pbjson.h"
@@ -166,6 +169,9 @@ static int setup(void **state) {
                 .start_time_usec = 1500000,
                 .counters.tasks_finished = 3,
         };
+        assert_int_equal(agent_resources_new(&w->agent, &w->agent.resources), 0);
+        assert_int_equal(operations_new(&w->agent, &w->agent.operations), 0);
+        assert_int_equal(drain_new(&w->agent, &w->agent.drain), 0);
         populate(w);
         assert_int_equal(operator_api_new(&w->agent, w->f.server, &w->api), 0);
         *state = w;
@@ -184,6 +190,9 @@ static int teardown(void **state) {
                 HASH_DEL(w->agent.frameworks, f);
                 framework_free(f);
         }
+        drain_free(w->agent.drain);
+        operations_free(w->agent.operations);
+        agent_resources_free(w->agent.resources);
         sd_event_unref(w->f.event);
         resources_free(w->resources);
         snprintf(command, sizeof(command), "rm -rf %s", w->dir);
