@@ -4,16 +4,22 @@
  * Containers
  *
  * One view serves /containers, /monitor/statistics and GET_CONTAINERS. What containers use is read
- * at that moment: their process trees from one walk over /proc, and for those with a cgroup the
- * kernel's own figures. A figure that cannot be had is left out.
+ * at that moment, by the isolators of --isolation: from one walk over /proc, and from the cgroups
+ * of those that have one. Nothing is remembered, so a restarted agent answers as completely as one
+ * that has run for months: what a container was asked for is in the checkpoint, where it lives too,
+ * and its first process the launcher tells. A figure that cannot be had is left out.
+ *
+ * ResourceStatistics is Mesos's, to the letter. What the kernel tells besides stands in
+ * "holdfast_statistics" beside it, of /containers alone.
  */
 
 #include <fcntl.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "agent/container.h"
 #include "agent/container_view.h"
-#include "agent/usage.h"
+#include "agent/isolation.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "isolator/cgroup.h"
@@ -22,13 +28,24 @@
 typedef struct Sources {
         ProcessTable *processes;    /* owned; NULL: none */
         int cgroup_mount_fd;        /* -EBADF: none */
+        IsolatorCapacity host;
 } Sources;
+
+static IsolatorCapacity read_host(void) {
+        struct sysinfo info = {};
+
+        (void) sysinfo(&info);
+        return (IsolatorCapacity) {
+                .cpus = (double) sysconf(_SC_NPROCESSORS_ONLN),
+                .mem_bytes = (uint64_t) info.totalram * info.mem_unit,
+        };
+}
 
 static void sources_open(Sources *s) {
         _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int r;
 
-        *s = (Sources) { .cgroup_mount_fd = -EBADF };
+        *s = (Sources) { .cgroup_mount_fd = -EBADF, .host = read_host() };
         r = proc_fd < 0 ? -errno : process_table_new(proc_fd, &s->processes);
         if (r < 0)
                 log_debug_errno(r,
@@ -43,45 +60,42 @@ static void sources_close(Sources *s) {
 }
 
 /* The whole container is below payload/, without its launcher. */
-static void read_cgroup(const Sources *s, const char *path,
-                        Mesos__V1__ResourceStatistics *statistics) {
-        _cleanup_fd_ int cgroup_fd = -EBADF, payload_fd = -EBADF;
-        int r;
+static int open_payload(const Sources *s, const Executor *e) {
+        const char *path = container_cgroup(e->container);
+        _cleanup_fd_ int cgroup_fd = -EBADF;
+
+        if (s->cgroup_mount_fd < 0 || !path)
+                return -ENOENT;
 
         cgroup_fd = cgroup_open(s->cgroup_mount_fd, path);
-        if (cgroup_fd < 0)
-                return;
-
-        payload_fd = openat(cgroup_fd, "payload", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (payload_fd < 0)
-                return;
-
-        r = usage_add_cgroup(payload_fd, statistics);
-        if (r < 0)
-                log_debug_errno(r, "Failed to read figures of cgroup '%s', leaving them out: %m",
-                                path);
+        return cgroup_fd < 0 ? cgroup_fd : openat(cgroup_fd, "payload", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int fill_statistics(const Sources *s, const Executor *e, usec_t now_usec,
+static int fill_statistics(const Agent *a, const Sources *s, const Executor *e, usec_t now_usec,
                            ContainerEntry *entry) {
-        _cleanup_(resources_freep) Resources *allowed = executor_used_resources(e);
-        const char *cgroup = container_cgroup(e->container);
-        pid_t pid = container_executor_pid(e->container);
+        _cleanup_fd_ int payload_fd = open_payload(s, e);
+        const UsageSource source = {
+                .payload_fd = payload_fd,
+                .processes = s->processes,
+                .pid = container_executor_pid(e->container),
+        };
+        IsolatorRequest request;
+        int r;
 
-        if (!allowed)
-                return -ENOMEM;
+        r = isolation_request(e, NULL, &request);
+        if (r < 0)
+                return r;
 
         mesos__v1__resource_statistics__init(&entry->statistics);
         entry->statistics.timestamp = usec_to_secs(now_usec);
-        usage_add_limits(allowed, &entry->statistics);
-        if (s->processes && pid > 0)
-                usage_add_tree(s->processes, pid, &entry->statistics);
-        if (s->cgroup_mount_fd >= 0 && cgroup)
-                read_cgroup(s, cgroup, &entry->statistics);
+        isolator_set_usage(a->config->isolators, &request, &source, &s->host, &entry->statistics);
+        if (payload_fd >= 0)
+                entry->more = usage_read_more(payload_fd);
         return 0;
 }
 
-static int fill_entry(const Sources *s, const Executor *e, usec_t now_usec, ContainerEntry *entry) {
+static int fill_entry(const Agent *a, const Sources *s, const Executor *e, usec_t now_usec,
+                      ContainerEntry *entry) {
         pid_t pid = container_executor_pid(e->container);
 
         entry->executor = e;
@@ -104,7 +118,7 @@ static int fill_entry(const Sources *s, const Executor *e, usec_t now_usec, Cont
         entry->pb.container_id = &entry->container_id;
         entry->pb.container_status = &entry->status;
         entry->pb.resource_statistics = &entry->statistics;
-        return fill_statistics(s, e, now_usec, entry);
+        return fill_statistics(a, s, e, now_usec, entry);
 }
 
 static size_t count_containers(const Agent *a) {
@@ -129,7 +143,7 @@ static int fill_entries(const Agent *a, const Sources *s, usec_t now_usec, Conta
                         if (!e->container)
                                 continue;
 
-                        r = fill_entry(s, e, now_usec, &v->entries[v->n]);
+                        r = fill_entry(a, s, e, now_usec, &v->entries[v->n]);
                         v->list[v->n] = &v->entries[v->n].pb;
                         v->n++;
                 }
@@ -177,6 +191,51 @@ static void print_owner(JsonWriter *w, const ContainerEntry *entry) {
         json_put_message(w, "statistics", &entry->statistics.base);
 }
 
+static void print_pressure(JsonWriter *w, const char *key, const UsagePressure *p) {
+        if (!p->known)
+                return;
+
+        json_object_begin(w, key);
+        json_put_double(w, "some_avg10", p->some_avg10);
+        json_put_double(w, "some_total_secs", usec_to_secs(p->some_usec));
+        json_put_double(w, "full_avg10", p->full_avg10);
+        json_put_double(w, "full_total_secs", usec_to_secs(p->full_usec));
+        json_object_end(w);
+}
+
+static void print_mem_events(JsonWriter *w, const UsageMore *m) {
+        json_object_begin(w, "mem_events");
+        json_put_uint(w, "low", m->mem_low);
+        json_put_uint(w, "high", m->mem_high);
+        json_put_uint(w, "max", m->mem_max);
+        json_put_uint(w, "oom", m->mem_oom);
+        json_put_uint(w, "oom_kill", m->mem_oom_kill);
+        json_object_end(w);
+}
+
+static bool has_more(const UsageMore *m) {
+        return m->cpu.known || m->memory.known || m->io.known || m->has_mem_peak || m->has_mem_events || m->has_pids;
+}
+
+static void print_more(JsonWriter *w, const UsageMore *m) {
+        if (!has_more(m))
+                return;
+
+        json_object_begin(w, "holdfast_statistics");
+        print_pressure(w, "cpu_pressure", &m->cpu);
+        print_pressure(w, "io_pressure", &m->io);
+        if (m->has_mem_events)
+                print_mem_events(w, m);
+        if (m->has_mem_peak)
+                json_put_uint(w, "mem_peak_bytes", m->mem_peak_bytes);
+        print_pressure(w, "mem_pressure", &m->memory);
+        if (m->has_pids)
+                json_put_uint(w, "pids", m->pids);
+        if (m->has_pids_max)
+                json_put_uint(w, "pids_limit", m->pids_max);
+        json_object_end(w);
+}
+
 void container_view_print(const ContainerView *v, JsonWriter *w) {
         json_array_begin(w, NULL);
         for (size_t i = 0; i < v->n; i++) {
@@ -184,6 +243,7 @@ void container_view_print(const ContainerView *v, JsonWriter *w) {
                 json_put_string(w, "container_id", v->entries[i].executor->container_id);
                 print_owner(w, &v->entries[i]);
                 json_put_message(w, "status", &v->entries[i].status.base);
+                print_more(w, &v->entries[i].more);
                 json_object_end(w);
         }
         json_array_end(w);

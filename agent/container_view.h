@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "common/net/pbjson.h"
+#include "isolator/usage.h"
 #include "proto/agent.pb-c.h"
 
 typedef struct ContainerEntry {
@@ -15,6 +16,7 @@ typedef struct ContainerEntry {
         Mesos__V1__ContainerID container_id;
         Mesos__V1__ContainerStatus status;
         Mesos__V1__ResourceStatistics statistics;
+        UsageMore more;              /* what a message has no field for; zero without a cgroup */
 } ContainerEntry;
 
 /* Borrows from the agent: use it before the loop goes on. */

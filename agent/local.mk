@@ -53,7 +53,6 @@ agent_libagent_a_SOURCES = \
         agent/strays.c agent/strays.h \
         agent/task.c agent/task.h \
         agent/tasks.c agent/tasks.h \
-        agent/usage.c agent/usage.h \
         agent/volumes.c agent/volumes.h \
         agent/wait_calls.c agent/wait_calls.h \
         agent/worker.c agent/worker.h

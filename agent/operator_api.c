@@ -11,7 +11,8 @@
  *
  * Answers are made at once from what the agent has in memory and the kernel tells; nothing here
  * waits for anybody. As in Mesos, any method reads, what follows an endpoint's path is ignored, and
- * while the agent recovers those who ask for its state are told to come back.
+ * while the agent recovers those who ask for its state are told to come back. What containers use is
+ * told even then: it needs nobody who still has to come back.
  */
 
 #include <stdarg.h>
@@ -266,7 +267,7 @@ static const Endpoint endpoints[] = {
           "for resource providers (POST)" },
         { "/containerizer/debug", on_containerizer_debug, false,
           "operations on containers that hang" },
-        { "/containers", on_containers, true, "containers, their status and what they use" },
+        { "/containers", on_containers, false, "containers, their status and what they use" },
         { "/files/browse", on_browse, false, "what a directory has: ?path=" },
         { "/files/debug", on_debug, false, "virtual paths and what they stand for" },
         { "/files/download", on_download, false, "a whole file: ?path=" },
@@ -277,7 +278,7 @@ static const Endpoint endpoints[] = {
         { "/logging/toggle", on_logging_toggle, false,
           "a louder log for a while: ?level=&duration=" },
         { "/metrics/snapshot", on_metrics, false, "all metrics: ?timeout=" },
-        { "/monitor/statistics", on_statistics, true, "what executors use" },
+        { "/monitor/statistics", on_statistics, false, "what executors use" },
         { "/state", on_state, true, "everything the agent knows" },
         { "/system/stats.json", on_system_stats, false, "load and memory of the host" },
         { "/version", on_version, false, "version and build" },

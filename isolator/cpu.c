@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 
+#include "common/base/usec.h"
 #include "isolator/isolator.h"
 
 /* cpu.weight's bounds; Documentation/admin-guide/cgroup-v2.rst. */
@@ -58,9 +59,38 @@ static int cpu_plan(const IsolatorConfig *config, const IsolatorRequest *request
         return cpu_update(config, request, c);
 }
 
+/* The processes of the container's executor count as well, as in Mesos. */
+static void add_counts(int payload_fd, Mesos__V1__ResourceStatistics *s) {
+        uint64_t n;
+
+        if (usage_count(payload_fd, "cgroup.procs", &n) == 0)
+                USAGE_SET(s, processes, (uint32_t) n);
+        if (usage_count(payload_fd, "cgroup.threads", &n) == 0)
+                USAGE_SET(s, threads, (uint32_t) n);
+}
+
+static void cpu_usage(const IsolatorConfig *config, const UsageSource *source, Mesos__V1__ResourceStatistics *s) {
+        _cleanup_free_ char *stat = source->payload_fd >= 0 ? usage_read(source->payload_fd, "cpu.stat") : NULL;
+        uint64_t v;
+
+        if (!stat)
+                return;
+
+        (void) usage_add_cpu_times(stat, s);
+        if (usage_find(stat, "nr_periods", &v))
+                USAGE_SET(s, cpus_nr_periods, (uint32_t) v);
+        if (usage_find(stat, "nr_throttled", &v))
+                USAGE_SET(s, cpus_nr_throttled, (uint32_t) v);
+        if (usage_find(stat, "throttled_usec", &v))
+                USAGE_SET(s, cpus_throttled_time_secs, usec_to_secs(v));
+        if (config->count_processes)
+                add_counts(source->payload_fd, s);
+}
+
 const IsolatorOps isolator_cgroups_cpu = {
         .name = "cgroups/cpu",
         .controllers = "cpu",
         .plan = cpu_plan,
         .update = cpu_update,
+        .usage = cpu_usage,
 };

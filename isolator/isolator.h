@@ -7,6 +7,7 @@
 
 #include "common/base/macro.h"
 #include "isolator/confinement.h"
+#include "isolator/usage.h"
 #include "proto/mesos.pb-c.h"
 
 /* What the host has; found out once, when the agent starts. */
@@ -62,10 +63,8 @@ typedef struct IsolatorOps {
         /* Adds the cgroup settings of a container that runs and whose demands may have changed. NULL: none do. */
         int (*update)(const IsolatorConfig *config, const IsolatorRequest *request, Confinement *c);
 
-        /* Adds figures. `payload_fd` is the container's cgroup, negative where it has none. What cannot be read is
-         * left out. NULL: it has none. */
-        void (*usage)(const IsolatorConfig *config, const IsolatorRequest *request, int payload_fd,
-                      Mesos__V1__ResourceStatistics *s);
+        /* Adds figures. What cannot be read is left out: no value is better than a wrong one. NULL: it has none. */
+        void (*usage)(const IsolatorConfig *config, const UsageSource *source, Mesos__V1__ResourceStatistics *s);
 } IsolatorOps;
 
 extern const IsolatorOps isolator_posix_cpu;

@@ -14,4 +14,6 @@ isolator_libisolators_a_SOURCES = \
         isolator/memory.c \
         isolator/pids.c \
         isolator/posix.c \
-        isolator/registry.c isolator/registry.h
+        isolator/process_table.c isolator/process_table.h \
+        isolator/registry.c isolator/registry.h \
+        isolator/usage.c isolator/usage.h

@@ -58,9 +58,46 @@ static int mem_update(const IsolatorConfig *config, const IsolatorRequest *reque
         return r < 0 ? r : set_max(request, SETTING_RAISE_ONLY, c);
 }
 
+static void add_stat(const char *stat, Mesos__V1__ResourceStatistics *s) {
+        uint64_t v;
+
+        if (usage_find(stat, "anon", &v)) {
+                USAGE_SET(s, mem_rss_bytes, v);
+                USAGE_SET(s, mem_anon_bytes, v);
+        }
+        if (usage_find(stat, "file", &v)) {
+                USAGE_SET(s, mem_cache_bytes, v);
+                USAGE_SET(s, mem_file_bytes, v);
+        }
+        if (usage_find(stat, "file_mapped", &v))
+                USAGE_SET(s, mem_mapped_file_bytes, v);
+        if (usage_find(stat, "unevictable", &v))
+                USAGE_SET(s, mem_unevictable_bytes, v);
+        if (usage_find(stat, "kernel", &v))
+                USAGE_SET(s, mem_kmem_usage_bytes, v);
+        if (usage_find(stat, "sock", &v))
+                USAGE_SET(s, mem_kmem_tcp_usage_bytes, v);
+}
+
+static void mem_usage(const IsolatorConfig *config, const UsageSource *source, Mesos__V1__ResourceStatistics *s) {
+        _cleanup_free_ char *stat = source->payload_fd >= 0 ? usage_read(source->payload_fd, "memory.stat") : NULL;
+        uint64_t v;
+
+        (void) config;
+        if (!stat)
+                return;
+
+        add_stat(stat, s);
+        if (usage_read_number(source->payload_fd, "memory.current", &v))
+                USAGE_SET(s, mem_total_bytes, v);
+        if (usage_read_number(source->payload_fd, "memory.swap.current", &v))
+                USAGE_SET(s, mem_swap_bytes, v);
+}
+
 const IsolatorOps isolator_cgroups_mem = {
         .name = "cgroups/mem",
         .controllers = "memory",
         .plan = mem_plan,
         .update = mem_update,
+        .usage = mem_usage,
 };

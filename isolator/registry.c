@@ -225,9 +225,34 @@ int isolator_set_update(const IsolatorSet *s, const IsolatorRequest *request, Co
         return 0;
 }
 
-void isolator_set_usage(const IsolatorSet *s, const IsolatorRequest *request, int payload_fd,
-                        Mesos__V1__ResourceStatistics *statistics) {
+static uint64_t bytes_of(int64_t milli, const IsolatorCapacity *host) {
+        return milli >= INT64_MAX / (1 << 20) ? host->mem_bytes : (uint64_t) (milli * (1 << 20) / 1000);
+}
+
+/* Limits are told whatever enforces them, as Mesos does; a cpu request is one with --cgroups_enable_cfs only. */
+static void add_limits(const IsolatorConfig *config, const IsolatorRequest *request, const IsolatorCapacity *host,
+                       Mesos__V1__ResourceStatistics *s) {
+        int64_t cpus = request->cpus.limit_milli, mem = request->mem.limit_milli;
+
+        if (cpus < 0 && config->enable_cfs && request->cpus.request_milli > 0)
+                cpus = request->cpus.request_milli;
+        if (mem < 0 && request->mem.request_milli > 0)
+                mem = request->mem.request_milli;
+
+        if (request->cpus.request_milli > 0)
+                USAGE_SET(s, cpus_soft_limit, (double) request->cpus.request_milli / 1000);
+        if (cpus >= 0)
+                USAGE_SET(s, cpus_limit, cpus == DEMAND_UNLIMITED ? host->cpus : (double) cpus / 1000);
+        if (request->mem.request_milli > 0)
+                USAGE_SET(s, mem_soft_limit_bytes, bytes_of(request->mem.request_milli, host));
+        if (mem >= 0)
+                USAGE_SET(s, mem_limit_bytes, bytes_of(mem, host));
+}
+
+void isolator_set_usage(const IsolatorSet *s, const IsolatorRequest *request, const UsageSource *source,
+                        const IsolatorCapacity *host, Mesos__V1__ResourceStatistics *statistics) {
+        add_limits(s->config, request, host, statistics);
         for (size_t i = 0; i < ELEMENTSOF(isolators); i++)
                 if (s->chosen[i] && isolators[i]->usage)
-                        isolators[i]->usage(s->config, request, payload_fd, statistics);
+                        isolators[i]->usage(s->config, source, statistics);
 }

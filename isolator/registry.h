@@ -24,5 +24,11 @@ int isolator_set_plan(const IsolatorSet *s, const IsolatorRequest *request, Conf
 /* The settings that its present demands ask for. */
 int isolator_set_update(const IsolatorSet *s, const IsolatorRequest *request, Confinement **ret);
 
-void isolator_set_usage(const IsolatorSet *s, const IsolatorRequest *request, int payload_fd,
-                        Mesos__V1__ResourceStatistics *statistics);
+/* What the container consumes and may consume. `host` bounds what has no other limit. */
+typedef struct IsolatorCapacity {
+        double cpus;
+        uint64_t mem_bytes;
+} IsolatorCapacity;
+
+void isolator_set_usage(const IsolatorSet *s, const IsolatorRequest *request, const UsageSource *source,
+                        const IsolatorCapacity *host, Mesos__V1__ResourceStatistics *statistics);

@@ -17,7 +17,7 @@ tests_unit_test_files_LDADD = agent/libagent.a $(unit_libs)
 unit_tests += tests/unit/test-usage
 tests_unit_test_usage_SOURCES = tests/unit/test-usage.c
 tests_unit_test_usage_CFLAGS = $(unit_cflags)
-tests_unit_test_usage_LDADD = agent/libagent.a $(unit_libs)
+tests_unit_test_usage_LDADD = isolator/libisolators.a isolator/libisolator.a $(unit_libs)
 
 unit_tests += tests/unit/test-resources-probe
 tests_unit_test_resources_probe_SOURCES = tests/unit/test-resources-probe.c

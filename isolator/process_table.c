@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Usage
+ * Process table
  *
- * A container with a cgroup is measured by the kernel, ended processes included. One without is the
- * sum over its process tree as it is now, which is what posix/cpu and posix/mem of Mesos give. The
- * tree is cut from one snapshot of /proc, taken once for all containers: walking /proc costs about
- * 10 us a process.
+ * A container that no cgroup of its own measures is the sum over its process tree as it is now, as
+ * with posix/cpu and posix/mem of Mesos. The tree is cut from one snapshot of /proc, taken once for
+ * all containers: walking /proc costs about 10 us a process.
  *
  * The snapshot is not atomic. A process may be missed or seen below a parent that has just changed;
  * nothing worse can happen, since each process is counted once at most.
- *
- * What cannot be read is not set: no value is better than a wrong one.
  */
 
 #include <dirent.h>
@@ -20,14 +17,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "agent/usage.h"
 #include "common/base/fd.h"
 #include "common/base/file.h"
 #include "common/base/parse.h"
-#include "common/base/usec.h"
+#include "isolator/process_table.h"
 
-/* The kernel's files here have a few hundred bytes; memory.stat has about two thousand. */
-#define STAT_MAX_BYTES 16384
+/* /proc/PID/stat has a few hundred bytes. */
+#define STAT_MAX_BYTES 4096
 
 typedef struct Process {
         pid_t pid, parent_pid;
@@ -215,14 +211,11 @@ static size_t find_children(const ProcessTable *t, pid_t pid) {
         return begin;
 }
 
-typedef struct TreeSum {
-        uint64_t user_ticks, system_ticks, rss_pages;
-} TreeSum;
-
 /* Breadth first; each process is in one sum at most once, whatever the parents say. */
-static TreeSum sum_tree(ProcessTable *t, Process *root) {
+static ProcessTreeSum sum_tree(ProcessTable *t, Process *root) {
+        uint64_t user_ticks = 0, system_ticks = 0, rss_pages = 0;
+        double ticks_per_sec = (double) sysconf(_SC_CLK_TCK);
         unsigned sum_id = ++t->n_sums;
-        TreeSum sum = {};
         size_t n = 0;
 
         root->counted_in = sum_id;
@@ -230,9 +223,9 @@ static TreeSum sum_tree(ProcessTable *t, Process *root) {
         for (size_t i = 0; i < n; i++) {
                 const Process *p = t->queue[i];
 
-                sum.user_ticks += p->user_ticks;
-                sum.system_ticks += p->system_ticks;
-                sum.rss_pages += p->rss_pages;
+                user_ticks += p->user_ticks;
+                system_ticks += p->system_ticks;
+                rss_pages += p->rss_pages;
 
                 for (size_t k = find_children(t, p->pid);
                      k < t->n_processes && t->processes[k].parent_pid == p->pid; k++) {
@@ -244,120 +237,19 @@ static TreeSum sum_tree(ProcessTable *t, Process *root) {
                 }
         }
 
-        return sum;
+        return (ProcessTreeSum) {
+                .user_secs = (double) user_ticks / ticks_per_sec,
+                .system_secs = (double) system_ticks / ticks_per_sec,
+                .rss_bytes = rss_pages * (uint64_t) sysconf(_SC_PAGESIZE),
+        };
 }
 
-#define SET(s, field, value)                                                                       \
-        do {                                                                                       \
-                (s)->has_##field = true;                                                           \
-                (s)->field = (value);                                                              \
-        } while (false)
-
-void usage_add_tree(ProcessTable *t, pid_t root, Mesos__V1__ResourceStatistics *s) {
-        double ticks_per_sec = (double) sysconf(_SC_CLK_TCK);
+bool process_table_sum(ProcessTable *t, pid_t root, ProcessTreeSum *ret) {
         Process *p = find_process(t, root);
-        TreeSum sum;
 
         if (!p)
-                return;
+                return false;
 
-        sum = sum_tree(t, p);
-        SET(s, cpus_user_time_secs, (double) sum.user_ticks / ticks_per_sec);
-        SET(s, cpus_system_time_secs, (double) sum.system_ticks / ticks_per_sec);
-        SET(s, mem_rss_bytes, sum.rss_pages * (uint64_t) sysconf(_SC_PAGESIZE));
-}
-
-/* The number after "key " in a file of "key number" lines. */
-static bool find_value(const char *text, const char *key, uint64_t *ret) {
-        size_t n = strlen(key);
-
-        for (const char *line = text; line; line = strchr(line, '\n')) {
-                line += *line == '\n';
-                if (strncmp(line, key, n) == 0 && line[n] == ' ')
-                        return sscanf(line + n, " %" SCNu64, ret) == 1;
-        }
-
-        return false;
-}
-
-static void add_cpu(const char *text, Mesos__V1__ResourceStatistics *s) {
-        uint64_t v;
-
-        if (find_value(text, "user_usec", &v))
-                SET(s, cpus_user_time_secs, usec_to_secs(v));
-        if (find_value(text, "system_usec", &v))
-                SET(s, cpus_system_time_secs, usec_to_secs(v));
-        if (find_value(text, "nr_periods", &v))
-                SET(s, cpus_nr_periods, (uint32_t) v);
-        if (find_value(text, "nr_throttled", &v))
-                SET(s, cpus_nr_throttled, (uint32_t) v);
-        if (find_value(text, "throttled_usec", &v))
-                SET(s, cpus_throttled_time_secs, usec_to_secs(v));
-}
-
-static void add_memory(const char *text, Mesos__V1__ResourceStatistics *s) {
-        uint64_t v;
-
-        if (find_value(text, "anon", &v)) {
-                SET(s, mem_rss_bytes, v);
-                SET(s, mem_anon_bytes, v);
-        }
-        if (find_value(text, "file", &v)) {
-                SET(s, mem_cache_bytes, v);
-                SET(s, mem_file_bytes, v);
-        }
-        if (find_value(text, "file_mapped", &v))
-                SET(s, mem_mapped_file_bytes, v);
-        if (find_value(text, "unevictable", &v))
-                SET(s, mem_unevictable_bytes, v);
-        if (find_value(text, "kernel", &v))
-                SET(s, mem_kmem_usage_bytes, v);
-        if (find_value(text, "sock", &v))
-                SET(s, mem_kmem_tcp_usage_bytes, v);
-}
-
-/* A controller that isn't enabled has no files; *ret stays NULL then. */
-static int read_optional(int dir_fd, const char *name, char **ret) {
-        int r = file_read_at(dir_fd, name, STAT_MAX_BYTES, ret, NULL);
-
-        return r == -ENOENT ? 0 : r;
-}
-
-int usage_add_cgroup(int cgroup_fd, Mesos__V1__ResourceStatistics *s) {
-        _cleanup_free_ char *cpu = NULL, *memory = NULL, *current = NULL;
-        uint64_t v;
-        int r;
-
-        r = read_optional(cgroup_fd, "cpu.stat", &cpu);
-        if (r < 0)
-                return r;
-
-        r = read_optional(cgroup_fd, "memory.stat", &memory);
-        if (r < 0)
-                return r;
-
-        r = read_optional(cgroup_fd, "memory.current", &current);
-        if (r < 0)
-                return r;
-
-        if (cpu)
-                add_cpu(cpu, s);
-        if (memory)
-                add_memory(memory, s);
-        if (current && sscanf(current, "%" SCNu64, &v) == 1)
-                SET(s, mem_total_bytes, v);
-        return 0;
-}
-
-void usage_add_limits(const Resources *resources, Mesos__V1__ResourceStatistics *s) {
-        if (resources_has(resources, "cpus"))
-                SET(s, cpus_soft_limit, (double) resources_scalar_milli(resources, "cpus") / 1000);
-
-        if (resources_has(resources, "mem")) {
-                uint64_t bytes = (uint64_t) resources_scalar_milli(resources, "mem") * (1U << 20) /
-                                 1000;
-
-                SET(s, mem_soft_limit_bytes, bytes);
-                SET(s, mem_limit_bytes, bytes);
-        }
+        *ret = sum_tree(t, p);
+        return true;
 }
