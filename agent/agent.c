@@ -269,6 +269,8 @@ int agent_new(sd_event *event, const AgentConfig *config, Agent **ret) {
                 r = make_placement(a);
         if (r == 0)
                 r = identities_new(event, config->launcher_dir, &a->identities);
+        if (r == 0 && config->network_subnet)
+                r = address_pool_new(config->network_subnet, &a->addresses);
         if (r == 0)
                 r = gc_new(a, &a->gc);
         if (r == 0)
@@ -328,6 +330,7 @@ Agent *agent_free(Agent *a) {
         a->executor_api = executor_api_free(a->executor_api);
         a->statuses = status_manager_free(a->statuses);
         a->gc = gc_free(a->gc);
+        a->addresses = address_pool_free(a->addresses);
         a->identities = identities_free(a->identities);
         a->placement = placement_free(a->placement);
         a->peers = peer_pool_free(a->peers);

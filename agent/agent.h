@@ -10,6 +10,7 @@
 #include "common/base/macro.h"
 #include "common/base/store.h"
 
+typedef struct AddressPool AddressPool;
 typedef struct AgentResources AgentResources;
 typedef struct Checkpoint Checkpoint;
 typedef struct Drain Drain;
@@ -56,6 +57,7 @@ typedef struct Agent {
         PeerPool *peers;
         Placement *placement;
         Identities *identities;
+        AddressPool *addresses;        /* NULL: containers have the host's network */
         Gc *gc;
         StatusManager *statuses;
         ExecutorApi *executor_api;

@@ -43,6 +43,7 @@ typedef struct AgentConfig {
         bool systemd_user;                /* of the caller's own manager */
         const char *cgroups_root;
         const IsolatorSet *isolators;
+        const char *network_subnet;       /* "10.88.0.0/16"; NULL: containers have the host's network */
 
         usec_t registration_backoff_factor_usec;
         usec_t recovery_timeout_usec;

@@ -221,6 +221,16 @@ static char *make_description(const Container *c) {
         return text;
 }
 
+/* What its network was given by an earlier life of the agent. */
+static void take_address(Container *c, const char *address) {
+        if (!address || strlen(address) >= sizeof(c->executor->address))
+                return;
+
+        snprintf(c->executor->address, sizeof(c->executor->address), "%s", address);
+        if (c->agent->addresses)
+                address_pool_reserve(c->agent->addresses, address);
+}
+
 static void on_hello(LauncherLink *l, const LauncherHello *hello, void *userdata) {
         Container *c = userdata;
         _cleanup_free_ char *description = NULL;
@@ -234,6 +244,8 @@ static void on_hello(LauncherLink *l, const LauncherHello *hello, void *userdata
                 take_record(c, hello->exit);
 
         if (c->executor->recovered) {
+                take_address(c, hello->address);
+
                 /* It was left between its making and "go": nothing of it has run, and nothing will. */
                 if (hello->state == LAUNCHER_WAITING)
                         (void) launcher_link_release(l);
@@ -344,6 +356,10 @@ static int spawn(Container *c, const Identity *identity, char **reterr_message) 
         _cleanup_(launch_freep) Launch *launch = NULL;
         _cleanup_free_ char *launcher = NULL;
         int r;
+
+        /* Without a free one the isolator says what is missing. */
+        if (c->agent->addresses)
+                (void) address_pool_take(c->agent->addresses, c->executor->address);
 
         r = launch_new(c->agent, c->executor, identity, &launch, reterr_message);
         if (r != LAUNCH_OK)

@@ -112,7 +112,7 @@ static int find_identity(const char *user, gid_t groups[static N_GROUPS_MAX], Id
         return 0;
 }
 
-static int print_plan(const AgentConfig *config, const Executor *e) {
+static int print_plan(const AgentConfig *config, Executor *e) {
         _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(PLAN_TEXT_MAX_BYTES);
         Identity identity = { .uid = geteuid(), .gid = getegid() };
         _cleanup_(launch_freep) Launch *launch = NULL;
@@ -120,6 +120,15 @@ static int print_plan(const AgentConfig *config, const Executor *e) {
         gid_t groups[N_GROUPS_MAX];
         const Agent agent = { .config = config, .id = (char *) "AGENT" };
         int r;
+
+        if (config->network_subnet) {
+                _cleanup_(address_pool_freep) AddressPool *pool = NULL;
+
+                r = address_pool_new(config->network_subnet, &pool);
+                if (r < 0)
+                        return log_oom();
+                (void) address_pool_take(pool, e->address);
+        }
 
         r = config->switch_user ? find_identity(e->user, groups, &identity) : 0;
         if (r < 0)

@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 #include <uthash.h>
 
+#include "agent/address_pool.h"
 #include "agent/task.h"
 #include "common/base/macro.h"
 #include "common/base/process.h"
@@ -31,6 +32,7 @@ typedef struct Executor {
         bool generated;                    /* ours, made for a command task; the master does not hear of it */
         char container_id[37];
         char *directory;                   /* owned; sandbox on the host */
+        char address[ADDRESS_POOL_TEXT_MAX];   /* in a network of its own, "10.88.0.5/16"; "": none */
         char *user;                        /* owned; who it runs as, NULL without --switch_user */
 
         ExecutorState state;

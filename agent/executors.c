@@ -103,6 +103,9 @@ static void terminated(Agent *a, Executor *e, TaskState state, int reason, const
                        const Mesos__V1__TaskResourceLimitation *limitation) {
         e->container = container_free(e->container);
         e->state = EXECUTOR_TERMINATED;
+        if (a->addresses)
+                address_pool_release(a->addresses, e->address);
+        e->address[0] = '\0';
         e->timeout_source = sd_event_source_disable_unref(e->timeout_source);
         executor_stream_close(e);
         a->counters.executors_terminated++;

@@ -76,6 +76,7 @@ int isolation_request(const Executor *e, const Identity *identity, IsolatorReque
                 .sandbox = e->directory,
                 .uid = identity ? identity->uid : 0,
                 .gid = identity ? identity->gid : 0,
+                .address = *e->address ? e->address : NULL,
                 .cpus.request_milli = resources_scalar_milli(used, "cpus"),
                 .mem.request_milli = resources_scalar_milli(used, "mem"),
                 .revocable_cpus = resources_any(used, is_revocable_cpus, NULL),

@@ -5,6 +5,7 @@ sbin_PROGRAMS += holdfast-agent
 
 agent_libagent_a_SOURCES = \
         agent/account.c agent/account.h \
+        agent/address_pool.c agent/address_pool.h \
         agent/agent_resources.c agent/agent_resources.h \
         agent/agent.c agent/agent.h \
         agent/answer.c agent/answer.h \

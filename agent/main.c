@@ -23,6 +23,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "agent/address_pool.h"
 #include "agent/agent.h"
 #include "agent/dry_run.h"
 #include "agent/inspect.h"
@@ -47,7 +48,7 @@ static char *arg_master, *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, 
                 *arg_default_role, *arg_attributes, *arg_domain, *arg_recover, *arg_reconfiguration_policy,
                 *arg_launcher, *arg_isolation, *arg_cgroups_root, *arg_systemd_runtime_directory,
                 *arg_executor_environment_variables, *arg_logging_level, *arg_containerizers, *arg_dry_run,
-                *arg_inspect;
+                *arg_inspect, *arg_network_bridge, *arg_network_subnet;
 static uint64_t arg_port, arg_advertise_port, arg_max_completed_executors, arg_pids_max;
 static usec_t arg_registration_backoff_factor, arg_recovery_timeout, arg_executor_registration_timeout,
                 arg_executor_reregistration_timeout, arg_executor_shutdown_grace_period, arg_fetcher_stall_timeout,
@@ -133,6 +134,10 @@ static Flag flags[] = {
         { .name = "gc_disk_headroom", .kind = FLAG_DOUBLE, .value = &arg_gc_disk_headroom, .default_text = "0.1",
           .metavar = "FRACTION", .help = "Fraction of the disk to keep free: with no more left, no old sandbox is kept." },
         UNUSED("gc_non_executor_container_sandboxes", FLAG_BOOL, "false", "Collect sandboxes of nested containers too."),
+        { .name = "holdfast_network_bridge", .kind = FLAG_STRING, .value = &arg_network_bridge, .default_text = "holdfast0",
+          .metavar = "NAME", .help = "The host's bridge that containers are connected to, with network/bridge." },
+        { .name = "holdfast_network_subnet", .kind = FLAG_STRING, .value = &arg_network_subnet,
+          .default_text = "10.88.0.0/16", .metavar = "NETWORK", .help = "Addresses of containers, with network/bridge." },
         { .name = "holdfast_pids_max", .kind = FLAG_U64, .value = &arg_pids_max, .default_text = "8192", .metavar = "N",
           .help = "Processes and threads that a container may have, with cgroups/pids." },
         { .name = "hostname", .kind = FLAG_STRING, .value = &arg_hostname, .metavar = "NAME",
@@ -231,7 +236,7 @@ typedef struct Settings {
         char **executor_environment;
         IsolatorConfig isolator_config;
         IsolatorSet *isolators;
-        char *hostname, *domain_socket, *work_dir, *runtime_dir, *launcher_dir;
+        char *hostname, *domain_socket, *work_dir, *runtime_dir, *launcher_dir, *network_gateway, *network_helper;
 } Settings;
 
 static void settings_deinit(Settings *s) {
@@ -249,6 +254,8 @@ static void settings_deinit(Settings *s) {
         free(s->work_dir);
         free(s->runtime_dir);
         free(s->launcher_dir);
+        free(s->network_gateway);
+        free(s->network_helper);
 }
 
 static int refuse(const char *flag, const char *value, const char *expected) {
@@ -483,6 +490,36 @@ static int read_controllers(const Settings *s, char **ret) {
         return r;
 }
 
+/* The bridge has the first address of the network. */
+static int settle_network(Settings *s) {
+        _cleanup_(address_pool_freep) AddressPool *pool = NULL;
+        int r;
+
+        r = address_pool_new(arg_network_subnet, &pool);
+        if (r < 0)
+                return refuse("holdfast_network_subnet", arg_network_subnet, "ADDRESS/PREFIX of a network, such as 10.88.0.0/16");
+
+        s->network_gateway = strdup(address_pool_gateway(pool));
+        if (!s->network_gateway || asprintf(&s->network_helper, "%s/holdfast-network", s->launcher_dir) < 0)
+                return log_oom();
+
+        s->isolator_config.network_bridge = arg_network_bridge;
+        s->isolator_config.network_gateway = s->network_gateway;
+        s->isolator_config.network_helper = s->network_helper;
+        return 0;
+}
+
+/* An executor in a network of its own has its own 127.0.0.1. */
+static int check_reach(const Settings *s) {
+        if (!isolator_set_has(s->isolators, "network/bridge"))
+                return 0;
+        if (startswith(s->config.self.ip, "127.") && !s->config.domain_socket)
+                return refuse("isolation", arg_isolation,
+                              "with network/bridge an --ip that containers can reach, or --http_executor_domain_sockets");
+
+        return 0;
+}
+
 static int settle_isolation(Settings *s) {
         _cleanup_free_ char *controllers = NULL, *message = NULL;
         IsolatorHost host = { .root = geteuid() == 0, .cgroups = s->config.launcher == LAUNCHER_LINUX };
@@ -494,6 +531,9 @@ static int settle_isolation(Settings *s) {
                 .count_processes = arg_cgroups_count_processes,
                 .pids_max = arg_pids_max,
         };
+        r = settle_network(s);
+        if (r < 0)
+                return r;
         if (arg_pids_max == 0)
                 return refuse("holdfast_pids_max", "0", "at least 1");
         if (arg_cgroups_limit_swap)
@@ -511,7 +551,9 @@ static int settle_isolation(Settings *s) {
         }
 
         s->config.isolators = s->isolators;
-        return 0;
+        if (isolator_set_has(s->isolators, "network/bridge"))
+                s->config.network_subnet = arg_network_subnet;
+        return check_reach(s);
 }
 
 static int settle_recovery(Settings *s) {

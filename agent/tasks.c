@@ -13,6 +13,8 @@
  * truth even if we die in between.
  */
 
+#include <stdio.h>
+
 #include "agent/agent_resources.h"
 #include "agent/checkpoint.h"
 #include "agent/command_executor.h"
@@ -541,6 +543,7 @@ void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
         Mesos__V1__TaskStatus status = *given;
         Framework *f = e->framework;
         Task *t = executor_find_task(e, status.task_id->value);
+        char own_address[ADDRESS_POOL_TEXT_MAX];
         pid_t pid = pid_to_tell(e, t);
         int r;
 
@@ -549,7 +552,8 @@ void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
                 return;
         }
 
-        address.ip_address = (char *) a->config->self.ip;
+        snprintf(own_address, sizeof(own_address), "%.*s", (int) strcspn(e->address, "/"), e->address);
+        address.ip_address = *own_address ? own_address : (char *) a->config->self.ip;
         network.n_ip_addresses = 1;
         network.ip_addresses = &addresses;
         container_id.value = e->container_id;

@@ -70,6 +70,11 @@ int confinement_check(const Confinement *c, char **reterr_message) {
                 if ((unsigned) c->namespaces[i] >= ELEMENTSOF(namespace_names) || !namespace_names[c->namespaces[i]])
                         return invalid(reterr_message, "Unknown namespace %u", (unsigned) c->namespaces[i]);
 
+        if (c->network && !confinement_has_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__NETWORK))
+                return invalid(reterr_message, "An address without a network namespace");
+        if (c->network && c->network->helper[0] != '/')
+                return invalid(reterr_message, "'%s' is no absolute path", c->network->helper);
+
         return CONFINEMENT_OK;
 }
 
@@ -143,6 +148,23 @@ int confinement_set_cgroup(Confinement *c, const char *file, unsigned flags, con
         return 0;
 }
 
+/* Copies. */
+int confinement_set_network(Confinement *c, const ConfinementNetwork *network) {
+        ConfinementNetwork *n = malloc(sizeof(*n));
+
+        if (!n)
+                return -ENOMEM;
+
+        holdfast__launcher__confinement__network__init(n);
+        c->network = n;
+        n->helper = strdup(network->helper);
+        n->bridge = strdup(network->bridge);
+        n->gateway = strdup(network->gateway);
+        n->host_interface = strdup(network->host_interface);
+        n->address = strdup(network->address);
+        return n->helper && n->bridge && n->gateway && n->host_interface && n->address ? 0 : -ENOMEM;
+}
+
 static int print_namespaces(const Confinement *c, Buffer *b) {
         int r;
 
@@ -157,6 +179,9 @@ int confinement_print(const Confinement *c, Buffer *b) {
         int r;
 
         r = print_namespaces(c, b);
+        if (r >= 0 && c && c->network)
+                r = buffer_printf(b, "%-16s%s, %s to bridge %s %s\n", "network", c->network->address,
+                                  c->network->host_interface, c->network->bridge, c->network->gateway);
         for (size_t i = 0; r >= 0 && c && i < c->n_cgroup; i++)
                 r = buffer_printf(b, "%-16s%s %s\n", "cgroup", c->cgroup[i]->file, c->cgroup[i]->value);
 

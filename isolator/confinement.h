@@ -12,6 +12,7 @@
 typedef Holdfast__Launcher__Confinement Confinement;
 typedef Holdfast__Launcher__CgroupSetting CgroupSetting;
 typedef Holdfast__Launcher__Confinement__Namespace ConfinementNamespace;
+typedef Holdfast__Launcher__Confinement__Network ConfinementNetwork;
 
 Confinement *confinement_new(void);
 Confinement *confinement_free(Confinement *c);
@@ -34,6 +35,8 @@ enum {
         SETTING_RAISE_ONLY = 1 << 1,   /* in an update */
 };
 int confinement_set_cgroup(Confinement *c, const char *file, unsigned flags, const char *format, ...) _printf_(4, 5);
+
+int confinement_set_network(Confinement *c, const ConfinementNetwork *network);
 
 /* One line for each fact, for people. */
 int confinement_print(const Confinement *c, Buffer *b);

@@ -23,6 +23,9 @@ typedef struct IsolatorConfig {
         bool revocable_low_priority; /* --revocable_cpu_low_priority */
         bool count_processes;        /* --cgroups_cpu_enable_pids_and_tids_count */
         uint64_t pids_max;           /* --holdfast_pids_max */
+        const char *network_bridge;  /* --holdfast_network_bridge */
+        const char *network_gateway; /* its address, "10.88.0.1/16" */
+        const char *network_helper;  /* path of holdfast-network */
 } IsolatorConfig;
 
 #define DEMAND_UNLIMITED INT64_MAX
@@ -41,6 +44,7 @@ typedef struct IsolatorRequest {
         gid_t gid;
         IsolatorDemand cpus, mem;
         bool revocable_cpus;
+        const char *address;                        /* "10.88.0.5/16" for it; NULL: none is to be had */
         const Mesos__V1__ContainerInfo *info;       /* NULL: nothing was asked for */
 } IsolatorRequest;
 
@@ -72,5 +76,6 @@ extern const IsolatorOps isolator_posix_mem;
 extern const IsolatorOps isolator_cgroups_cpu;
 extern const IsolatorOps isolator_cgroups_mem;
 extern const IsolatorOps isolator_cgroups_pids;
+extern const IsolatorOps isolator_network_bridge;
 
 int isolator_refuse(char **reterr_message, const char *format, ...) _printf_(2, 3);

@@ -12,6 +12,7 @@ isolator_libisolators_a_SOURCES = \
         isolator/cpu.c \
         isolator/isolator.h \
         isolator/memory.c \
+        isolator/network.c \
         isolator/pids.c \
         isolator/posix.c \
         isolator/process_table.c isolator/process_table.h \

@@ -25,6 +25,7 @@ static const IsolatorOps *const isolators[] = {
         &isolator_cgroups_cpu,
         &isolator_cgroups_mem,
         &isolator_cgroups_pids,
+        &isolator_network_bridge,
 };
 
 static const struct {

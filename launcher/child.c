@@ -111,6 +111,22 @@ static int child_separate_mounts(const ChildContext *c) {
         return 0;
 }
 
+/* The launcher lets us go, or is gone itself. */
+static int child_wait_for_network(const ChildContext *c) {
+        ssize_t n;
+        char byte;
+
+        if (c->ready_fd < 0)
+                return 0;
+
+        (void) close(c->ready_write_fd);
+        do
+                n = read(c->ready_fd, &byte, 1);
+        while (n < 0 && errno == EINTR);
+
+        return n == 1 ? 0 : -EOWNERDEAD;
+}
+
 static int child_set_limits(const ChildContext *c) {
         return child_apply_limits(&c->limits);
 }
@@ -333,6 +349,7 @@ static const ChildStep steps[] = {
         { "reset signals", child_reset_signals },
         { "join the container's cgroup", child_join_cgroup },
         { "separate mounts", child_separate_mounts },
+        { "wait for the network", child_wait_for_network },
         /* As soon as the namespaces are as they will be: what follows is the command's own. */
         { "start below an init", child_start_below_init },
         { "start a session", child_start_session },

@@ -70,6 +70,7 @@ struct Launcher {
         char *container_id;            /* owned, as the next */
         char *exit_record_path;
         char *cgroup_path;             /* owned; as Go gave it, or NULL */
+        char *address;                 /* owned; of its network, or NULL */
 
         char boot_id[37];
         uint64_t start_time_ticks;
@@ -110,6 +111,7 @@ Launcher *launcher_free(Launcher *l) {
         free(l->container_id);
         free(l->exit_record_path);
         free(l->cgroup_path);
+        free(l->address);
         exit_record_deinit(&l->record);
         payload_deinit(&l->payload);
         control_socket_deinit(&l->control_socket);
@@ -166,6 +168,12 @@ static int open_signal_fd(void) {
 static int launcher_copy_texts(Launcher *l) {
         l->container_id = strdup(l->plan->container_id);
         l->exit_record_path = strdup(l->plan->exit_record_path);
+        if (l->plan->confinement && l->plan->confinement->network) {
+                l->address = strdup(l->plan->confinement->network->address);
+                if (!l->address)
+                        return -ENOMEM;
+        }
+
         return l->container_id && l->exit_record_path ? 0 : -ENOMEM;
 }
 
@@ -272,6 +280,7 @@ static void launcher_tell_hello(Launcher *l) {
                         .main_pid = l->state == LAUNCHER_RUNNING ? l->main_pid : 0,
                         .main_start_time_ticks = l->main_start_time_ticks,
                         .cgroup = l->cgroup_path,
+                        .address = l->address,
                         .exit = l->state >= LAUNCHER_ENDING ? &l->record : NULL,
                         .exit_recorded = l->recorded,
                 },
@@ -395,13 +404,19 @@ static void launcher_start(Launcher *l, LauncherState state, const LaunchCommand
                 .stderr_fd = l->stderr_fd,
                 .launcher_pid_fd = l->self_pid_fd,
         };
+        _cleanup_free_ char *why = NULL;
         SpawnedChild child;
         int r;
 
         l->state = state;
         CRASH_POINT("child-start");
-        r = spawn(l->plan, command, &place, &child);
+        r = spawn(l->plan, command, &place, &child, &why);
         CRASH_POINT("child-started");
+        if (r == SPAWN_E_NETWORK) {
+                launcher_fail(l, "set up the network", 0, EXIT_STATUS_UNKNOWN,
+                              make_text("Failed to set up the network: %s", why ? why : "out of memory"));
+                return;
+        }
         if (r < 0) {
                 launcher_fail_step(l, "start a process", r);
                 return;

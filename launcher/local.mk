@@ -16,6 +16,7 @@ launcher_liblauncher_a_SOURCES = \
         launcher/init.c launcher/init.h \
         launcher/launcher.c launcher/launcher.h \
         launcher/limits.c launcher/limits.h \
+        launcher/network.c launcher/network.h \
         launcher/output.c launcher/output.h \
         launcher/payload.c launcher/payload.h \
         launcher/spawn.c launcher/spawn.h
@@ -24,3 +25,11 @@ pkglibexec_PROGRAMS += holdfast-launcher
 holdfast_launcher_SOURCES = launcher/main.c
 holdfast_launcher_LDADD = launcher/liblauncher.a launcher/liblaunch.a isolator/libisolator.a \
         proto/libproto.a common/libbase.a $(PROTOBUF_C_LIBS)
+
+# Its helper, run for a moment by each launcher whose container has a network of its own.
+pkglibexec_PROGRAMS += holdfast-network
+holdfast_network_SOURCES = \
+        isolator/network_link.c isolator/network_link.h \
+        launcher/network_main.c
+holdfast_network_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS)
+holdfast_network_LDADD = common/libbase.a $(NL_LIBS)

@@ -22,6 +22,7 @@
 
 #include "common/base/fd.h"
 #include "common/base/process.h"
+#include "launcher/network.h"
 #include "launcher/spawn.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -38,6 +39,8 @@ static void context_deinit(ChildContext *c) {
         c->stdin_fd = fd_close(c->stdin_fd);
         c->status_fd = fd_close(c->status_fd);
         c->exit_fd = fd_close(c->exit_fd);
+        c->ready_fd = fd_close(c->ready_fd);
+        c->ready_write_fd = fd_close(c->ready_write_fd);
 }
 
 static const char *environment_path(const LaunchCommand *c) {
@@ -217,10 +220,46 @@ static int make_pipe(int *ret_read_fd, int *ret_write_fd) {
         return r < 0 ? r : 0;
 }
 
+static int open_ready_pipe(ChildContext *c) {
+        int fds[2];
+
+        if (!c->plan->confinement || !c->plan->confinement->network)
+                return 0;
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+
+        c->ready_fd = fds[0];
+        c->ready_write_fd = fds[1];
+        return 0;
+}
+
+/* A child that was made but must not be: nothing of it has run. */
+static void undo_child(SpawnedChild *child) {
+        ExitStatus status;
+
+        (void) process_pidfd_signal(child->pid_fd, SIGKILL);
+        (void) process_pidfd_reap(child->pid_fd, &status);
+        child->pid_fd = fd_close(child->pid_fd);
+}
+
+/* Has made for the child what only others can, and lets it go on. */
+static int release_child(const ChildContext *c, SpawnedChild *child, char **reterr_message) {
+        if (c->ready_write_fd < 0)
+                return SPAWN_OK;
+
+        if (network_set_up(c->plan->confinement->network, child->pid, reterr_message) < 0 ||
+            write(c->ready_write_fd, "", 1) != 1) {
+                undo_child(child);
+                return SPAWN_E_NETWORK;
+        }
+
+        return SPAWN_OK;
+}
+
 /* Starts a program of the plan. On success the child is on its way to exec; on failure there is
  * none. */
 int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace *place,
-          SpawnedChild *ret) {
+          SpawnedChild *ret, char **reterr_message) {
         _cleanup_(context_deinit) ChildContext c = {
                 .plan = plan,
                 .command = command,
@@ -229,6 +268,8 @@ int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace
                 .stdin_fd = -EBADF,
                 .status_fd = -EBADF,
                 .exit_fd = -EBADF,
+                .ready_fd = -EBADF,
+                .ready_write_fd = -EBADF,
         };
         _cleanup_fd_ int status_fd = -EBADF, exit_fd = -EBADF;
         int r;
@@ -259,11 +300,19 @@ int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace
         if (r < 0)
                 return r;
 
+        r = open_ready_pipe(&c);
+        if (r < 0)
+                return r;
+
         r = make_child(&c, ret);
         if (r < 0)
                 return r;
 
+        r = release_child(&c, ret, reterr_message);
+        if (r != SPAWN_OK)
+                return r;
+
         ret->status_fd = TAKE_FD(status_fd);
         ret->exit_fd = TAKE_FD(exit_fd);
-        return 0;
+        return SPAWN_OK;
 }

@@ -30,6 +30,8 @@ typedef struct ChildContext {
         int stdin_fd;            /* owned */
         int status_fd;           /* where to report; owned */
         int exit_fd;             /* where an init tells how the command ended; owned; negative: there is no init */
+        int ready_fd;            /* it waits for a byte from here before it goes on; owned, or negative */
+        int ready_write_fd;      /* owned, or negative */
         bool join_cgroup;        /* it was not born in its cgroup and has to move */
         bool switch_user;
 } ChildContext;
@@ -48,8 +50,13 @@ typedef struct SpawnedChild {
                                   * init of; negative where it is the command itself */
 } SpawnedChild;
 
+enum {
+        SPAWN_OK = 0,
+        SPAWN_E_NETWORK,         /* *reterr_message says why, NULL out of memory */
+};
+
 int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace *place,
-          SpawnedChild *ret);
+          SpawnedChild *ret, char **reterr_message);
 
 /* Runs in the child. */
 _noreturn_ void child_run(ChildContext *c);

@@ -147,6 +147,7 @@ static void hello_to_message(const LauncherHello *h, Holdfast__Launcher__Event__
         ret->main_pid = h->main_pid;
         ret->main_start_time_ticks = h->main_start_time_ticks;
         ret->cgroup = (char *) h->cgroup;
+        ret->address = (char *) h->address;
         ret->has_exit_recorded = h->exit != NULL;
         ret->exit_recorded = h->exit_recorded;
 }
@@ -221,6 +222,7 @@ static int decode_hello(const Holdfast__Launcher__Event__Hello *m, LauncherEvent
                 .main_pid = m->main_pid,
                 .main_start_time_ticks = m->main_start_time_ticks,
                 .cgroup = m->cgroup,
+                .address = m->address,
                 .exit = m->exit ? &ret->exit : NULL,
                 .exit_recorded = m->exit_recorded,
         };

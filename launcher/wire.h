@@ -43,6 +43,7 @@ typedef struct LauncherHello {
         pid_t main_pid;                  /* 0: not started */
         uint64_t main_start_time_ticks;
         const char *cgroup;              /* as GO gave it, or NULL */
+        const char *address;             /* in its own network, "10.88.0.5/16", or NULL */
         const ExitRecord *exit;          /* once the command has ended, or NULL */
         bool exit_recorded;              /* and that is safe on disk */
 } LauncherHello;

@@ -95,7 +95,7 @@ def decode(data, names):
 RECORD = {1: "version", 2: "kind", 3: "container_id", 4: "boot_id", 5: "wait_status", 6: "step", 7: "error",
           8: "message", 9: "oom_killed", 10: "started_usec", 11: "ended_usec", 12: "limitation", 13: "memory_max_bytes"}
 HELLO = {1: "version", 2: "container_id", 3: "boot_id", 4: "pid", 5: "start_time_ticks", 6: "state",
-         7: "main_pid", 8: "main_start_time_ticks", 9: "cgroup", 10: ("exit", RECORD), 11: "exit_recorded"}
+         7: "main_pid", 8: "main_start_time_ticks", 9: "cgroup", 10: ("exit", RECORD), 11: "exit_recorded", 12: "address"}
 EVENT = {1: ("hello", HELLO), 2: ("started", {1: "pid", 2: "start_time_ticks"}),
          3: ("ended", {1: ("exit", RECORD), 2: "recorded", 3: "left_behind"}),
          4: ("reply", {1: "serial", 2: "error"})}

@@ -47,3 +47,8 @@ unit_tests += tests/unit/test-store-check
 tests_unit_test_store_check_SOURCES = tests/unit/test-store-check.c
 tests_unit_test_store_check_CFLAGS = $(unit_cflags)
 tests_unit_test_store_check_LDADD = $(unit_libs)
+
+unit_tests += tests/unit/test-address-pool
+tests_unit_test_address_pool_SOURCES = tests/unit/test-address-pool.c
+tests_unit_test_address_pool_CFLAGS = $(unit_cflags)
+tests_unit_test_address_pool_LDADD = agent/libagent.a $(unit_libs)
