@@ -1,4 +1,4 @@
-# Rungs: unit (C, cmocka), process, cluster, systemd, vm (Python), fuzz. Each program or script is one test.
+# Rungs: unit (C, cmocka), process, cluster, kernel, systemd, vm (Python), fuzz. Each program or script is one test.
 
 unit_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 unit_libs = common/libnet.a common/libmodel.a proto/libproto.a common/libbase.a \
@@ -15,6 +15,7 @@ include tests/unit/agent.mk
 include tests/unit/tools.mk
 include tests/process/local.mk
 include tests/cluster/local.mk
+include tests/kernel/local.mk
 include tests/systemd/local.mk
 include tests/vm/local.mk
 include tests/clients/local.mk

@@ -1,0 +1,7 @@
+# tests/kernel: what containers are kept from, seen to be enforced by the kernel this runs on. Skipped where it cannot be.
+
+kernel_tests = \
+        tests/kernel/test_network.py
+
+EXTRA_DIST += $(kernel_tests)
+TESTS += $(kernel_tests)

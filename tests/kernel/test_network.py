@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""network/bridge: each container has a network of its own. All of it in a network namespace that this test makes."""
+
+import fcntl
+import itertools
+import os
+import socket
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from harness import Cluster, check, equal, http_get, main, wait_until    # noqa: E402
+from scheduler import Scheduler    # noqa: E402
+
+ISOLATION = "--isolation=posix/cpu,posix/mem,network/bridge"
+BRIDGE = "hftest0"
+
+# What a host has beside loopback, for tasks to call: it answers from every network that reaches it.
+HOST_ADDRESS = "10.99.0.1"
+
+# Prints each of its interfaces, up or not, and its addresses.
+LOOK = """exec python3 -c '
+import fcntl, socket, struct
+s = socket.socket()
+for _, name in socket.if_nameindex():
+    request = struct.pack("256s", name.encode())
+    flags, = struct.unpack_from("H", fcntl.ioctl(s, 0x8913, request), 16)
+    try:
+        address = socket.inet_ntoa(fcntl.ioctl(s, 0x8915, request)[20:24])
+    except OSError:
+        address = "-"
+    print(name, "up" if flags & 1 else "down", address)
+'"""
+
+
+def enter_network():
+    """Runs this program again in a network namespace, where nothing it does can be seen from outside."""
+    if os.environ.get("HOLDFAST_TEST_NETWORK") != "1":
+        os.environ["HOLDFAST_TEST_NETWORK"] = "1"
+        os.execvp("unshare", ["unshare", "--net", "--", sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for name, address in (("lo", "127.0.0.1"), ("lo:1", HOST_ADDRESS)):
+            request = struct.pack("16sH2s4s", name.encode(), socket.AF_INET, b"\0\0", socket.inet_aton(address)) + bytes(16)
+            fcntl.ioctl(s, 0x8916, request)    # SIOCSIFADDR
+            fcntl.ioctl(s, 0x8914, struct.pack("16sH", name.encode(), 0x1 | 0x40) + bytes(22))    # SIOCSIFFLAGS: up
+
+
+class Networked(Cluster):
+    def __init__(self, bridge=BRIDGE, subnet="10.88.0.0/24"):
+        super().__init__(agent_flags=(ISOLATION, "--holdfast_network_bridge=" + bridge,
+                                      "--holdfast_network_subnet=" + subnet, "--http_executor_domain_sockets"))
+
+
+def host_interfaces():
+    return sorted(name for _, name in socket.if_nameindex())
+
+
+def container_address(s, task_id):
+    status = s.wait_state(task_id, "TASK_RUNNING")
+    return status["container_status"]["network_infos"][0]["ip_addresses"][0]["ip_address"]
+
+
+def test_container_has_loopback_and_an_address_on_the_bridge():
+    with Networked() as cluster, Scheduler(cluster.master_addr) as s:
+        s.run("look", LOOK)
+        equal(sorted(cluster.read_sandbox("look").splitlines()), ["eth0 up 10.88.0.2", "lo up 127.0.0.1"], "interfaces")
+        equal(container_address(s, "look"), "10.88.0.2", "address told to the framework")
+        wait_until(lambda: host_interfaces() == [BRIDGE, "lo"], "the host's end goes: %s" % host_interfaces())
+
+
+def test_containers_have_ports_of_their_own_and_reach_each_other():
+    with Networked() as cluster, Scheduler(cluster.master_addr) as s:
+        serve = "exec python3 -m http.server 8000 --directory ."
+        for name in ("one", "two"):
+            s.launch([s.task(name, "echo I am %s >who; %s" % (name, serve))])
+        for name in ("one", "two"):
+            s.wait_state(name, "TASK_RUNNING")
+        addresses = {name: container_address(s, name) for name in ("one", "two")}
+        check(addresses["one"] != addresses["two"], "both have %s" % addresses["one"])
+        for name, address in addresses.items():
+            wait_until(lambda: answer_of(address) == "I am %s" % name, "%s answers at %s" % (name, address))
+        ask = "import urllib.request; print(urllib.request.urlopen('http://%s:8000/who').read().decode().strip())"
+        s.run("ask", "exec python3 -c \"%s\"" % (ask % addresses["one"]))
+        equal(cluster.read_sandbox("ask").splitlines()[-1], "I am one", "answer to a neighbour")
+        for name in ("one", "two"):
+            s.kill(name)
+            s.wait_state(name, "TASK_KILLED")
+
+
+def answer_of(address):
+    try:
+        return http_get((address, 8000), "/who", timeout=2).body.decode().strip()
+    except OSError:
+        return None
+
+
+def test_host_is_reached_and_its_loopback_is_not():
+    with Networked() as cluster, Scheduler(cluster.master_addr) as s, socket.socket() as server:
+        server.bind(("0.0.0.0", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        connect = "import socket; socket.create_connection(('%s', %d), 5)"
+        equal(s.run("host", "exec python3 -c \"%s\"" % (connect % (HOST_ADDRESS, port)))["state"], "TASK_FINISHED", "host")
+        equal(s.run("loopback", "exec python3 -c \"%s\"" % (connect % ("127.0.0.1", port)))["state"], "TASK_FAILED",
+              "loopback of the host")
+
+
+def test_restarted_agent_gives_no_address_twice():
+    with Networked() as cluster, Scheduler(cluster.master_addr) as s:
+        s.launch([s.task("steady", "exec sleep 1000")])
+        s.wait_state("steady", "TASK_RUNNING")
+        cluster.agent().kill9()
+        cluster.agent().start()
+        cluster.wait_reregistered(cluster.agent())
+        s.run("look", LOOK)
+        check("eth0 up 10.88.0.3" in cluster.read_sandbox("look"), cluster.read_sandbox("look"))
+        s.kill("steady")
+        s.wait_state("steady", "TASK_KILLED")
+
+
+def test_network_works_for_what_is_fetched_and_for_what_runs():
+    with Networked() as cluster, Scheduler(cluster.master_addr) as s:
+        path = cluster.work_path("fetched")
+        with open(path, "w") as f:
+            f.write("content\n")
+        task = s.task("fetch", "cat fetched; test $(ls /sys/class/net 2>/dev/null | wc -l) -gt 0")
+        task["command"]["uris"] = [{"value": "file://" + path}]
+        s.launch([task])
+        equal(s.wait_terminal("fetch")["state"], "TASK_FINISHED", "state")
+        check("content" in cluster.read_sandbox("fetch"), "nothing was fetched")
+
+
+def test_bridge_that_cannot_be_made_fails_the_task_and_says_so():
+    # The loopback is no bridge.
+    with Networked(bridge="lo") as cluster, Scheduler(cluster.master_addr) as s:
+        status = s.run("nowhere", "true")
+        equal((status["state"], status["reason"]), ("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED"), "end")
+        check("Failed to set up the network: cannot connect 'hf" in status["message"], status["message"])
+
+
+def test_exhausted_network_fails_the_task_and_says_so():
+    with Networked(subnet="10.88.9.0/29") as cluster, Scheduler(cluster.master_addr) as s:
+        names = ["t%d" % n for n in range(5)]
+        s.launch([s.task(name, "exec sleep 1000", cpus=0.1, mem=32) for name in names])
+        for name in names:
+            s.wait_state(name, "TASK_RUNNING")
+        check("No address is free" in s.run("one-more", "true")["message"], "it found one")
+        s.kill("t0")
+        s.wait_state("t0", "TASK_KILLED")
+        tries = itertools.count()
+        wait_until(lambda: s.run("again%d" % next(tries), "true")["state"] == "TASK_FINISHED", "the address is free again")
+        for name in names[1:]:
+            s.kill(name)
+            s.wait_state(name, "TASK_KILLED")
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("SKIP: only root may make network namespaces")
+        sys.exit(77)
+    enter_network()
+    main()
