@@ -10,8 +10,10 @@
  * the plan.
  */
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "isolator/confinement.h"
 
@@ -55,6 +57,18 @@ static int invalid(char **reterr_message, const char *format, ...) {
         return n < 0 ? -ENOMEM : CONFINEMENT_E_INVALID;
 }
 
+static int check_rlimits(const Confinement *c, char **reterr_message) {
+        for (size_t i = 0; i < c->n_rlimits; i++) {
+                const ConfinementRlimit *l = c->rlimits[i];
+
+                if (l->resource >= RLIM_NLIMITS || l->soft > l->hard)
+                        return invalid(reterr_message, "Limit %" PRIu32 " of %" PRIu64 ":%" PRIu64 " is not possible",
+                                       l->resource, l->soft, l->hard);
+        }
+
+        return CONFINEMENT_OK;
+}
+
 int confinement_check(const Confinement *c, char **reterr_message) {
         if (!c)
                 return CONFINEMENT_OK;
@@ -75,7 +89,7 @@ int confinement_check(const Confinement *c, char **reterr_message) {
         if (c->network && c->network->helper[0] != '/')
                 return invalid(reterr_message, "'%s' is no absolute path", c->network->helper);
 
-        return CONFINEMENT_OK;
+        return check_rlimits(c, reterr_message);
 }
 
 bool confinement_has_namespace(const Confinement *c, ConfinementNamespace kind) {
@@ -99,6 +113,30 @@ int confinement_add_namespace(Confinement *c, ConfinementNamespace kind) {
         c->namespaces = p;
         p[c->n_namespaces++] = kind;
         return 0;
+}
+
+int confinement_add_rlimit(Confinement *c, uint32_t resource, uint64_t soft, uint64_t hard) {
+        ConfinementRlimit **p;
+
+        p = reallocarray(c->rlimits, c->n_rlimits + 1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+
+        c->rlimits = p;
+        p[c->n_rlimits] = malloc(sizeof(**p));
+        if (!p[c->n_rlimits])
+                return -ENOMEM;
+
+        holdfast__launcher__rlimit__init(p[c->n_rlimits]);
+        p[c->n_rlimits]->resource = resource;
+        p[c->n_rlimits]->soft = soft;
+        p[c->n_rlimits]->hard = hard;
+        c->n_rlimits++;
+        return 0;
+}
+
+void confinement_set_no_new_privileges(Confinement *c) {
+        c->has_no_new_privileges = c->no_new_privileges = true;
 }
 
 static CgroupSetting *setting_new(const char *file, unsigned flags, char *value) {
@@ -175,6 +213,16 @@ static int print_namespaces(const Confinement *c, Buffer *b) {
         return r < 0 ? r : buffer_append_text(b, c && c->n_namespaces > 0 ? "\n" : "the host's\n");
 }
 
+static int print_rlimits(const Confinement *c, Buffer *b) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < c->n_rlimits; i++)
+                r = buffer_printf(b, "%-16s%" PRIu32 " %" PRIu64 ":%" PRIu64 "\n", "limit", c->rlimits[i]->resource,
+                                  c->rlimits[i]->soft, c->rlimits[i]->hard);
+
+        return r;
+}
+
 int confinement_print(const Confinement *c, Buffer *b) {
         int r;
 
@@ -185,5 +233,9 @@ int confinement_print(const Confinement *c, Buffer *b) {
         for (size_t i = 0; r >= 0 && c && i < c->n_cgroup; i++)
                 r = buffer_printf(b, "%-16s%s %s\n", "cgroup", c->cgroup[i]->file, c->cgroup[i]->value);
 
+        if (r >= 0 && c)
+                r = print_rlimits(c, b);
+        if (r >= 0 && c && c->no_new_privileges)
+                r = buffer_printf(b, "%-16s%s\n", "new privileges", "none");
         return r;
 }

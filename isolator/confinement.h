@@ -11,6 +11,7 @@
  * is. Everything in it is malloc'ed and belongs to it. */
 typedef Holdfast__Launcher__Confinement Confinement;
 typedef Holdfast__Launcher__CgroupSetting CgroupSetting;
+typedef Holdfast__Launcher__Rlimit ConfinementRlimit;
 typedef Holdfast__Launcher__Confinement__Namespace ConfinementNamespace;
 typedef Holdfast__Launcher__Confinement__Network ConfinementNetwork;
 
@@ -29,6 +30,8 @@ int confinement_check(const Confinement *c, char **reterr_message);
 /* What an isolator adds. Returns 0 or -ENOMEM. */
 int confinement_add_namespace(Confinement *c, ConfinementNamespace kind);
 bool confinement_has_namespace(const Confinement *c, ConfinementNamespace kind);
+int confinement_add_rlimit(Confinement *c, uint32_t resource, uint64_t soft, uint64_t hard);
+void confinement_set_no_new_privileges(Confinement *c);
 
 enum {
         SETTING_OPTIONAL = 1 << 0,     /* a kernel without the file will do */

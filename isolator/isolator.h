@@ -77,5 +77,7 @@ extern const IsolatorOps isolator_cgroups_cpu;
 extern const IsolatorOps isolator_cgroups_mem;
 extern const IsolatorOps isolator_cgroups_pids;
 extern const IsolatorOps isolator_network_bridge;
+extern const IsolatorOps isolator_posix_rlimits;
+extern const IsolatorOps isolator_linux_nnp;
 
 int isolator_refuse(char **reterr_message, const char *format, ...) _printf_(2, 3);

@@ -13,8 +13,10 @@ isolator_libisolators_a_SOURCES = \
         isolator/isolator.h \
         isolator/memory.c \
         isolator/network.c \
+        isolator/nnp.c \
         isolator/pids.c \
         isolator/posix.c \
         isolator/process_table.c isolator/process_table.h \
         isolator/registry.c isolator/registry.h \
+        isolator/rlimits.c \
         isolator/usage.c isolator/usage.h

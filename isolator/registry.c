@@ -26,6 +26,8 @@ static const IsolatorOps *const isolators[] = {
         &isolator_cgroups_mem,
         &isolator_cgroups_pids,
         &isolator_network_bridge,
+        &isolator_posix_rlimits,
+        &isolator_linux_nnp,
 };
 
 static const struct {

@@ -320,6 +320,16 @@ static int child_close_descriptors(const ChildContext *c) {
         return syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
 }
 
+/* Inherited for ever by whatever comes of it. */
+static int child_forbid_new_privileges(const ChildContext *c) {
+        const Confinement *confinement = c->plan->confinement;
+
+        if (!confinement || !confinement->no_new_privileges)
+                return 0;
+
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
 /* As execvp() does, but with everything allocated before. Returns only when nothing could be
  * executed. */
 static int child_execute(const ChildContext *c) {
@@ -374,6 +384,7 @@ static const ChildStep steps[] = {
         { "die with the launcher", child_die_with_launcher },
         { "enter the working directory", child_change_directory },
         { "close descriptors", child_close_descriptors },
+        { "forbid new privileges", child_forbid_new_privileges },
         { "execute", child_execute },
 };
 

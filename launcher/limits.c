@@ -92,7 +92,7 @@ static void read_pid1(int proc_fd, Limits *l) {
 }
 
 /* `proc_fd` is /proc. */
-void limits_resolve(int proc_fd, const LaunchPlan *plan, Limits *ret) {
+void limits_resolve(int proc_fd, const Confinement *c, Limits *ret) {
         Limits l = {};
 
         for (size_t i = 0; i < RLIM_NLIMITS; i++)
@@ -101,10 +101,10 @@ void limits_resolve(int proc_fd, const LaunchPlan *plan, Limits *ret) {
 
         read_pid1(proc_fd, &l);
 
-        for (size_t i = 0; i < plan->n_rlimits; i++)
-                l.limits[plan->rlimits[i].resource] = (Limit) {
-                        .rlimit = { .rlim_cur = plan->rlimits[i].soft,
-                                    .rlim_max = plan->rlimits[i].hard },
+        for (size_t i = 0; c && i < c->n_rlimits; i++)
+                l.limits[c->rlimits[i]->resource] = (Limit) {
+                        .rlimit = { .rlim_cur = c->rlimits[i]->soft,
+                                    .rlim_max = c->rlimits[i]->hard },
                         .known = true,
                         .planned = true,
                 };

@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 
 #include "common/base/macro.h"
-#include "launcher/plan.h"
+#include "isolator/confinement.h"
 
 typedef struct Limit {
         struct rlimit rlimit;
@@ -18,5 +18,6 @@ typedef struct Limits {
         Limit limits[RLIM_NLIMITS];
 } Limits;
 
-void limits_resolve(int proc_fd, const LaunchPlan *plan, Limits *ret);
+/* `c` NULL: nothing was asked for. */
+void limits_resolve(int proc_fd, const Confinement *c, Limits *ret);
 int child_apply_limits(const Limits *l);

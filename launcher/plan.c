@@ -15,7 +15,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "launcher/plan.h"
 #include "proto/launcher.pb-c.h"
@@ -43,49 +42,15 @@ static void command_to_message(const LaunchCommand *c, Holdfast__Launcher__Comma
         }
 }
 
-/* The arrays that the message needs beside what the plan has. */
-typedef struct RlimitMessages {
-        Holdfast__Launcher__Rlimit *messages;
-        Holdfast__Launcher__Rlimit **pointers;
-} RlimitMessages;
-
-static void rlimit_messages_deinit(RlimitMessages *m) {
-        free(m->messages);
-        free(m->pointers);
-}
-
-static int rlimits_to_messages(const LaunchRlimit *limits, size_t n, RlimitMessages *m) {
-        m->messages = calloc(n + 1, sizeof(*m->messages));
-        m->pointers = calloc(n + 1, sizeof(*m->pointers));
-        if (!m->messages || !m->pointers)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < n; i++) {
-                holdfast__launcher__rlimit__init(&m->messages[i]);
-                m->messages[i].resource = (uint32_t) limits[i].resource;
-                m->messages[i].soft = limits[i].soft;
-                m->messages[i].hard = limits[i].hard;
-                m->pointers[i] = &m->messages[i];
-        }
-
-        return 0;
-}
-
 /* Returns 0 and the malloc'ed bytes, -E2BIG when there are more than any launcher takes,
  * -ENOMEM. */
 int launch_plan_encode(const LaunchPlan *p, void **ret, size_t *ret_n) {
-        _cleanup_(rlimit_messages_deinit) RlimitMessages rlimits = {};
         Holdfast__Launcher__LaunchPlan m = HOLDFAST__LAUNCHER__LAUNCH_PLAN__INIT;
         Holdfast__Launcher__Command command, fetcher;
         void *data;
         size_t n;
-        int r;
 
         static_assert(sizeof(gid_t) == sizeof(uint32_t), "groups are packed as they are");
-
-        r = rlimits_to_messages(p->rlimits, p->n_rlimits, &rlimits);
-        if (r < 0)
-                return r;
 
         command_to_message(p->command, &command);
         if (p->fetcher)
@@ -104,8 +69,6 @@ int launch_plan_encode(const LaunchPlan *p, void **ret, size_t *ret_n) {
         m.n_groups = p->n_groups;
         m.has_umask = true;
         m.umask = p->umask;
-        m.rlimits = rlimits.pointers;
-        m.n_rlimits = p->n_rlimits;
         m.confinement = (Confinement *) p->confinement;
         m.command = &command;
         m.fetcher = p->fetcher ? &fetcher : NULL;
@@ -130,7 +93,6 @@ typedef struct DecodedPlan {
         LaunchCommand fetcher;
         char **arrays[4];                  /* NULL-terminated copies of the message's pointers */
         size_t n_arrays;
-        LaunchRlimit *rlimits;
         Holdfast__Launcher__LaunchPlan *message;
 } DecodedPlan;
 
@@ -143,7 +105,6 @@ LaunchPlan *launch_plan_free(LaunchPlan *p) {
         d = p->storage;
         for (size_t i = 0; i < d->n_arrays; i++)
                 free(d->arrays[i]);
-        free(d->rlimits);
         if (d->message)
                 holdfast__launcher__launch_plan__free_unpacked(d->message, NULL);
         free(d);
@@ -207,32 +168,6 @@ static int decode_command(DecodedPlan *d, const Holdfast__Launcher__Command *m, 
         return LAUNCH_PLAN_OK;
 }
 
-static int decode_rlimits(DecodedPlan *d, char **reterr_message) {
-        size_t n = d->message->n_rlimits;
-
-        d->rlimits = calloc(n + 1, sizeof(*d->rlimits));
-        if (!d->rlimits)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < n; i++) {
-                const Holdfast__Launcher__Rlimit *m = d->message->rlimits[i];
-
-                if (m->resource >= RLIM_NLIMITS || m->soft > m->hard)
-                        return invalid(reterr_message,
-                                       "Limit %" PRIu32 " of %" PRIu64 ":%" PRIu64
-                                       " is not possible",
-                                       m->resource, m->soft, m->hard);
-
-                d->rlimits[i] = (LaunchRlimit) { .resource = (int) m->resource,
-                                                 .soft = m->soft,
-                                                 .hard = m->hard };
-        }
-
-        d->plan.rlimits = d->rlimits;
-        d->plan.n_rlimits = n;
-        return LAUNCH_PLAN_OK;
-}
-
 static int check_paths(const LaunchPlan *p, char **reterr_message) {
         const struct {
                 const char *what;
@@ -279,10 +214,6 @@ static int decode_message(DecodedPlan *d, char **reterr_message) {
         };
 
         r = check_paths(&d->plan, reterr_message);
-        if (r != LAUNCH_PLAN_OK)
-                return r;
-
-        r = decode_rlimits(d, reterr_message);
         if (r != LAUNCH_PLAN_OK)
                 return r;
 
@@ -394,19 +325,6 @@ static int print_identity(const LaunchPlan *p, Buffer *b) {
         return r < 0 ? r : buffer_printf(b, "\n%-16s%04o\n", "umask", p->umask);
 }
 
-static int print_rlimits(const LaunchPlan *p, Buffer *b) {
-        for (size_t i = 0; i < p->n_rlimits; i++) {
-                int r;
-
-                r = buffer_printf(b, "%-16s%i %" PRIu64 ":%" PRIu64 "\n", "limit",
-                                  p->rlimits[i].resource, p->rlimits[i].soft, p->rlimits[i].hard);
-                if (r < 0)
-                        return r;
-        }
-
-        return 0;
-}
-
 /* One line per fact, in the order in which they take effect. Returns 0, -ENOBUFS, -ENOMEM. */
 int launch_plan_print(const LaunchPlan *p, Buffer *b) {
         const struct {
@@ -429,10 +347,6 @@ int launch_plan_print(const LaunchPlan *p, Buffer *b) {
         }
 
         r = confinement_print(p->confinement, b);
-        if (r < 0)
-                return r;
-
-        r = print_rlimits(p, b);
         if (r < 0)
                 return r;
 

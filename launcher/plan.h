@@ -25,12 +25,6 @@ typedef struct LaunchCommand {
         size_t n_input;
 } LaunchCommand;
 
-typedef struct LaunchRlimit {
-        int resource;                /* RLIMIT_* */
-        uint64_t soft;               /* RLIM_INFINITY: unlimited */
-        uint64_t hard;
-} LaunchRlimit;
-
 /*
  * In a plan that somebody fills in, everything is borrowed. In one that launch_plan_decode() made,
  * everything belongs to the plan.
@@ -50,8 +44,6 @@ typedef struct LaunchPlan {
         const gid_t *groups;             /* supplementary */
         size_t n_groups;
         mode_t umask;                    /* usually 022 */
-        const LaunchRlimit *rlimits;     /* the others are the system's defaults, not the agent's */
-        size_t n_rlimits;
         const Confinement *confinement;  /* NULL: none */
 
         const LaunchCommand *fetcher;    /* runs to its end before the command; or NULL */

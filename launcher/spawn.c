@@ -290,7 +290,7 @@ int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace
         if (c.stdin_fd < 0)
                 return c.stdin_fd;
 
-        limits_resolve(place->proc_fd, plan, &c.limits);
+        limits_resolve(place->proc_fd, plan->confinement, &c.limits);
 
         r = make_pipe(&status_fd, &c.status_fd);
         if (r < 0)

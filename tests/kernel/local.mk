@@ -1,7 +1,8 @@
 # tests/kernel: what containers are kept from, seen to be enforced by the kernel this runs on. Skipped where it cannot be.
 
 kernel_tests = \
-        tests/kernel/test_network.py
+        tests/kernel/test_network.py \
+        tests/kernel/test_rlimits.py
 
 EXTRA_DIST += $(kernel_tests)
 TESTS += $(kernel_tests)

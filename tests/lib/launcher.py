@@ -254,7 +254,8 @@ class Directory:
             return f.read()
 
     def plan(self, argv, container_id="c1", environment=(), file=None, stdin=None, fetcher=None, uid=None, gid=None,
-             groups=(), umask=None, rlimits=(), unshare=(), cgroup=(), cwd=None, version=1, record_path=None):
+             groups=(), umask=None, rlimits=(), unshare=(), cgroup=(), cwd=None, version=1, record_path=None,
+             confinement=b""):
         uid = os.getuid() if uid is None else uid
         gid = os.getgid() if gid is None else gid
         out = field(1, version) + field(2, container_id)
@@ -262,11 +263,12 @@ class Directory:
         out += field(4, record_path or os.path.join(self.path, "exits", container_id))
         out += field(5, os.path.join(self.path, "log")) + field(10, self.sandbox) + field(11, cwd)
         out += field(20, uid) + field(21, gid) + b"".join(field(22, g) for g in groups) + field(23, umask)
+        confinement += b"".join(field(1, field(1, f) + field(2, v)) for f, v in cgroup)
+        confinement += b"".join(field(10, n) for n in unshare)
         for resource, soft, hard in rlimits:
-            out += field(24, field(1, resource) + field(2, soft) + field(3, hard))
-        if unshare or cgroup:
-            out += field(31, b"".join(field(1, field(1, f) + field(2, v)) for f, v in cgroup) +
-                         b"".join(field(10, n) for n in unshare))
+            confinement += field(33, field(1, resource) + field(2, soft) + field(3, hard))
+        if confinement:
+            out += field(31, confinement)
         if fetcher:
             out += field(40, fetcher)
         return out + field(41, command_message(argv, environment, file, stdin))

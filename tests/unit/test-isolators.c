@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -185,6 +186,82 @@ static void test_processes_are_counted_out(void **state) {
         assert_plan(&request, "cgroups/pids", "pids.max", "100");
 }
 
+static void test_every_type_of_limit_is_the_one_of_its_name(void **state) {
+        /* In the order of the API's numbers, from 1. */
+        static const uint32_t resources[] = {
+                RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS,
+                RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS,
+                RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK,
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(resources); i++) {
+                Mesos__V1__RLimitInfo__RLimit limit = MESOS__V1__RLIMIT_INFO__RLIMIT__INIT;
+                Mesos__V1__RLimitInfo info = MESOS__V1__RLIMIT_INFO__INIT;
+                Mesos__V1__ContainerInfo container = MESOS__V1__CONTAINER_INFO__INIT;
+                IsolatorRequest request = ask(1000, 64000);
+                _cleanup_(confinement_freep) Confinement *c = NULL;
+
+                limit.has_soft = limit.has_hard = i % 2;
+                limit.has_type = true;
+                limit.type = (Mesos__V1__RLimitInfo__RLimit__Type) (i + 1);
+                limit.soft = i;
+                limit.hard = 100;
+                info.rlimits = &(Mesos__V1__RLimitInfo__RLimit *) { &limit };
+                info.n_rlimits = 1;
+                container.rlimit_info = &info;
+                request.info = &container;
+
+                c = plan("posix/rlimits", &config, &request);
+                assert_int_equal(c->n_rlimits, 1);
+                assert_int_equal(c->rlimits[0]->resource, resources[i]);
+                assert_true(c->rlimits[0]->soft == (i % 2 ? i : RLIM_INFINITY));
+                assert_true(c->rlimits[0]->hard == (i % 2 ? 100 : RLIM_INFINITY));
+        }
+}
+
+static void assert_limit_refused(Mesos__V1__RLimitInfo__RLimit limit, const char *expected) {
+        _cleanup_(isolator_set_freep) IsolatorSet *s = choose("posix/rlimits", &config);
+        Mesos__V1__RLimitInfo info = MESOS__V1__RLIMIT_INFO__INIT;
+        Mesos__V1__ContainerInfo container = MESOS__V1__CONTAINER_INFO__INIT;
+        IsolatorRequest request = ask(1000, 64000);
+        _cleanup_free_ char *message = NULL;
+        Confinement *c;
+
+        limit.base.descriptor = &mesos__v1__rlimit_info__rlimit__descriptor;
+        info.rlimits = &(Mesos__V1__RLimitInfo__RLimit *) { &limit };
+        info.n_rlimits = 1;
+        container.rlimit_info = &info;
+        request.info = &container;
+        assert_int_equal(isolator_set_plan(s, &request, &c, &message), ISOLATOR_E_REFUSED);
+        assert_non_null(strstr(message, expected));
+}
+
+static void test_limits_that_cannot_be_are_refused_by_name(void **state) {
+        const Mesos__V1__RLimitInfo__RLimit__Type nofile = MESOS__V1__RLIMIT_INFO__RLIMIT__TYPE__RLMT_NOFILE;
+
+        (void) state;
+        assert_limit_refused((Mesos__V1__RLimitInfo__RLimit) { .has_type = true, .type = nofile, .has_soft = true },
+                             "RLMT_NOFILE has only one");
+        assert_limit_refused((Mesos__V1__RLimitInfo__RLimit) { .has_type = true, .type = nofile, .has_hard = true },
+                             "RLMT_NOFILE has only one");
+        assert_limit_refused((Mesos__V1__RLimitInfo__RLimit) { .has_type = true, .type = nofile, .has_soft = true,
+                                                               .soft = 11, .has_hard = true, .hard = 10 },
+                             "RLMT_NOFILE, 11, is above its hard limit, 10");
+        assert_limit_refused((Mesos__V1__RLimitInfo__RLimit) {}, "Unknown rlimit type 0");
+        assert_limit_refused((Mesos__V1__RLimitInfo__RLimit) { .has_type = true,
+                                                               .type = (Mesos__V1__RLimitInfo__RLimit__Type) 99 },
+                             "Unknown rlimit type 99");
+}
+
+static void test_no_new_privileges_are_for_every_container(void **state) {
+        const IsolatorRequest request = ask(1000, 64000);
+        _cleanup_(confinement_freep) Confinement *c = plan("linux/nnp", &config, &request);
+
+        (void) state;
+        assert_true(c->no_new_privileges);
+}
+
 static void test_a_confinement_is_printed_fact_by_fact(void **state) {
         const IsolatorRequest request = ask(1000, 64000);
         _cleanup_(confinement_freep) Confinement *c = plan("cgroups,cgroups/pids", &config, &request);
@@ -192,11 +269,15 @@ static void test_a_confinement_is_printed_fact_by_fact(void **state) {
 
         (void) state;
         assert_int_equal(confinement_add_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__PID), 0);
+        assert_int_equal(confinement_add_rlimit(c, RLIMIT_NOFILE, 10, 20), 0);
+        confinement_set_no_new_privileges(c);
         assert_int_equal(confinement_print(c, &b), 0);
         assert_int_equal(buffer_append_char(&b, '\0'), 0);
         assert_non_null(strstr(buffer_data(&b), "namespaces      pid \n"));
         assert_non_null(strstr(buffer_data(&b), "cgroup          memory.max 67108864\n"));
         assert_non_null(strstr(buffer_data(&b), "cgroup          pids.max 100\n"));
+        assert_non_null(strstr(buffer_data(&b), "limit           7 10:20\n"));
+        assert_non_null(strstr(buffer_data(&b), "new privileges  none\n"));
 }
 
 static void test_what_no_launcher_can_carry_out_is_invalid(void **state) {
@@ -216,6 +297,21 @@ static void test_what_no_launcher_can_carry_out_is_invalid(void **state) {
         assert_non_null(strstr(other, "99"));
 }
 
+static void assert_limit_invalid(uint32_t resource, uint64_t soft, uint64_t hard, const char *expected) {
+        _cleanup_(confinement_freep) Confinement *c = confinement_new();
+        _cleanup_free_ char *message = NULL;
+
+        assert_int_equal(confinement_add_rlimit(c, resource, soft, hard), 0);
+        assert_int_equal(confinement_check(c, &message), CONFINEMENT_E_INVALID);
+        assert_non_null(strstr(message, expected));
+}
+
+static void test_a_limit_that_no_kernel_has_is_invalid(void **state) {
+        (void) state;
+        assert_limit_invalid(RLIMIT_NOFILE, 20, 10, "Limit 7 of 20:10");
+        assert_limit_invalid(99, 1, 1, "Limit 99");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_names_and_aliases_choose),
@@ -226,8 +322,12 @@ int main(void) {
                 cmocka_unit_test(test_memory_is_bounded_by_what_was_asked_for_or_the_limit),
                 cmocka_unit_test(test_memory_of_what_runs_is_only_raised),
                 cmocka_unit_test(test_processes_are_counted_out),
+                cmocka_unit_test(test_every_type_of_limit_is_the_one_of_its_name),
+                cmocka_unit_test(test_limits_that_cannot_be_are_refused_by_name),
+                cmocka_unit_test(test_no_new_privileges_are_for_every_container),
                 cmocka_unit_test(test_a_confinement_is_printed_fact_by_fact),
                 cmocka_unit_test(test_what_no_launcher_can_carry_out_is_invalid),
+                cmocka_unit_test(test_a_limit_that_no_kernel_has_is_invalid),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ static void test_limits_are_those_of_pid_1_but_for_what_it_raised_for_itself(voi
         Limits l;
 
         (void) state;
-        limits_resolve(fd, &(LaunchPlan) {}, &l);
+        limits_resolve(fd, NULL, &l);
         assert_limit(&l.limits[RLIMIT_STACK], 16777216, RLIM_INFINITY);
         assert_limit(&l.limits[RLIMIT_CORE], RLIM_INFINITY, RLIM_INFINITY);
         assert_limit(&l.limits[RLIMIT_NPROC], 31000, 31001);
@@ -64,7 +64,7 @@ static void test_without_pid_1_they_are_the_kernels(void **state) {
         Limits l;
 
         (void) state;
-        limits_resolve(fd, &(LaunchPlan) {}, &l);
+        limits_resolve(fd, NULL, &l);
         assert_limit(&l.limits[RLIMIT_STACK], 8 << 20, RLIM_INFINITY);
         assert_limit(&l.limits[RLIMIT_CORE], 0, RLIM_INFINITY);
         assert_false(l.limits[RLIMIT_NPROC].known);
@@ -72,14 +72,15 @@ static void test_without_pid_1_they_are_the_kernels(void **state) {
 }
 
 static void test_the_plan_wins(void **state) {
-        static const LaunchRlimit rlimits[] = { { RLIMIT_NPROC, 10, 20 },
-                                                { RLIMIT_NOFILE, 30, 40 } };
+        _cleanup_(confinement_freep) Confinement *c = confinement_new();
         char path[] = "/tmp/test-limits-XXXXXX";
         _cleanup_fd_ int fd = open_proc(path, pid1_limits);
         Limits l;
 
         (void) state;
-        limits_resolve(fd, &(LaunchPlan) { .rlimits = rlimits, .n_rlimits = 2 }, &l);
+        assert_int_equal(confinement_add_rlimit(c, RLIMIT_NPROC, 10, 20), 0);
+        assert_int_equal(confinement_add_rlimit(c, RLIMIT_NOFILE, 30, 40), 0);
+        limits_resolve(fd, c, &l);
         assert_limit(&l.limits[RLIMIT_NPROC], 10, 20);
         assert_limit(&l.limits[RLIMIT_NOFILE], 30, 40);
         assert_true(l.limits[RLIMIT_NOFILE].planned);

@@ -13,8 +13,6 @@
 static char *const argv[] = { (char *) "sh", (char *) "-c", (char *) "exit 7", NULL };
 static char *const environment[] = { (char *) "A=1", (char *) "EMPTY=", NULL };
 static const gid_t groups[] = { 4, 24 };
-static const LaunchRlimit rlimits[] = { { RLIMIT_CORE, 0, RLIM_INFINITY },
-                                        { RLIMIT_NOFILE, 10, 20 } };
 static const LaunchCommand command = { .file = "/bin/sh",
                                        .argv = argv,
                                        .environment = environment };
@@ -22,10 +20,17 @@ static const LaunchCommand fetcher = { .argv = argv, .input = "a\0b", .n_input =
 
 static ConfinementNamespace namespaces[] = { HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__MOUNT,
                                              HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__PID };
+static ConfinementRlimit core = {
+        .base = PROTOBUF_C_MESSAGE_INIT(&holdfast__launcher__rlimit__descriptor),
+        .resource = RLIMIT_CORE,
+        .hard = RLIM_INFINITY,
+};
 static const Confinement confinement = {
         .base = PROTOBUF_C_MESSAGE_INIT(&holdfast__launcher__confinement__descriptor),
         .namespaces = namespaces,
         .n_namespaces = ELEMENTSOF(namespaces),
+        .rlimits = &(ConfinementRlimit *) { &core },
+        .n_rlimits = 1,
 };
 
 static LaunchPlan make_plan(void) {
@@ -39,8 +44,6 @@ static LaunchPlan make_plan(void) {
                 .groups = groups,
                 .n_groups = ELEMENTSOF(groups),
                 .umask = 027,
-                .rlimits = rlimits,
-                .n_rlimits = ELEMENTSOF(rlimits),
                 .confinement = &confinement,
                 .fetcher = &fetcher,
                 .command = &command,
@@ -78,9 +81,9 @@ static void test_a_plan_comes_back_as_it_was(void **state) {
         assert_int_equal(p->n_groups, 2);
         assert_memory_equal(p->groups, groups, sizeof(groups));
         assert_int_equal(p->umask, 027);
-        assert_int_equal(p->n_rlimits, 2);
-        assert_int_equal(p->rlimits[0].resource, RLIMIT_CORE);
-        assert_true(p->rlimits[0].hard == RLIM_INFINITY);
+        assert_int_equal(p->confinement->n_rlimits, 1);
+        assert_int_equal(p->confinement->rlimits[0]->resource, RLIMIT_CORE);
+        assert_true(p->confinement->rlimits[0]->hard == RLIM_INFINITY);
         assert_int_equal(p->confinement->n_namespaces, 2);
         assert_memory_equal(p->confinement->namespaces, namespaces, sizeof(namespaces));
         assert_string_equal(p->command->file, "/bin/sh");
@@ -120,14 +123,6 @@ static void test_what_cannot_be_done_is_refused_with_a_reason(void **state) {
                                        .argv = argv,
                                        .environment = bad_environment };
         assert_invalid(&p, "NOVALUE");
-
-        p = make_plan();
-        p.rlimits = &(LaunchRlimit) { RLIMIT_NOFILE, 20, 10 };
-        p.n_rlimits = 1;
-        assert_invalid(&p, "Limit 7");
-
-        p.rlimits = &(LaunchRlimit) { 99, 1, 1 };
-        assert_invalid(&p, "Limit 99");
 
         p = make_plan();
         p.umask = 01000;
