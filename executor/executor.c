@@ -15,7 +15,8 @@
  * timeout it gives up and ends the task. Without checkpointing it does so at once.
  *
  * Its last act is to see its terminal update acknowledged. It waits for that as long as the agent is
- * away and may come back, and for LINGER once it is there.
+ * away and may come back, and for LINGER once it is there. When the container is being stopped, by SIGTERM
+ * to all in it, no agent may ever come back: then it waits for one no longer than for a shutdown.
  *
  * What the task leaves running dies when we end: in the cgroup by the launcher, and by us.
  */
@@ -62,7 +63,8 @@ struct Executor {
         bool subscribed;
         bool shutting_down;              /* the agent wants us to end */
         bool given_up;                   /* no agent is waited for any more */
-        bool killed;                     /* by request, or because it is unhealthy */
+        bool killed;                     /* by request, because it is unhealthy, or with its container */
+        bool stopped;                    /* somebody on the host ends the container */
         bool overran;                    /* killed because of max_completion_time */
         bool terminated;                 /* the terminal update has been made */
         usec_t kill_deadline_usec;
@@ -210,7 +212,10 @@ static void stop_checks(Executor *e) {
 }
 
 static void linger(Executor *e) {
-        arm(e->linger_source, e->shutting_down ? LINGER_AFTER_SHUTDOWN : LINGER);
+        if (e->subscribed)
+                arm(e->linger_source, e->shutting_down ? LINGER_AFTER_SHUTDOWN : LINGER);
+        else if (e->stopped)
+                arm(e->linger_source, e->config->shutdown_grace_usec);
 }
 
 /* Nothing is left to do but to see the last update acknowledged. */
@@ -220,7 +225,7 @@ static void finish(Executor *e) {
         disarm(e->completion_source);
         if (e->given_up)
                 executor_end(e, EXIT_FAILURE);
-        else if (e->subscribed)
+        else
                 linger(e);
 }
 
@@ -236,7 +241,7 @@ static void report_end(Executor *e, ExitStatus exit_status) {
         Mesos__V1__TaskStatus status = MESOS__V1__TASK_STATUS__INIT;
         _cleanup_free_ char *how = exit_status_describe(exit_status), *message = NULL;
 
-        if (how && asprintf(&message, "Command %s", how) < 0)
+        if (how && asprintf(&message, "Command %s%s", how, e->stopped ? " after its container was stopped" : "") < 0)
                 message = NULL;
 
         status.message = message;
@@ -549,6 +554,8 @@ static void on_lost(void *userdata) {
 
         e->subscribed = false;
         disarm(e->linger_source);
+        if (e->terminated)
+                linger(e);
         if (e->config->checkpoint)
                 arm(e->recovery_source, e->config->recovery_timeout_usec);
         else
@@ -590,12 +597,28 @@ static int on_child(sd_event_source *source, const struct signalfd_siginfo *si, 
         return 0;
 }
 
-/* Somebody stops the whole container: the task has got the signal too, and deserves its grace. */
+/*
+ * Somebody stops the whole container, which sends the signal to all in it: systemctl, or the host on its
+ * way down. The task has not come to its end but was ended, whatever it makes of that, so it is told as
+ * killed. We hear of it first: a cgroup's members are signalled in the order in which they joined, and of
+ * two signals that wait the kernel gives us SIGTERM before the SIGCHLD that came of it.
+ */
 static int on_term(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        Executor *e = userdata;
+
         (void) source;
         (void) si;
 
-        shut_down(userdata);
+        if (e->task_pid > 0) {
+                e->stopped = e->stopped || (!e->killed && !e->overran);
+                kill_on_request(e, task_grace_usec(e));
+                return 0;
+        }
+
+        e->stopped = true;
+        if (e->terminated)
+                linger(e);
+        shut_down(e);
         return 0;
 }
 

@@ -300,8 +300,51 @@ def test_sigterm_ends_the_task_with_grace():
         wait_until(lambda: "ready" in agent.text("stdout"), "the trap is set")
         executor.send_signal(signal.SIGTERM)
         end = agent.wait_for_end()
-        equal((end.state, end.message), ("TASK_KILLED", "Command exited with status 0"))
+        equal((end.state, end.message), ("TASK_KILLED", "Command exited with status 0 after its container was stopped"))
         check("bye" in agent.text("stdout"), "the task had its say")
+        equal(executor.wait(10), 0, "exit code of the executor")
+
+
+def test_a_stopped_task_has_its_own_grace_period():
+    with FakeAgent() as agent:
+        executor = agent.start_executor()
+        agent.launch("task-1", "trap '' TERM; echo ready; while true; do sleep 0.1; done", grace=0.3)
+        wait_until(lambda: "ready" in agent.text("stdout"), "the trap is set")
+        executor.send_signal(signal.SIGTERM)
+        end = agent.wait_for_end()
+        equal((end.state, end.message),
+              ("TASK_KILLED", "Command terminated with signal Killed after its container was stopped"))
+        equal(executor.wait(10), 0, "exit code of the executor")
+
+
+def test_a_stop_amid_a_kill_is_told_as_that_kill():
+    with FakeAgent() as agent:
+        executor = agent.start_executor()
+        agent.launch("task-1", "trap 'echo term' TERM; echo ready; while true; do sleep 0.05; done", grace=0.5)
+        wait_until(lambda: "ready" in agent.text("stdout"), "the trap is set")
+        agent.kill("task-1")
+        wait_until(lambda: "term" in agent.text("stdout"), "the kill is under way")
+        executor.send_signal(signal.SIGTERM)
+        equal(agent.wait_for_end().message, "Command terminated with signal Killed")
+
+
+def test_a_stopped_executor_waits_for_an_agent_as_long_as_for_a_shutdown():
+    with FakeAgent() as agent:
+        executor = agent.start_executor(MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD="300ms")
+        agent.launch("task-1", "exec sleep 1000")
+        agent.wait_for("TASK_RUNNING")
+        agent.go_away()
+        executor.send_signal(signal.SIGTERM)
+        equal(executor.wait(10), 1, "exit code of the executor")
+    with FakeAgent() as agent:
+        executor = agent.start_executor()
+        agent.launch("task-1", "exec sleep 1000")
+        agent.wait_for("TASK_RUNNING")
+        agent.go_away()
+        executor.send_signal(signal.SIGTERM)
+        wait_until(lambda: not descendants(executor.pid), "the task ends")
+        agent.come_back()
+        equal(agent.wait_for("TASK_KILLED").via, "subscribe", "how its end was told")
         equal(executor.wait(10), 0, "exit code of the executor")
 
 
