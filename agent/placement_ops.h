@@ -35,6 +35,7 @@ typedef struct PlacementJob {
 
         PlacementJobState state;     /* from here on: systemd's */
         usec_t deadline_usec;
+        usec_t patience_usec;        /* how long a stop that forbids starts is waited for; 0: there was none */
         sd_event_source *check_source;
         sd_bus_slot *slot;           /* the call whose answer is awaited */
 

@@ -45,6 +45,11 @@
  * of which D-Bus allows 128 to a connection; and the manager does one after the other anyway. */
 #define JOBS_MAX 64
 
+/* While a stop is under way, of the slice or of the host, nothing may be started. That of the slice is
+ * over soon; on a host that goes down the agent will be stopped next. To refuse at once would only make
+ * a framework try the same again, many times each second. */
+#define STOP_PATIENCE_USEC (5 * USEC_PER_SEC)
+
 /* A launcher that is told to stop kills its container after its grace; then it has a record to
  * write. */
 #define STOP_TIMEOUT_USEC (LAUNCHER_STOP_GRACE_USEC + 10 * USEC_PER_SEC)
@@ -182,6 +187,17 @@ static bool is_lost(const sd_bus_message *m) {
         return false;
 }
 
+static bool is_worth_waiting(PlacementJob *job, const sd_bus_message *m) {
+        usec_t now_usec = usec_now(CLOCK_MONOTONIC);
+
+        if (!sd_bus_message_is_method_error((sd_bus_message *) m, MANAGER ".TransactionIsDestructive"))
+                return false;
+
+        if (job->patience_usec == 0)
+                job->patience_usec = usec_add(now_usec, STOP_PATIENCE_USEC);
+        return now_usec < job->patience_usec;
+}
+
 static int on_submitted(sd_bus_message *m, void *userdata, sd_bus_error *ret_error _unused_) {
         PlacementJob *job = userdata;
         const sd_bus_error *error = sd_bus_message_get_error(m);
@@ -192,7 +208,7 @@ static int on_submitted(sd_bus_message *m, void *userdata, sd_bus_error *ret_err
                 return 0;
         }
 
-        if (is_lost(m))
+        if (is_lost(m) || is_worth_waiting(job, m))
                 job->state = PLACEMENT_JOB_WAITING;    /* the next check finds out */
         else
                 placement_job_finish(job, -sd_bus_error_get_errno(error),
@@ -231,7 +247,8 @@ static int append_scope(SystemdPlacement *s, const PlacementJob *job, sd_bus_mes
                 return r;
 
         /* At shutdown containers end before what they work with is unmounted, and their records
-         * with them. */
+         * with them. That the agent hears of it is the slice's doing, which is ordered after it:
+         * with an order of its own each scope would delay the agent's start while it is stopped. */
         if (!s->user) {
                 r = sd_bus_message_append(m, "(sv)", "After", "as", 3, "local-fs.target",
                                           "remote-fs.target", "network.target");
