@@ -6,20 +6,25 @@ temporary directory, boots systemd with that over its root file system, and runs
 where main() runs the test_* functions. It is skipped where boot cannot work.
 
     with Host() as host, Scheduler(host.master_addr) as s:
-        host.restart("holdfast-agent")
+        systemctl("restart", AGENT)
+
+One whose tests boot more than once ends with `main_outside()`; see Machine.
 """
 
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 
 import harness
-from harness import BUILD_DIR, SOURCE_DIR, check, http_get, wait_until
+from harness import BUILD_DIR, SOURCE_DIR, check, equal, http_get, wait_until
+from scheduler import scalar
 
 BOOT = os.path.join(SOURCE_DIR, "tests", "systemd", "boot")
+EXECUTOR = os.path.join(SOURCE_DIR, "tests", "lib", "executor.py")
 TIMEOUT_S = 400
 MASTER, AGENT, SOCKET = "holdfast-master.service", "holdfast-agent.service", "holdfast-agent.socket"
 MASTER_SETTINGS = {"MESOS_IP": "127.0.0.1", "MESOS_HOSTNAME_LOOKUP": "false"}
@@ -68,7 +73,8 @@ class Host:
         self.master_addr = (harness.HOST, 5050)
         self.agent_addr = (harness.HOST, 5051)
         self._write_settings(MASTER, MASTER_SETTINGS)
-        self._write_settings(AGENT, {**AGENT_SETTINGS, **agent_settings})
+        self._settings = {**AGENT_SETTINGS, **agent_settings}
+        self._write_settings(AGENT, self._settings)
         self._drop_in = "/run/systemd/system/%s.d/test.conf" % AGENT
         if agent_unit:
             os.makedirs(os.path.dirname(self._drop_in), exist_ok=True)
@@ -90,6 +96,10 @@ class Host:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w") as f:
             f.writelines("%s=%s\n" % item for item in settings.items())
+
+    def change_settings(self, **settings):
+        """The agent's next start is with these on top of its own; without any it is with its own again."""
+        self._write_settings(AGENT, {**self._settings, **settings})
 
     def __enter__(self):
         return self
@@ -163,6 +173,13 @@ def start_task(host, s, task_id="steady", command="exec sleep 1000"):
     return scope, host.task_pids(scope)
 
 
+def custom_executor(s, executor_id="custom"):
+    """What a task says to be run by tests/lib/executor.py."""
+    return {"executor_id": {"value": executor_id}, "framework_id": {"value": s.framework_id},
+            "command": {"value": "exec %s -B %s" % (sys.executable, EXECUTOR)},
+            "resources": [scalar("cpus", 0.1), scalar("mem", 32)]}
+
+
 def make_gate():
     """A task that reads a line from it waits, without any process of its own, for open_gate()."""
     path = os.path.join(tempfile.mkdtemp(), "gate")
@@ -186,18 +203,71 @@ def install(directory):
 
 def boot(argv, timeout_s=TIMEOUT_S, program=BOOT):
     """Runs a command under systemd with the build tree installed; returns its exit status."""
-    with harness.temporary_directory() as directory:
+    try:
+        with Machine(program=program) as machine:
+            return machine.boot(*argv, timeout_s=timeout_s)
+    except harness.Skip as e:
+        print("skipped: %s" % e)
+        return 77
+
+
+class Machine:
+    """Our programs, installed where a systemd can be booted. With a disk, what is written survives that.
+
+    A test of several boots runs outside: run() boots the machine and calls a function of the test
+    program inside. The function may power the machine off, see power_off().
+    """
+
+    def __init__(self, disk=False, program=BOOT):
+        self._program = program
+        self._tree = tempfile.mkdtemp(prefix="holdfast-test-")
+        self._disk = tempfile.mkdtemp(prefix="holdfast-test-", dir="/dev/shm") if disk else None
         try:
-            install(directory)
-        except harness.Skip as e:
-            print("skipped: %s" % e)
-            return 77
-        os.chdir(SOURCE_DIR)
-        return subprocess.call([program, "-t", str(int(timeout_s * harness.TIMEOUT_SCALE)), "-l", directory,
-                                "-b", SOURCE_DIR, "-b", BUILD_DIR, *argv])
+            install(self._tree)
+        except BaseException:
+            self._remove()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._remove()
+
+    def _remove(self):
+        for directory in (self._tree, self._disk):
+            if directory:
+                shutil.rmtree(directory, ignore_errors=True)
+
+    def boot(self, *argv, timeout_s=TIMEOUT_S):
+        disk = ["-k", self._disk] if self._disk else []
+        return subprocess.call([self._program, "-t", str(int(timeout_s * harness.TIMEOUT_SCALE)), "-l", self._tree,
+                                "-b", SOURCE_DIR, "-b", BUILD_DIR, *disk, *argv], cwd=SOURCE_DIR)
+
+    def run(self, function):
+        status = self.boot("python3", "-B", os.path.abspath(sys.argv[0]), function.__name__)
+        if status == 77:
+            harness.skip("no systemd can be booted here")
+        equal(status, 0, "exit status of %s()" % function.__name__)
+
+
+def power_off(meanwhile=lambda: None):
+    """Everything is stopped in good order, in the end this program too."""
+    systemctl("start", "--job-mode=replace-irreversibly", "--no-block", "poweroff.target")
+    meanwhile()
+    while True:
+        signal.pause()
 
 
 def main(program=BOOT):
+    """For programs whose tests run under one systemd, all of them."""
     if os.environ.get("HOLDFAST_IN_SYSTEMD"):
         harness.main()
     sys.exit(boot(["python3", "-B", os.path.abspath(sys.argv[0]), *sys.argv[1:]], program=program))
+
+
+def main_outside():
+    """For programs whose tests boot Machines."""
+    if not os.environ.get("HOLDFAST_IN_SYSTEMD"):
+        harness.main()
+    getattr(sys.modules["__main__"], sys.argv[1])()

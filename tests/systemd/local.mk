@@ -2,8 +2,11 @@
 
 systemd_tests = \
         tests/systemd/test_confinement.py \
+        tests/systemd/test_pitfalls.py \
         tests/systemd/test_reload.py \
         tests/systemd/test_scopes.py \
+        tests/systemd/test_shutdown.py \
+        tests/systemd/test_stop.py \
         tests/systemd/test_units.py \
         tests/systemd/test_upgrade.py
 

@@ -93,28 +93,6 @@ def test_scopes_survive_reload_and_reexecution_of_systemd():
         s.wait_state("steady", "TASK_KILLED")
 
 
-def test_stopping_a_scope_ends_its_task_and_is_told():
-    with Host() as host, Scheduler(host.master_addr) as s:
-        scope, _ = start_task(host, s)
-        systemctl("stop", scope)
-        # Killed or failed: the executor may get its word in before it is killed too.
-        status = s.wait_terminal("steady")
-        check(status["state"] in ("TASK_FAILED", "TASK_KILLED"), "state is %s" % status["state"])
-        host.check_no_containers()
-
-
-def test_stopping_the_slice_ends_every_task_but_not_the_agent():
-    with Host() as host, Scheduler(host.master_addr) as s:
-        for n in range(3):
-            start_task(host, s, "t%d" % n)
-        agent = host.agent_pid()
-        systemctl("stop", "holdfast.slice")
-        for n in range(3):
-            s.wait_terminal("t%d" % n)
-        equal(host.agent_pid(), agent, "pid of the agent")
-        s.run("after", "true")
-
-
 def test_placement_by_a_real_systemd():
     # make check runs this program too, but can only skip these tests there.
     output = run(os.path.join(BUILD_DIR, "tests", "unit", "test-placement"), timeout=120)

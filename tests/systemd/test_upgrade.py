@@ -18,11 +18,10 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import SOURCE_DIR, check, equal, http_get, is_alive, wait_until    # noqa: E402
-from scheduler import Scheduler, scalar    # noqa: E402
-from systemd import AGENT, SOCKET, Host, main, open_gate, run, show_all, systemctl    # noqa: E402
+from harness import check, equal, http_get, is_alive, wait_until    # noqa: E402
+from scheduler import Scheduler    # noqa: E402
+from systemd import AGENT, SOCKET, Host, custom_executor, main, open_gate, run, show_all, systemctl    # noqa: E402
 
-EXECUTOR = os.path.join(SOURCE_DIR, "tests", "lib", "executor.py")
 N_TO_AN_EXECUTOR = 3
 PLAIN = ["plain-%02d" % n for n in range(1, 21)]
 FAMILY = ["family-%02d" % n for n in range(21, 36)]
@@ -54,12 +53,6 @@ def processes():
                 pids += [int(line) for line in f]
         pids.sort()
     return found
-
-
-def custom_executor(s, executor_id):
-    return {"executor_id": {"value": executor_id}, "framework_id": {"value": s.framework_id},
-            "command": {"value": "exec %s -B %s" % (sys.executable, EXECUTOR)},
-            "resources": [scalar("cpus", 0.1), scalar("mem", 32)]}
 
 
 class Crowd:
@@ -188,7 +181,7 @@ def test_stream_of_updates_across_ten_restarts_has_no_gap_and_no_duplicate():
     n_updates = 400
     with Host() as host, Scheduler(host.master_addr) as s:
         task_id = "count-%d" % n_updates
-        s.launch([s.task(task_id, executor=custom_executor(s, "custom"))], s.wait_offer(cpus=1, mem=256))
+        s.launch([s.task(task_id, executor=custom_executor(s))], s.wait_offer(cpus=1, mem=256))
         for restart in range(10):
             seen = len(s.statuses)
             s.wait_until(lambda n=seen: len(s.statuses) > n, "the stream goes on")
