@@ -220,6 +220,7 @@ static void launch_failed(Agent *a, Executor *e, const char *message) {
 
 /* Mesos tells the limit that was met as a resource, in megabytes. */
 static void exceeded_memory(Agent *a, Executor *e, const ContainerEnd *end) {
+        _cleanup_free_ char *message = strdup(end->limitation);    /* the container's, which is freed first */
         Mesos__V1__TaskResourceLimitation limitation = MESOS__V1__TASK_RESOURCE_LIMITATION__INIT;
         Mesos__V1__Value__Scalar scalar = MESOS__V1__VALUE__SCALAR__INIT;
         Mesos__V1__Resource mem = MESOS__V1__RESOURCE__INIT, *list = &mem;
@@ -232,7 +233,8 @@ static void exceeded_memory(Agent *a, Executor *e, const ContainerEnd *end) {
         limitation.n_resources = 1;
 
         terminated(a, e, MESOS__V1__TASK_STATE__TASK_FAILED,
-                   MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LIMITATION_MEMORY, end->limitation, &limitation);
+                   MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LIMITATION_MEMORY,
+                   message ?: "Memory limit exceeded", &limitation);
 }
 
 static void on_ended(Container *c, const ContainerEnd *end, void *userdata) {
