@@ -9,6 +9,7 @@
  * as large as the rest.
  */
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/base/buffer.h"
@@ -97,6 +98,19 @@ int buffer_append_text(Buffer *b, const char *text) {
 
 int buffer_append_char(Buffer *b, char c) {
         return buffer_append(b, &c, 1);
+}
+
+/* "64MB": in the largest unit that takes nothing away. */
+int buffer_append_size(Buffer *b, uint64_t bytes) {
+        static const char *const units[] = { "B", "KB", "MB", "GB", "TB" };
+        size_t unit = 0;
+
+        while (bytes > 0 && bytes % 1024 == 0 && unit + 1 < ELEMENTSOF(units)) {
+                bytes /= 1024;
+                unit++;
+        }
+
+        return buffer_printf(b, "%" PRIu64 "%s", bytes, units[unit]);
 }
 
 int buffer_vprintf(Buffer *b, const char *format, va_list ap) {

@@ -37,6 +37,7 @@ void buffer_clear(Buffer *b);
 int buffer_append(Buffer *b, const void *data, size_t n);
 int buffer_append_text(Buffer *b, const char *text);
 int buffer_append_char(Buffer *b, char c);
+int buffer_append_size(Buffer *b, uint64_t bytes);
 int buffer_printf(Buffer *b, const char *format, ...) _printf_(2, 3);
 int buffer_vprintf(Buffer *b, const char *format, va_list ap) _printf_(2, 0);
 

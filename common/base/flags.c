@@ -513,18 +513,6 @@ void flags_deinit(FlagTable *t) {
 
 /* Output */
 
-static int format_bytes(uint64_t bytes, Buffer *b) {
-        static const char *const units[] = { "B", "KB", "MB", "GB", "TB" };
-        size_t unit = 0;
-
-        while (bytes > 0 && bytes % 1024 == 0 && unit + 1 < ELEMENTSOF(units)) {
-                bytes /= 1024;
-                unit++;
-        }
-
-        return buffer_printf(b, "%" PRIu64 "%s", bytes, units[unit]);
-}
-
 static int format_list(char **list, Buffer *b) {
         for (char **p = list; p && *p; p++) {
                 int r;
@@ -564,7 +552,7 @@ int flag_format(const Flag *f, Buffer *b) {
         case FLAG_DURATION:
                 return buffer_append_text(b, usec_format(*(usec_t *) f->value, text));
         case FLAG_BYTES:
-                return format_bytes(*(uint64_t *) f->value, b);
+                return buffer_append_size(b, *(uint64_t *) f->value);
         case FLAG_DOUBLE:
                 return buffer_printf(b, "%.15g", *(double *) f->value);
         }
