@@ -65,6 +65,7 @@ holdfast_agent_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolato
         $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) -lm
 
 holdfast_worker_SOURCES = \
+        agent/disk_usage.c agent/disk_usage.h \
         agent/removal.c agent/removal.h \
         agent/sandbox_walk.c agent/sandbox_walk.h \
         agent/volume_dir.c agent/volume_dir.h \

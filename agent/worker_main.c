@@ -14,16 +14,23 @@
  *     holdfast-worker volume-make ROOT PATH, volume-remove ROOT PATH, volume-empty ROOT
  *                                          the directory of a persistent volume, durably
  *     holdfast-worker sandboxes WORK_DIR   what may be removed one day, see sandbox_walk.c
+ *     holdfast-worker usage ROOT PATH      what the directory tree at PATH below ROOT occupies, in bytes; with
+ *                                          the word "incomplete" when that is not all of it
  *
  * Exits with 0; 2 when there is no such user; 1 when it could not do it. Answers go to stdout,
  * complaints to stderr.
  */
 
 #include <grp.h>
+#include <inttypes.h>
+#include <linux/ioprio.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "agent/disk_usage.h"
 #include "agent/removal.h"
 #include "agent/sandbox_walk.h"
 #include "agent/volume_dir.h"
@@ -80,12 +87,16 @@ static int complain(const char *what, const char *path, const char *why) {
         return EXIT_FAILURE;
 }
 
+/* Nobody waits for it, and the tasks need the disk. */
+static void step_back(void) {
+        (void) setpriority(PRIO_PROCESS, 0, 10);
+        (void) syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+}
+
 static int remove_tree(const char *root, const char *path) {
         int r;
 
-        /* Nobody waits for it, and the tasks need the disk. */
-        (void) setpriority(PRIO_PROCESS, 0, 10);
-
+        step_back();
         r = removal_run(root, path);
         if (r == REMOVAL_E_MOUNTED)
                 return complain("remove", path, "something is mounted in it");
@@ -114,6 +125,19 @@ static int list_sandboxes(const char *work_dir) {
         return r < 0 ? complain("walk", work_dir, strerror(-r)) : EXIT_SUCCESS;
 }
 
+static int print_usage(const char *root, const char *path) {
+        uint64_t bytes;
+        int r;
+
+        step_back();
+        r = disk_usage_measure(root, path, DISK_USAGE_BOUNDS_DEFAULT, &bytes);
+        if (r < 0)
+                return complain("measure", path, strerror(-r));
+
+        printf("%" PRIu64 "%s\n", bytes, r == DISK_USAGE_E_INCOMPLETE ? " incomplete" : "");
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
         if (argc == 3 && streq(argv[1], "user"))
                 return lookup_user(argv[2]);
@@ -127,6 +151,8 @@ int main(int argc, char **argv) {
                 return tell_volume("empty the volume", argv[2], NULL, volume_dir_empty(argv[2]));
         if (argc == 3 && streq(argv[1], "sandboxes"))
                 return list_sandboxes(argv[2]);
+        if (argc == 4 && streq(argv[1], "usage"))
+                return print_usage(argv[2], argv[3]);
 
         fprintf(stderr, "Usage: holdfast-worker user NAME\n"
                         "       holdfast-worker remove ROOT PATH\n"
@@ -134,9 +160,11 @@ int main(int argc, char **argv) {
                         "       holdfast-worker volume-remove ROOT PATH\n"
                         "       holdfast-worker volume-empty ROOT\n"
                         "       holdfast-worker sandboxes WORK_DIR\n"
+                        "       holdfast-worker usage ROOT PATH\n"
                         "A helper of holdfast-agent: prints who a user is, removes a directory "
                         "tree below ROOT, makes, removes\n"
                         "or empties the directory of a persistent volume, lists what may be "
-                        "removed one day.\n");
+                        "removed one day, measures\n"
+                        "a directory tree.\n");
         return EXIT_FAILURE;
 }

@@ -4,6 +4,7 @@ process_tests = \
         tests/process/test-cli-options.py \
         tests/process/test-cli-run.py \
         tests/process/test-cli-verbs.py \
+        tests/process/test-disk-usage.py \
         tests/process/test-fetcher.py \
         tests/process/test-launcher.py \
         tests/process/test-master-agents.py \

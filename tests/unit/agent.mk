@@ -52,3 +52,8 @@ unit_tests += tests/unit/test-address-pool
 tests_unit_test_address_pool_SOURCES = tests/unit/test-address-pool.c
 tests_unit_test_address_pool_CFLAGS = $(unit_cflags)
 tests_unit_test_address_pool_LDADD = agent/libagent.a $(unit_libs)
+
+unit_tests += tests/unit/test-disk-usage
+tests_unit_test_disk_usage_SOURCES = tests/unit/test-disk-usage.c tests/unit/directory.h agent/disk_usage.c agent/disk_usage.h
+tests_unit_test_disk_usage_CFLAGS = $(unit_cflags)
+tests_unit_test_disk_usage_LDADD = $(unit_libs)
