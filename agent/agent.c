@@ -24,6 +24,7 @@
 #include "agent/agent.h"
 #include "agent/agent_resources.h"
 #include "agent/checkpoint.h"
+#include "agent/disk_watch.h"
 #include "agent/drain.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
@@ -273,6 +274,8 @@ int agent_new(sd_event *event, const AgentConfig *config, Agent **ret) {
                 r = address_pool_new(config->network_subnet, &a->addresses);
         if (r == 0)
                 r = gc_new(a, &a->gc);
+        if (r == 0 && isolator_set_has(config->isolators, "disk/du"))
+                r = disk_watch_new(a, &a->disk_watch);
         if (r == 0)
                 r = status_manager_new(event, a->store, a->checkpoint, &tasks_status_ops, a, &a->statuses);
         if (r == 0)
@@ -329,6 +332,7 @@ Agent *agent_free(Agent *a) {
         a->master = master_link_free(a->master);
         a->executor_api = executor_api_free(a->executor_api);
         a->statuses = status_manager_free(a->statuses);
+        a->disk_watch = disk_watch_free(a->disk_watch);
         a->gc = gc_free(a->gc);
         a->addresses = address_pool_free(a->addresses);
         a->identities = identities_free(a->identities);

@@ -13,6 +13,7 @@
 typedef struct AddressPool AddressPool;
 typedef struct AgentResources AgentResources;
 typedef struct Checkpoint Checkpoint;
+typedef struct DiskWatch DiskWatch;
 typedef struct Drain Drain;
 typedef struct ExecutorApi ExecutorApi;
 typedef struct Gc Gc;
@@ -59,6 +60,7 @@ typedef struct Agent {
         Identities *identities;
         AddressPool *addresses;        /* NULL: containers have the host's network */
         Gc *gc;
+        DiskWatch *disk_watch;         /* NULL without disk/du */
         StatusManager *statuses;
         ExecutorApi *executor_api;
         OperatorApi *operator_api;

@@ -53,6 +53,9 @@ typedef struct AgentConfig {
         usec_t fetcher_stall_timeout_usec;
         uint64_t max_completed_executors;
 
+        usec_t container_disk_watch_interval_usec;
+        bool enforce_container_disk_quota;
+
         usec_t gc_delay_usec;
         double gc_disk_headroom;
         usec_t disk_watch_interval_usec;

@@ -7,7 +7,8 @@
  * at that moment, by the isolators of --isolation: from one walk over /proc, and from the cgroups
  * of those that have one. Nothing is remembered, so a restarted agent answers as completely as one
  * that has run for months: what a container was asked for is in the checkpoint, where it lives too,
- * and its first process the launcher tells. A figure that cannot be had is left out.
+ * and its first process the launcher tells. Only what its sandbox occupies is measured beforehand
+ * (disk_watch.c). A figure that cannot be had is left out.
  *
  * ResourceStatistics is Mesos's, to the letter. What the kernel tells besides stands in
  * "holdfast_statistics" beside it, of /containers alone.
@@ -19,6 +20,7 @@
 
 #include "agent/container.h"
 #include "agent/container_view.h"
+#include "agent/disk_watch.h"
 #include "agent/isolation.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
@@ -89,6 +91,7 @@ static int fill_statistics(const Agent *a, const Sources *s, const Executor *e, 
         mesos__v1__resource_statistics__init(&entry->statistics);
         entry->statistics.timestamp = usec_to_secs(now_usec);
         isolator_set_usage(a->config->isolators, &request, &source, &s->host, &entry->statistics);
+        disk_watch_add_usage(a->disk_watch, e, &entry->statistics);
         if (payload_fd >= 0)
                 entry->more = usage_read_more(payload_fd);
         return 0;

@@ -69,6 +69,8 @@ Executor *executor_free(Executor *e) {
         container_free(e->container);
         if (e->info)
                 pb_free(&e->info->base);
+        if (e->pending_limitation)
+                pb_free(&e->pending_limitation->base);
         free(e->pending_message);
         free(e->user);
         free(e->directory);

@@ -46,6 +46,7 @@ typedef struct Executor {
         TaskState pending_state;
         int pending_reason;
         char *pending_message;             /* owned */
+        Mesos__V1__TaskResourceLimitation *pending_limitation;   /* owned; NULL: no limit was met */
         ExitStatus exit_status;            /* in EXECUTOR_TERMINATED */
 
         Task *tasks;                       /* uthash by id: queued, launched, terminated; owned */

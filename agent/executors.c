@@ -248,7 +248,7 @@ static void on_ended(Container *c, const ContainerEnd *end, void *userdata) {
                      end->message ?: description ?: "?");
 
         if (e->pending_state != MESOS__V1__TASK_STATE__TASK_STAGING) {
-                terminated(a, e, e->pending_state, e->pending_reason, e->pending_message, NULL);
+                terminated(a, e, e->pending_state, e->pending_reason, e->pending_message, e->pending_limitation);
                 return;
         }
 
@@ -505,6 +505,26 @@ void executors_destroy(Agent *a, Executor *e, TaskState state, int reason, const
 
         if (e->container)
                 container_destroy(e->container);
+}
+
+static Mesos__V1__TaskResourceLimitation *make_limitation(const Resources *met) {
+        Mesos__V1__TaskResourceLimitation limitation = MESOS__V1__TASK_RESOURCE_LIMITATION__INIT, *copy;
+
+        if (resources_to_pb(met, RESOURCE_FORMAT_NEW, &limitation.resources, &limitation.n_resources) < 0)
+                return NULL;
+
+        copy = (Mesos__V1__TaskResourceLimitation *) pb_copy(&limitation.base);
+        resources_free_pb(limitation.resources, limitation.n_resources);
+        return copy;
+}
+
+void executors_exceeded(Agent *a, Executor *e, int reason, const char *message, const Resources *met) {
+        /* The first reason stands. */
+        if (e->state == EXECUTOR_TERMINATED || e->pending_state != MESOS__V1__TASK_STATE__TASK_STAGING)
+                return;
+
+        e->pending_limitation = make_limitation(met);
+        executors_destroy(a, e, MESOS__V1__TASK_STATE__TASK_FAILED, reason, message);
 }
 
 void executors_shutdown_framework(Agent *a, Framework *f) {

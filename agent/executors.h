@@ -18,6 +18,10 @@ void executors_shutdown(Agent *a, Executor *e);
 /* By force at once, with what its unfinished tasks are told: a state (of partition-aware frameworks), reason, message. */
 void executors_destroy(Agent *a, Executor *e, TaskState state, int reason, const char *message);
 
+/* The same for one that met a limit which the agent watches over: its tasks fail with the reason and the resources
+ * that it has too much of. */
+void executors_exceeded(Agent *a, Executor *e, int reason, const char *message, const Resources *met);
+
 /* Frees it if its container is gone and nothing of its tasks is left to say. True when it was freed. */
 bool executors_tidy(Agent *a, Executor *e);
 

@@ -52,11 +52,11 @@ static char *arg_master, *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, 
 static uint64_t arg_port, arg_advertise_port, arg_max_completed_executors, arg_pids_max;
 static usec_t arg_registration_backoff_factor, arg_recovery_timeout, arg_executor_registration_timeout,
                 arg_executor_reregistration_timeout, arg_executor_shutdown_grace_period, arg_fetcher_stall_timeout,
-                arg_gc_delay, arg_disk_watch_interval;
+                arg_gc_delay, arg_disk_watch_interval, arg_container_disk_watch_interval;
 static double arg_gc_disk_headroom;
 static bool arg_hostname_lookup, arg_quiet, arg_switch_user, arg_strict, arg_systemd_enable_support,
                 arg_http_executor_domain_sockets, arg_cgroups_enable_cfs, arg_cgroups_limit_swap,
-                arg_cgroups_count_processes, arg_revocable_cpu_low_priority;
+                arg_cgroups_count_processes, arg_revocable_cpu_low_priority, arg_enforce_container_disk_quota;
 
 #define UNUSED(flag_name, flag_kind, flag_default, flag_help)                                                          \
         { .name = (flag_name), .kind = (flag_kind), .default_text = (flag_default), .help = (flag_help), .ignored = true }
@@ -88,7 +88,9 @@ static Flag flags[] = {
           .help = "Of cgroup v1; refused." },
         { .name = "cgroups_root", .kind = FLAG_STRING, .value = &arg_cgroups_root, .default_text = "mesos", .metavar = "NAME",
           .help = "Cgroup below which containers are placed when systemd does not place them." },
-        UNUSED("container_disk_watch_interval", FLAG_DURATION, "15secs", "Interval of disk quota checks."),
+        { .name = "container_disk_watch_interval", .kind = FLAG_DURATION, .value = &arg_container_disk_watch_interval,
+          .default_text = "15secs", .metavar = "DURATION",
+          .help = "How often what sandboxes occupy is measured, with disk/du." },
         { .name = "containerizers", .kind = FLAG_STRING, .value = &arg_containerizers, .default_text = "mesos",
           .metavar = "NAME", .help = "Containerizers; only mesos is there." },
         { .name = "default_role", .kind = FLAG_STRING, .value = &arg_default_role, .default_text = "*", .metavar = "ROLE",
@@ -113,7 +115,8 @@ static Flag flags[] = {
           .help = "Socket for --http_executor_domain_sockets (default: agent.sock in --runtime_dir)." },
         { .name = "dry-run", .kind = FLAG_PATH, .value = &arg_dry_run, .metavar = "FILE",
           .help = "Print the launch plan of the TaskInfo in the JSON file (-: standard input), start nothing." },
-        UNUSED("enforce_container_disk_quota", FLAG_BOOL, "false", "End containers that exceed their disk resource."),
+        { .name = "enforce_container_disk_quota", .kind = FLAG_BOOL, .value = &arg_enforce_container_disk_quota,
+          .default_text = "false", .help = "End containers whose sandbox exceeds their disk resource, with disk/du." },
         { .name = "executor_environment_variables", .kind = FLAG_STRING, .value = &arg_executor_environment_variables,
           .metavar = "JSON", .help = "Variables for every executor's environment, a JSON object of texts." },
         { .name = "executor_registration_timeout", .kind = FLAG_DURATION, .value = &arg_executor_registration_timeout,
@@ -556,6 +559,15 @@ static int settle_isolation(Settings *s) {
         return check_reach(s);
 }
 
+static int settle_watches(Settings *s) {
+        if (arg_container_disk_watch_interval == 0)
+                return refuse("container_disk_watch_interval", "0", "a duration such as 15secs");
+
+        s->config.container_disk_watch_interval_usec = arg_container_disk_watch_interval;
+        s->config.enforce_container_disk_quota = arg_enforce_container_disk_quota;
+        return 0;
+}
+
 static int settle_recovery(Settings *s) {
         if (!streq(arg_recover, "reconnect") && !streq(arg_recover, "cleanup"))
                 return refuse("recover", arg_recover, "reconnect or cleanup");
@@ -633,6 +645,8 @@ static int settle(Settings *s) {
                 r = settle_containers(s);
         if (r == 0)
                 r = settle_isolation(s);
+        if (r == 0)
+                r = settle_watches(s);
         if (r == 0)
                 r = settle_recovery(s);
         if (r == 0)

@@ -21,6 +21,7 @@
 
 #include "agent/agent_resources.h"
 #include "agent/checkpoint.h"
+#include "agent/disk_watch.h"
 #include "agent/drain.h"
 #include "agent/executors.h"
 #include "agent/gc.h"
@@ -245,6 +246,7 @@ static void complete(Recovery *rec) {
         a->state = AGENT_DISCONNECTED;
         gc_start(a->gc);
         drain_resume(a->drain);
+        disk_watch_start(a->disk_watch);
         if (a->config->reconnect)
                 master_link_start(a->master);
         else

@@ -10,6 +10,7 @@ isolator_libisolator_a_SOURCES = \
 noinst_LIBRARIES += isolator/libisolators.a
 isolator_libisolators_a_SOURCES = \
         isolator/cpu.c \
+        isolator/disk_du.c \
         isolator/isolator.h \
         isolator/memory.c \
         isolator/network.c \

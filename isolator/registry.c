@@ -22,6 +22,7 @@
 static const IsolatorOps *const isolators[] = {
         &isolator_posix_cpu,
         &isolator_posix_mem,
+        &isolator_disk_du,
         &isolator_cgroups_cpu,
         &isolator_cgroups_mem,
         &isolator_cgroups_pids,
@@ -36,6 +37,7 @@ static const struct {
 } aliases[] = {
         { "process", "posix/cpu,posix/mem" },
         { "cgroups", "cgroups/cpu,cgroups/mem" },
+        { "posix/disk", "disk/du" },
 };
 
 /* Those of two families that would decide the same. */
