@@ -19,6 +19,8 @@ cli_libcli_a_SOURCES = \
         cli/task_spec.c cli/task_spec.h \
         cli/tasks.c \
         cli/terminal.c cli/terminal.h \
+        cli/top.c \
+        cli/usage.c cli/usage.h \
         cli/verb.h \
         cli/verb_run.c \
         cli/version.c

@@ -23,6 +23,7 @@ static const struct {
         { "run", "Run a command on the cluster and exit as it does", verb_run },
         { "agents", "List the machines of the cluster", verb_agents },
         { "tasks", "List what is running", verb_tasks },
+        { "top", "Show what containers use", verb_top },
         { "logs", "Print the output of a task", verb_logs },
         { "kill", "End a task", verb_kill },
         { "version", "Print versions", verb_version },

@@ -19,4 +19,5 @@ int verb_kill(int argc, char **argv, const CliEnvironment *environment);
 int verb_logs(int argc, char **argv, const CliEnvironment *environment);
 int verb_run(int argc, char **argv, const CliEnvironment *environment);
 int verb_tasks(int argc, char **argv, const CliEnvironment *environment);
+int verb_top(int argc, char **argv, const CliEnvironment *environment);
 int verb_version(int argc, char **argv, const CliEnvironment *environment);

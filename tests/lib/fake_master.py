@@ -249,6 +249,7 @@ class FakeAgent(Fake):
         self.directory = directory
         self.executors = []           # as /state has them
         self.completed = []
+        self.containers = []          # as /containers has them; a function: what it returns
         self.calls = []
         self.on_call = None           # called with each call but READ_FILE
         super().__init__()
@@ -258,9 +259,12 @@ class FakeAgent(Fake):
 
     def get(self, request):
         if request.path == "/state":
-            self.answer(request, 200, {"frameworks": [{"id": FRAMEWORK_ID, "executors": self.executors,
+            self.answer(request, 200, {"hostname": "node1",
+                                       "frameworks": [{"id": FRAMEWORK_ID, "executors": self.executors,
                                                        "completed_executors": self.completed}],
                                        "completed_frameworks": []})
+        elif request.path == "/containers":
+            self.answer(request, 200, self.containers() if callable(self.containers) else self.containers)
         else:
             self.answer(request, 404)
 

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from fake_master import FakeMaster  # noqa: E402
 from harness import BUILD_DIR, SOURCE_DIR, Skip, check, equal, main, program, skip  # noqa: E402
 
-VERBS = ["agents", "kill", "logs", "run", "tasks", "version"]
+VERBS = ["agents", "kill", "logs", "run", "tasks", "top", "version"]
 COMPLETION = os.path.join(SOURCE_DIR, "cli", "completion", "holdfast")
 
 

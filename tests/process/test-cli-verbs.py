@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""holdfast agents, tasks, logs, kill and version against a scripted master and agent."""
+"""holdfast agents, tasks, top, logs, kill and version against a scripted master and agent."""
 
+import fcntl
 import json
 import os
+import pty
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from fake_master import AGENT_ID, FRAMEWORK_ID, FakeAgent, FakeMaster  # noqa: E402
@@ -99,6 +103,113 @@ def test_control_characters_of_names_do_not_reach_the_terminal():
     with Play([task_json("t1", name="evil\033[2Jname")]) as p:
         out, _ = p.holdfast("tasks")
         check("\033" not in out and "evil?[2Jname" in out, out)
+
+
+# Top
+
+class Containers:
+    """What an agent answers: one container of Holdfast's and one of Mesos's, a second later each time."""
+
+    def __init__(self):
+        self.n_asked = 0
+
+    def __call__(self):
+        self.n_asked += 1
+        at = 1000.0 + self.n_asked
+        pressure = {"some_avg10": 2.5, "some_total_secs": 1.0, "full_avg10": 0.0, "full_total_secs": 0.0}
+        busy = {"container_id": "c2", "executor_id": "busy", "framework_id": FRAMEWORK_ID,
+                "statistics": {"timestamp": at, "cpus_user_time_secs": 0.4 * at, "cpus_system_time_secs": 0.1 * at,
+                               "cpus_throttled_time_secs": 0.25 * at, "cpus_soft_limit": 0.5, "cpus_limit": 1.0,
+                               "mem_rss_bytes": 1 << 20, "mem_total_bytes": 2 << 20, "mem_limit_bytes": 64 << 20},
+                "holdfast_statistics": {"cpu_pressure": pressure, "mem_pressure": pressure, "pids": 7}}
+        plain = {"container_id": "c1", "executor_id": "plain", "framework_id": "other",
+                 "statistics": {"timestamp": at, "cpus_user_time_secs": 3.0, "cpus_system_time_secs": 1.0,
+                                "cpus_soft_limit": 0.2, "mem_rss_bytes": 4 << 20, "mem_limit_bytes": 32 << 20}}
+        return [plain, busy]
+
+
+def test_top_prints_once_what_containers_use_where_nobody_looks():
+    with Play() as p:
+        p.agent.containers = Containers()
+        out, err = p.holdfast("top", "--interval=100ms")
+        lines = [line.split() for line in out.splitlines()]
+        equal(lines[0], "TASK FRAMEWORK HOST CPU% CPUS MEM MB LIMIT PIDS WCPU% WMEM% WIO% THR%".split())
+        equal(lines[1], "busy test-framework node1 50.0 1.00 2.0 64 7 2.5 2.5 - 25".split())
+        equal(lines[2], "plain other node1 0.0 0.20 4.0 32 - - - - -".split())
+        equal((len(lines), err), (3, ""))
+        check("\033" not in out, "control sequences without a terminal")
+        out, _ = p.holdfast("top", "--interval=100ms", "--sort=mem")
+        equal([line.split()[0] for line in out.splitlines()], ["TASK", "plain", "busy"])
+
+
+def test_top_prints_json_for_programs_without_what_is_not_known():
+    with Play() as p:
+        p.agent.containers = Containers()
+        busy, plain = json.loads(p.holdfast("top", "--json", "--interval=100ms")[0])
+        equal({k: v for k, v in plain.items() if k != "cpus_used"},
+              {"container_id": "c1", "executor_id": "plain", "framework_id": "other", "framework_name": "other",
+               "hostname": "node1", "cpus": 0.2, "mem_bytes": 4 << 20, "mem_limit_bytes": 32 << 20})
+        equal((plain["cpus_used"], round(busy["cpus_used"], 6), round(busy["throttled"], 6)), (0.0, 0.5, 0.25))
+        equal((busy["pids"], busy["cpus_limit"], busy["mem_wait_percent"]), (7, 1.0, 2.5))
+
+
+def test_top_of_one_agent_needs_no_master():
+    with Play() as p:
+        p.agent.containers = Containers()
+        p.master.stop()
+        argv = [program("holdfast"), "top", "--agent=" + p.agent.address, "--interval=100ms"]
+        done = subprocess.run(argv, capture_output=True, timeout=30 * TIMEOUT_SCALE, check=False)
+        equal(done.returncode, 0, done.stderr)
+        equal([line.split()[:3] for line in done.stdout.decode().splitlines()[1:]],
+              [["busy", FRAMEWORK_ID, "node1"], ["plain", "other", "node1"]])
+
+
+def test_top_shows_the_others_when_an_agent_is_silent():
+    with Play() as p:
+        p.agent.containers = Containers()
+        gone = {**p.master.state["slaves"][0], "id": "gone", "pid": "slave(1)@127.0.0.1:%d" % free_port()}
+        p.master.state["slaves"].append(gone)
+        out, _ = p.holdfast("top", "--interval=100ms")
+        equal(len(out.splitlines()), 3, "lines")
+        p.master.state["slaves"].pop(0)
+        _, err = p.holdfast("top", "--interval=100ms", code=1)
+        check("No answer from" in err, err)
+
+
+def test_top_refuses_what_it_does_not_understand():
+    with Play() as p:
+        check("expected cpu" in p.holdfast("top", "--sort=size", code=USAGE)[1], "no word of --sort")
+        check("at least" in p.holdfast("top", "--interval=0ns", code=USAGE)[1], "no word of --interval")
+
+
+def test_top_on_a_terminal_is_renewed_until_q_and_leaves_the_screen_as_it_was():
+    with Play() as p:
+        p.agent.containers = Containers()
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(program("holdfast"), p.argv("top", "--interval=100ms"))
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 3, 80, 0, 0))
+        shown = b""
+        try:
+            wait_until(lambda: p.agent.containers.n_asked >= 4, "it looks again and again")
+            os.write(fd, b"q")
+            while True:
+                try:
+                    data = os.read(fd, 65536)
+                except OSError:
+                    break    # the terminal's other side is closed
+                if not data:
+                    break
+                shown += data
+        finally:
+            status = os.waitpid(pid, 0)[1]
+            os.close(fd)
+        equal(status, 0, "exit status")
+        check(shown.startswith(b"\033[?1049h") and shown.endswith(b"\033[?1049l"), shown)
+        pictures = shown.split(b"\033[H")[1:]
+        check(len(pictures) >= 3, "%d pictures" % len(pictures))
+        check(b"containers: 2 on 1 agent," in pictures[-1] and b"TASK" in pictures[-1], pictures[-1])
+        check(b"plain" not in pictures[-1], "more lines than the screen has: %r" % pictures[-1])
 
 
 # Logs
