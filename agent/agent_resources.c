@@ -22,6 +22,7 @@
 
 #include "agent/agent_resources.h"
 #include "agent/checkpoint.h"
+#include "agent/executors.h"
 #include "agent/recover.h"
 #include "agent/volumes.h"
 #include "common/base/crash.h"
@@ -122,9 +123,13 @@ static void on_completed(int error, void *userdata) {
         }
 
         CRASH_POINT("resources-changed");
-        if (r->changes)
-                run_later(r);
         c->ops->done(c->error, c->userdata);
+        if (r->changes) {
+                run_later(r);
+                return;
+        }
+
+        executors_volumes_settled(r->agent);
         recovery_executor_settled(r->agent);
 }
 

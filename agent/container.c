@@ -23,12 +23,14 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/agent_resources.h"
 #include "agent/container.h"
 #include "agent/identity.h"
 #include "agent/isolation.h"
 #include "agent/launch.h"
 #include "agent/placement.h"
 #include "agent/sandbox.h"
+#include "agent/volume_links.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
 #include "launcher/link.h"
@@ -54,6 +56,7 @@ struct Container {
         void *userdata;
 
         ContainerState state;
+        bool waits_for_volumes;
         bool destroying;
         bool emptied;                  /* the launcher said that nothing is left */
         bool emptying;                 /* the launcher is gone: we see to it that nothing is left */
@@ -409,6 +412,12 @@ static void on_identity(const Identity *identity, const char *error_text, void *
         }
 
         c->state = CONTAINER_SPAWNED;
+        r = volume_links_make(c->agent, e, e->info->resources, e->info->n_resources, &refusal);
+        if (r != VOLUME_LINKS_OK) {
+                tell_end_soon(c, refusal ?: "out of memory");
+                return;
+        }
+
         r = spawn(c, identity, &refusal);
         if (r == LAUNCH_E_REFUSED)
                 tell_end_soon(c, refusal ?: "out of memory");
@@ -442,6 +451,22 @@ static int on_own_identity(sd_event_source *source, void *userdata) {
         return 0;
 }
 
+static int resolve_user(Container *c) {
+        Agent *a = c->agent;
+
+        return c->executor->user ? identities_resolve(a->identities, c->executor->user, on_identity, c, &c->query)
+                                 : sd_event_add_defer(a->event, &c->identity_source, on_own_identity, c);
+}
+
+void container_volumes_settled(Container *c) {
+        if (!c->waits_for_volumes || c->destroying)
+                return;
+
+        c->waits_for_volumes = false;
+        if (resolve_user(c) < 0)
+                tell_end_soon(c, "out of memory");
+}
+
 int container_new(Agent *a, Executor *e, const ContainerOps *ops, void *userdata, Container **ret) {
         _cleanup_(container_freep) Container *c = NULL;
         int r;
@@ -450,8 +475,9 @@ int container_new(Agent *a, Executor *e, const ContainerOps *ops, void *userdata
         if (r < 0)
                 return r;
 
-        r = e->user ? identities_resolve(a->identities, e->user, on_identity, c, &c->query)
-                    : sd_event_add_defer(a->event, &c->identity_source, on_own_identity, c);
+        c->waits_for_volumes = volume_links_are_needed(e->info->resources, e->info->n_resources) &&
+                               !agent_resources_are_settled(a->resources);
+        r = c->waits_for_volumes ? 0 : resolve_user(c);
         if (r < 0)
                 return r;
 

@@ -61,6 +61,9 @@ DEFINE_CLEANUP(Container *, container_free)
 
 void container_go(Container *c);
 
+/* It may have waited for the executor's own persistent volumes. */
+void container_volumes_settled(Container *c);
+
 /* Asks the launcher whether it is there. One that does not answer is killed, and everything in its
  * container; how that ended is not known then. */
 void container_check(Container *c);

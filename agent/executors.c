@@ -460,6 +460,18 @@ void executors_subscribed(Agent *a, Executor *e) {
         recovery_executor_settled(a);
 }
 
+void executors_volumes_settled(Agent *a) {
+        for (Framework *f = a->frameworks; f; f = f->hh.next)
+                for (Executor *e = f->executors; e; e = e->hh.next) {
+                        if (e->container)
+                                container_volumes_settled(e->container);
+
+                        for (Task *t = e->tasks; t; t = t->hh.next)
+                                if (t->stage == TASK_QUEUED && t->recorded && e->state == EXECUTOR_RUNNING && e->stream)
+                                        tasks_deliver(a, e, t);
+                }
+}
+
 static void send_shutdown(Executor *e) {
         Mesos__V1__Executor__Event event = MESOS__V1__EXECUTOR__EVENT__INIT;
 

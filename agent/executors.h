@@ -25,6 +25,9 @@ void executors_exceeded(Agent *a, Executor *e, int reason, const char *message, 
 /* Frees it if its container is gone and nothing of its tasks is left to say. True when it was freed. */
 bool executors_tidy(Agent *a, Executor *e);
 
+/* Persistent volumes are where they should be: what waited for that goes on. */
+void executors_volumes_settled(Agent *a);
+
 void executors_shutdown_framework(Agent *a, Framework *f);
 
 /* Tells its container what its unfinished tasks may use together. */

@@ -55,6 +55,7 @@ agent_libagent_a_SOURCES = \
         agent/strays.c agent/strays.h \
         agent/task.c agent/task.h \
         agent/tasks.c agent/tasks.h \
+        agent/volume_links.c agent/volume_links.h \
         agent/volumes.c agent/volumes.h \
         agent/wait_calls.c agent/wait_calls.h \
         agent/worker.c agent/worker.h

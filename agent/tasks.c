@@ -24,6 +24,7 @@
 #include "agent/executors.h"
 #include "agent/master_link.h"
 #include "agent/tasks.h"
+#include "agent/volume_links.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
@@ -444,11 +445,37 @@ void tasks_run(Agent *a, const Mesos__Internal__RunTaskMessage *m) {
         }
 }
 
+/* Its volumes are not where it looks for them: it must not begin. */
+static void refuse_without_volumes(Agent *a, Executor *e, Task *t, const char *why) {
+        _cleanup_free_ char *text = NULL;
+        const char *message;
+
+        if (asprintf(&text, "Failed to launch container: %s", why) < 0)
+                text = NULL;
+        message = text ?: "Failed to launch container";
+
+        tasks_tell(a, e->framework, e->id, t, MESOS__V1__TASK_STATE__TASK_FAILED,
+                   MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LAUNCH_FAILED, message);
+        if (e->generated)
+                executors_destroy(a, e, MESOS__V1__TASK_STATE__TASK_FAILED,
+                                  MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LAUNCH_FAILED, message);
+}
+
 void tasks_deliver(Agent *a, Executor *e, Task *t) {
         Mesos__V1__Executor__Event__Launch launch = MESOS__V1__EXECUTOR__EVENT__LAUNCH__INIT;
         Mesos__V1__Executor__Event event = MESOS__V1__EXECUTOR__EVENT__INIT;
+        _cleanup_free_ char *why = NULL;
 
-        (void) a;
+        /* Volumes that are being made: executors_volumes_settled() comes back to it. */
+        if (volume_links_are_needed(t->info->resources, t->info->n_resources) &&
+            !agent_resources_are_settled(a->resources))
+                return;
+
+        if (volume_links_make(a, e, t->info->resources, t->info->n_resources, &why) != VOLUME_LINKS_OK) {
+                refuse_without_volumes(a, e, t, why ?: "the agent is out of memory");
+                return;
+        }
+
         t->stage = TASK_LAUNCHED;
         executors_update_limits(e);
         launch.task = t->info;

@@ -10,7 +10,7 @@
 void tasks_run(Agent *a, const Mesos__Internal__RunTaskMessage *m);
 void tasks_kill(Agent *a, const char *framework_id, const char *task_id, const Mesos__V1__KillPolicy *policy);
 
-/* Hands a queued task to its subscribed executor. */
+/* Hands a queued task to its subscribed executor, unless its volumes are still being made. */
 void tasks_deliver(Agent *a, Executor *e, Task *t);
 
 /* A status from an executor's UPDATE (or its unacknowledged ones).  */

@@ -21,7 +21,8 @@ cluster_tests = \
         tests/cluster/test_run.py \
         tests/cluster/test_statistics.py \
         tests/cluster/test_stored_state.py \
-        tests/cluster/test_thousand.py
+        tests/cluster/test_thousand.py \
+        tests/cluster/test_volumes.py
 
 EXTRA_DIST += $(cluster_tests)
 TESTS += $(cluster_tests)

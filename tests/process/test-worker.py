@@ -250,5 +250,36 @@ def test_sandboxes_are_listed_by_runs_and_empty_directories_above_them():
         equal(lines["slaves/S1/frameworks/F1/executors/E1/runs/C1"], "5000", "its age is that of its youngest output")
 
 
+def test_volumes_are_made_again_and_removed_for_good():
+    with temporary_directory() as d:
+        for _ in range(2):
+            equal(worker("volume-make", d + "/disk", "volumes/roles/eng web/v1").returncode, 0, "status")
+        write(d + "/disk/volumes/roles/eng web/v1/sub/file")
+        equal(worker("volume-make", d + "/disk", "volumes/roles/eng web/v1").returncode, 0, "status with data in it")
+        equal(os.listdir(d + "/disk/volumes/roles/eng web/v1/sub"), ["file"], "data")
+        for _ in range(2):
+            equal(worker("volume-remove", d + "/disk", "volumes/roles/eng web/v1").returncode, 0, "status")
+        equal(os.listdir(d + "/disk/volumes/roles/eng web"), [], "what is left")
+        equal(worker("volume-remove", d + "/nowhere", "volumes/roles/ops/v1").returncode, 0, "status for no disk")
+
+
+def test_whole_disk_is_emptied_and_stays():
+    with temporary_directory() as d:
+        write(d + "/disk/a/b/c")
+        write(d + "/keep/file")
+        os.symlink(d + "/keep", d + "/disk/link")
+        equal(worker("volume-empty", d + "/disk").returncode, 0, "status")
+        equal((os.listdir(d + "/disk"), os.listdir(d + "/keep")), ([], ["file"]), "what is left")
+
+
+def test_volume_that_cannot_be_made_is_named():
+    with temporary_directory() as d:
+        write(d + "/volumes")
+        result = worker("volume-make", d, "volumes/roles/ops/v1")
+        equal(result.returncode, 1, "status")
+        check(d + "/volumes/roles/ops/v1" in result.stderr and "Not a directory" in result.stderr, result.stderr)
+        equal(worker("volume-make", d, "../v1").returncode, 1, "status for a path that leads out")
+
+
 if __name__ == "__main__":
     main()
