@@ -11,14 +11,17 @@
  */
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "isolator/confinement.h"
 
 /* A container has some ten settings; the bound is for what comes over the wire. */
 #define N_SETTINGS_MAX 256
+#define N_MOUNTS_MAX 256
 
 static const char *const namespace_names[] = {
         [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__MOUNT] = "mount",
@@ -69,7 +72,66 @@ static int check_rlimits(const Confinement *c, char **reterr_message) {
         return CONFINEMENT_OK;
 }
 
+/* "a", "a/b", "": one that leads down. */
+static bool is_path_below(const char *path) {
+        if (path[0] == '/' || strlen(path) >= PATH_MAX)
+                return false;
+
+        for (const char *p = path; *p; p += strspn(p, "/")) {
+                size_t n = strcspn(p, "/");
+
+                if (n == 2 && p[0] == '.' && p[1] == '.')
+                        return false;
+                p += n;
+        }
+
+        return true;
+}
+
+static bool is_path(const char *below, const char *path) {
+        if (below)
+                return below[0] == '/' && strlen(below) < PATH_MAX && is_path_below(path);
+
+        return path[0] == '/' && strlen(path) < PATH_MAX;
+}
+
+static int check_mount(const Confinement *c, const Mount *m, char **reterr_message) {
+        if (!is_path(m->target_below, m->target))
+                return invalid(reterr_message, "'%.256s' is no place for a mount", m->target);
+        if (m->source && !m->type && !is_path(m->source_below, m->source))
+                return invalid(reterr_message, "'%.256s' is nothing that can be mounted", m->source);
+        if (!m->source && !m->type && !(m->flags & MS_REMOUNT))
+                return invalid(reterr_message, "Nothing is to be mounted at '%.256s'", m->target);
+        if (m->make_target && !m->target_below && !c->root)
+                return invalid(reterr_message, "'%.256s' cannot be made: nothing says where one may", m->target);
+        if (m->make_source && !m->source_below)
+                return invalid(reterr_message, "'%.256s' cannot be made: nothing says where one may", m->source ?: "");
+
+        return CONFINEMENT_OK;
+}
+
+static int check_mounts(const Confinement *c, char **reterr_message) {
+        if (c->n_mounts > N_MOUNTS_MAX)
+                return invalid(reterr_message, "%zu mounts are too many", c->n_mounts);
+        if ((c->n_mounts > 0 || c->root) &&
+            !confinement_has_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__MOUNT))
+                return invalid(reterr_message, "Mounts need a mount namespace");
+        if (c->root && !is_path(NULL, c->root))
+                return invalid(reterr_message, "'%.256s' is no root", c->root);
+
+        for (size_t i = 0; i < c->n_mounts; i++) {
+                int r = check_mount(c, c->mounts[i], reterr_message);
+
+                if (r != CONFINEMENT_OK)
+                        return r;
+        }
+
+        return CONFINEMENT_OK;
+}
+
 int confinement_check(const Confinement *c, char **reterr_message) {
+        int r;
+
         if (!c)
                 return CONFINEMENT_OK;
 
@@ -89,7 +151,8 @@ int confinement_check(const Confinement *c, char **reterr_message) {
         if (c->network && c->network->helper[0] != '/')
                 return invalid(reterr_message, "'%s' is no absolute path", c->network->helper);
 
-        return check_rlimits(c, reterr_message);
+        r = check_mounts(c, reterr_message);
+        return r == CONFINEMENT_OK ? check_rlimits(c, reterr_message) : r;
 }
 
 bool confinement_has_namespace(const Confinement *c, ConfinementNamespace kind) {
@@ -137,6 +200,69 @@ int confinement_add_rlimit(Confinement *c, uint32_t resource, uint64_t soft, uin
 
 void confinement_set_no_new_privileges(Confinement *c) {
         c->has_no_new_privileges = c->no_new_privileges = true;
+}
+
+static bool copy_text(const char *text, char **ret) {
+        *ret = text ? strdup(text) : NULL;
+        return !text || *ret;
+}
+
+static Mount *mount_copy(const Mount *m) {
+        Mount *copy = malloc(sizeof(*copy));
+        bool complete;
+
+        if (!copy)
+                return NULL;
+
+        *copy = *m;
+        copy->has_make_source = m->make_source;
+        copy->has_make_target = m->make_target;
+        copy->has_owned = m->owned;
+        copy->has_flags = m->flags != 0;
+        complete = copy_text(m->source, &copy->source);
+        complete = copy_text(m->source_below, &copy->source_below) && complete;
+        complete = copy_text(m->target, &copy->target) && complete;
+        complete = copy_text(m->target_below, &copy->target_below) && complete;
+        complete = copy_text(m->type, &copy->type) && complete;
+        complete = copy_text(m->data, &copy->data) && complete;
+        if (!complete) {
+                holdfast__launcher__mount__free_unpacked(copy, NULL);
+                return NULL;
+        }
+
+        return copy;
+}
+
+int confinement_add_mount(Confinement *c, const Mount *m) {
+        Mount **p;
+
+        p = reallocarray(c->mounts, c->n_mounts + 1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+
+        c->mounts = p;
+        p[c->n_mounts] = mount_copy(m);
+        if (!p[c->n_mounts])
+                return -ENOMEM;
+
+        c->n_mounts++;
+        return 0;
+}
+
+int confinement_set_text(char **field, const char *format, ...) {
+        char *text;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (n < 0)
+                return -ENOMEM;
+
+        free(*field);
+        *field = text;
+        return 0;
 }
 
 static CgroupSetting *setting_new(const char *file, unsigned flags, char *value) {
@@ -223,6 +349,97 @@ static int print_rlimits(const Confinement *c, Buffer *b) {
         return r;
 }
 
+static int print_flags(uint64_t flags, Buffer *b) {
+        static const struct {
+                uint64_t flag;
+                const char *name;
+        } names[] = {
+                { MS_RDONLY, "ro" }, { MS_NOSUID, "nosuid" }, { MS_NODEV, "nodev" }, { MS_NOEXEC, "noexec" },
+                { MS_REMOUNT, "remount" }, { MS_BIND, "bind" }, { MS_SHARED, "shared" }, { MS_SLAVE, "slave" },
+                { MS_PRIVATE, "private" }, { MS_STRICTATIME, "strictatime" },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(names); i++) {
+                if (flags & names[i].flag)
+                        r = buffer_printf(b, " %s", names[i].name);
+                flags &= ~names[i].flag;
+        }
+
+        return r >= 0 && flags ? buffer_printf(b, " 0x%" PRIx64, flags) : r;
+}
+
+/* A stranger's text, with what could move a terminal's cursor left out. */
+static int print_text(const char *text, Buffer *b) {
+        int r = 0;
+
+        for (; r >= 0 && *text; text++)
+                r = buffer_append_char(b, (unsigned char) *text < ' ' || *text == 0x7f ? '?' : *text);
+
+        return r;
+}
+
+/* "/trusted//below": where the trust ends is worth seeing. */
+static int print_place(const char *below, const char *path, Buffer *b) {
+        int r = 0;
+
+        if (below) {
+                r = print_text(below, b);
+                if (r >= 0)
+                        r = buffer_append_text(b, "//");
+        }
+
+        return r < 0 ? r : print_text(path, b);
+}
+
+static int print_mount(const Mount *m, Buffer *b) {
+        int r;
+
+        r = buffer_printf(b, "%-16s", "mount");
+        if (r >= 0)
+                r = print_place(m->target_below, m->target, b);
+        if (r >= 0)
+                r = buffer_append_text(b, m->make_target ? " (made) " : " ");
+        if (r >= 0 && m->type)
+                r = buffer_printf(b, "%s", m->type);
+        else if (r >= 0 && m->source)
+                r = print_place(m->source_below, m->source, b);
+        if (r >= 0 && m->make_source)
+                r = buffer_append_text(b, " (made)");
+        if (r >= 0)
+                r = print_flags(m->flags, b);
+        if (r >= 0 && m->data)
+                r = buffer_printf(b, " %s", m->data);
+
+        return r < 0 ? r : buffer_append_char(b, '\n');
+}
+
+static int print_line(const char *name, const char *text, Buffer *b) {
+        int r;
+
+        if (!text)
+                return 0;
+
+        r = buffer_printf(b, "%-16s", name);
+        if (r >= 0)
+                r = print_text(text, b);
+        return r < 0 ? r : buffer_append_char(b, '\n');
+}
+
+static int print_mounts(const Confinement *c, Buffer *b) {
+        int r;
+
+        r = print_line("root", c->root, b);
+        if (r >= 0)
+                r = print_line("user ids", c->uid_map, b);
+        if (r >= 0)
+                r = print_line("group ids", c->gid_map, b);
+        for (size_t i = 0; r >= 0 && i < c->n_mounts; i++)
+                r = print_mount(c->mounts[i], b);
+
+        return r;
+}
+
 int confinement_print(const Confinement *c, Buffer *b) {
         int r;
 
@@ -233,6 +450,8 @@ int confinement_print(const Confinement *c, Buffer *b) {
         for (size_t i = 0; r >= 0 && c && i < c->n_cgroup; i++)
                 r = buffer_printf(b, "%-16s%s %s\n", "cgroup", c->cgroup[i]->file, c->cgroup[i]->value);
 
+        if (r >= 0 && c)
+                r = print_mounts(c, b);
         if (r >= 0 && c)
                 r = print_rlimits(c, b);
         if (r >= 0 && c && c->no_new_privileges)

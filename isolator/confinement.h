@@ -12,6 +12,7 @@
 typedef Holdfast__Launcher__Confinement Confinement;
 typedef Holdfast__Launcher__CgroupSetting CgroupSetting;
 typedef Holdfast__Launcher__Rlimit ConfinementRlimit;
+typedef Holdfast__Launcher__Mount Mount;
 typedef Holdfast__Launcher__Confinement__Namespace ConfinementNamespace;
 typedef Holdfast__Launcher__Confinement__Network ConfinementNetwork;
 
@@ -32,6 +33,12 @@ int confinement_add_namespace(Confinement *c, ConfinementNamespace kind);
 bool confinement_has_namespace(const Confinement *c, ConfinementNamespace kind);
 int confinement_add_rlimit(Confinement *c, uint32_t resource, uint64_t soft, uint64_t hard);
 void confinement_set_no_new_privileges(Confinement *c);
+
+/* Adds a mount that is a copy of this one. */
+int confinement_add_mount(Confinement *c, const Mount *m);
+
+/* Replaces one of its texts, such as c->root. */
+int confinement_set_text(char **field, const char *format, ...) _printf_(2, 3);
 
 enum {
         SETTING_OPTIONAL = 1 << 0,     /* a kernel without the file will do */

@@ -26,7 +26,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -37,6 +36,7 @@
 #include "common/base/crash.h"
 #include "common/base/process.h"
 #include "launcher/init.h"
+#include "launcher/mounts.h"
 #include "launcher/spawn.h"
 
 /* Since Linux 6.4; not in the headers we build with. */
@@ -93,22 +93,47 @@ static int child_start_session(const ChildContext *c) {
         return setsid() < 0 ? -errno : 0;
 }
 
-/* Mounts made in a namespace of its own are not to appear on the host; those of the host still
- * come in. */
-static int child_separate_mounts(const ChildContext *c) {
-        if (!(c->clone_flags & CLONE_NEWNS))
-                return 0;
-        if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-                return -errno;
-
-        /* /proc shows the pid namespace that it was mounted in. */
-        if (!(c->clone_flags & CLONE_NEWPID))
+/* Its root is the cgroup that we are in by now. */
+static int child_hide_cgroups(const ChildContext *c) {
+        if (!confinement_has_namespace(c->plan->confinement, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__CGROUP))
                 return 0;
 
-        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        return unshare(CLONE_NEWCGROUP) < 0 ? -errno : 0;
+}
+
+static int child_write_proc(const ChildContext *c, const char *file, const char *text) {
+        ssize_t n;
+        int fd;
+
+        fd = openat(c->place.proc_fd, file, O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
                 return -errno;
 
-        return 0;
+        n = write(fd, text, strlen(text));
+        if (n < 0)
+                n = -errno;
+        (void) close(fd);
+        return n < 0 ? (int) n : 0;
+}
+
+/* Who is mapped by us has no say in groups: nobody could take a group's denial of something away. */
+static int child_map_users(const ChildContext *c) {
+        const Confinement *confinement = c->plan->confinement;
+        int r;
+
+        if (!(c->clone_flags & CLONE_NEWUSER))
+                return 0;
+
+        /* The launcher isn't dumpable, and these files are root's as long as we aren't, either. */
+        if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+                return -errno;
+
+        r = child_write_proc(c, "self/setgroups", "deny");
+        if (r == 0 && confinement->uid_map)
+                r = child_write_proc(c, "self/uid_map", confinement->uid_map);
+        if (r == 0 && confinement->gid_map)
+                r = child_write_proc(c, "self/gid_map", confinement->gid_map);
+        return r;
 }
 
 /* The launcher lets us go, or is gone itself. */
@@ -180,14 +205,12 @@ static int child_reset_oom_score(const ChildContext *c) {
         ssize_t n;
         int fd;
 
-        (void) c;
-
         /* The launcher isn't dumpable, so that its /proc files are root's; we are the task's
          * from here. */
         if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
                 return -errno;
 
-        fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+        fd = openat(c->place.proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
         if (fd < 0)
                 return unless_forbidden(fd);
 
@@ -358,7 +381,12 @@ static int child_execute(const ChildContext *c) {
 static const ChildStep steps[] = {
         { "reset signals", child_reset_signals },
         { "join the container's cgroup", child_join_cgroup },
-        { "separate mounts", child_separate_mounts },
+        { "map users", child_map_users },
+        { "hide other cgroups", child_hide_cgroups },
+        { "open the source of a mount", child_open_sources },
+        { "separate mounts", child_enter_mounts },
+        { "mount", child_mount },
+        { "change the root", child_change_root },
         { "wait for the network", child_wait_for_network },
         /* As soon as the namespaces are as they will be: what follows is the command's own. */
         { "start below an init", child_start_below_init },
@@ -393,13 +421,18 @@ const char *child_step_name(uint32_t step) {
 }
 
 void child_run(ChildContext *c) {
+        int32_t failed_item = -1;
+        int root_fd = -EBADF;
+
+        c->failed_item = &failed_item;
+        c->root_fd = &root_fd;
         for (uint32_t i = 0; i < ELEMENTSOF(steps); i++) {
                 int r;
 
                 CRASH_POINT(steps[i].name);
                 r = steps[i].run(c);
                 if (r < 0) {
-                        ChildFailure failure = { .step = i, .error = -r };
+                        ChildFailure failure = { .step = i, .error = -r, .item = failed_item };
                         ssize_t n;
 
                         /* Nobody is left to tell when this fails, too. */

@@ -481,6 +481,18 @@ static void launcher_shed(Launcher *l) {
         (void) malloc_trim(0);
 }
 
+/* Both are paths, and at most as long as one can be. */
+static char *describe_mount(const Confinement *c, int32_t i, const char *text) {
+        const Mount *m = c && (size_t) i < c->n_mounts ? c->mounts[i] : NULL;
+
+        if (!m)
+                return make_text("Failed to mount: %s", text);
+
+        return make_text("Failed to mount '%s%s%s' at '%s%s%s': %s", m->source_below ?: "", m->source_below ? "/" : "",
+                         m->source ?: m->type ?: "none", m->target_below ?: "", m->target_below ? "/" : "", m->target,
+                         text);
+}
+
 static void launcher_fail_child(Launcher *l) {
         const char *step = child_step_name(l->failure.step), *text = strerror(l->failure.error);
         const LaunchCommand *c = l->plan->command;
@@ -490,7 +502,9 @@ static void launcher_fail_child(Launcher *l) {
                 c = l->plan->fetcher;
 
         /* A name longer than any path can be is cut, so that a record always fits in its bounds. */
-        if (streq(step, "execute"))
+        if (l->failure.item >= 0)
+                message = describe_mount(l->plan->confinement, l->failure.item, text);
+        else if (streq(step, "execute"))
                 message = make_text("Failed to execute '%.4096s': %s", c->file, text);
         else
                 message = make_text("Failed to %s: %s", step, text);

@@ -16,6 +16,7 @@ launcher_liblauncher_a_SOURCES = \
         launcher/init.c launcher/init.h \
         launcher/launcher.c launcher/launcher.h \
         launcher/limits.c launcher/limits.h \
+        launcher/mounts.c launcher/mounts.h \
         launcher/network.c launcher/network.h \
         launcher/output.c launcher/output.h \
         launcher/payload.c launcher/payload.h \

@@ -36,6 +36,7 @@ static void strings_free(char **strings) {
 static void context_deinit(ChildContext *c) {
         strings_free(c->files);
         free(c->script_argv);
+        free(c->mount_fds);
         c->stdin_fd = fd_close(c->stdin_fd);
         c->status_fd = fd_close(c->status_fd);
         c->exit_fd = fd_close(c->exit_fd);
@@ -135,7 +136,8 @@ static unsigned clone_flags(const Confinement *c) {
                 [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__PID] = CLONE_NEWPID,
                 [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__NETWORK] = CLONE_NEWNET,
                 [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__USER] = CLONE_NEWUSER,
-                [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__CGROUP] = CLONE_NEWCGROUP,
+                /* Not at birth, when it would show what the launcher's cgroup is in. */
+                [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__CGROUP] = 0,
         };
         unsigned flags = 0;
 
@@ -144,6 +146,21 @@ static unsigned clone_flags(const Confinement *c) {
                 flags |= flags_of[c->namespaces[i]];
 
         return flags;
+}
+
+static int make_mount_fds(const Confinement *c, int **ret) {
+        size_t n = c ? c->n_mounts : 0;
+        int *fds;
+
+        fds = malloc((n + 1) * sizeof(*fds));
+        if (!fds)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < n; i++)
+                fds[i] = -EBADF;
+
+        *ret = fds;
+        return 0;
 }
 
 /* Returns the pid, 0 in the child, or a negative errno. */
@@ -289,6 +306,10 @@ int spawn(const LaunchPlan *plan, const LaunchCommand *command, const SpawnPlace
         c.stdin_fd = open_input(command);
         if (c.stdin_fd < 0)
                 return c.stdin_fd;
+
+        r = make_mount_fds(plan->confinement, &c.mount_fds);
+        if (r < 0)
+                return r;
 
         limits_resolve(place->proc_fd, plan->confinement, &c.limits);
 

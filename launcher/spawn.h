@@ -29,6 +29,9 @@ typedef struct ChildContext {
         char **script_argv;      /* for a script without "#!", the file goes to [1]; owned */
         int stdin_fd;            /* owned */
         int status_fd;           /* where to report; owned */
+        int *mount_fds;          /* the opened sources of the confinement's mounts, as many; owned */
+        int *root_fd;            /* of the root that it is to have; negative: the host's. In the child's memory, as the next */
+        int32_t *failed_item;    /* the mount at which a step failed */
         int exit_fd;             /* where an init tells how the command ended; owned; negative: there is no init */
         int ready_fd;            /* it waits for a byte from here before it goes on; owned, or negative */
         int ready_write_fd;      /* owned, or negative */
@@ -40,6 +43,7 @@ typedef struct ChildContext {
 typedef struct ChildFailure {
         uint32_t step;
         int32_t error;           /* positive errno */
+        int32_t item;            /* of the list that the step goes through; negative: of no interest */
 } ChildFailure;
 
 typedef struct SpawnedChild {

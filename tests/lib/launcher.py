@@ -29,7 +29,7 @@ TIMEOUT_S = 15
 
 NEVER_STARTED, FAILED, EXITED = 1, 2, 3
 WAITING, FETCHING, RUNNING, ENDING, ENDED = 1, 2, 3, 4, 5
-MOUNT, UTS, IPC, PID = 1, 2, 3, 4
+MOUNT, UTS, IPC, PID, NETWORK, USER, CGROUP = 1, 2, 3, 4, 5, 6, 7
 
 
 # Protobuf's wire format
@@ -104,6 +104,19 @@ EVENT = {1: ("hello", HELLO), 2: ("started", {1: "pid", 2: "start_time_ticks"}),
 def command_message(argv, environment=(), file=None, stdin=None):
     return (b"".join(field(1, a) for a in argv) + field(2, file) +
             b"".join(field(3, e) for e in environment) + field(4, stdin))
+
+
+RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, SHARED = 1, 2, 4, 8, 32, 4096, 1 << 20
+
+
+def mount_message(target, source=None, below=None, source_below=None, make=False, make_source=False, owned=False,
+                  fstype=None, flags=0, data=None):
+    return (field(1, source) + field(2, source_below) + field(3, int(make_source)) + field(4, target) +
+            field(5, below) + field(6, int(make)) + field(7, int(owned)) + field(8, fstype) + field(9, flags) +
+            field(10, data))
+
+
+PROC = mount_message("/proc", "proc", fstype="proc", flags=NOSUID | NODEV | NOEXEC)
 
 
 def read_record(path):
@@ -254,8 +267,8 @@ class Directory:
             return f.read()
 
     def plan(self, argv, container_id="c1", environment=(), file=None, stdin=None, fetcher=None, uid=None, gid=None,
-             groups=(), umask=None, rlimits=(), unshare=(), cgroup=(), cwd=None, version=1, record_path=None,
-             confinement=b""):
+             groups=(), umask=None, rlimits=(), unshare=(), cgroup=(), mounts=(), root=None, uid_map=None, gid_map=None,
+             cwd=None, version=1, record_path=None, confinement=b""):
         uid = os.getuid() if uid is None else uid
         gid = os.getgid() if gid is None else gid
         out = field(1, version) + field(2, container_id)
@@ -267,6 +280,8 @@ class Directory:
         confinement += b"".join(field(10, n) for n in unshare)
         for resource, soft, hard in rlimits:
             confinement += field(33, field(1, resource) + field(2, soft) + field(3, hard))
+        confinement += b"".join(field(11, m) for m in mounts) + field(12, root)
+        confinement += field(14, uid_map) + field(15, gid_map)
         if confinement:
             out += field(31, confinement)
         if fetcher:
