@@ -30,6 +30,7 @@
 struct Drain {
         Agent *agent;                      /* borrowed */
         Mesos__V1__DrainConfig *config;    /* owned; NULL: not draining */
+        bool durable;
         usec_t started_usec;
 };
 
@@ -48,6 +49,7 @@ static void clear(Drain *d) {
         if (d->config)
                 pb_free(&d->config->base);
         d->config = NULL;
+        d->durable = false;
 }
 
 Drain *drain_free(Drain *d) {
@@ -59,8 +61,12 @@ Drain *drain_free(Drain *d) {
         return NULL;
 }
 
-const Mesos__V1__DrainConfig *drain_config(const Drain *d) {
+bool drain_has_begun(const Drain *d) {
         return d->config;
+}
+
+const Mesos__V1__DrainConfig *drain_config(const Drain *d) {
+        return d->durable ? d->config : NULL;
 }
 
 usec_t drain_started_usec(const Drain *d) {
@@ -168,6 +174,7 @@ static void on_durable(int error, void *userdata) {
         }
 
         CRASH_POINT("drain-durable");
+        d->durable = true;
         kill_all(d);
         drain_check(d);
 }
@@ -239,6 +246,7 @@ int drain_recover(Drain *d) {
         }
 
         d->config = (Mesos__V1__DrainConfig *) m;
+        d->durable = true;
         if (!started || parse_u64(started, &d->started_usec) < 0)
                 d->started_usec = usec_now(CLOCK_REALTIME);
         return 0;

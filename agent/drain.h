@@ -14,7 +14,10 @@ DEFINE_CLEANUP(Drain *, drain_free)
 /* From the master, perhaps not for the first time. Copies the config. */
 void drain_begin(Drain *d, const Mesos__V1__DrainConfig *config);
 
-/* NULL while the agent is not draining. */
+/* Whether no new task may begin. */
+bool drain_has_begun(const Drain *d);
+
+/* To be shown: NULL while the agent is not draining, or might forget it in a crash. */
 const Mesos__V1__DrainConfig *drain_config(const Drain *d);
 usec_t drain_started_usec(const Drain *d);     /* CLOCK_REALTIME */
 

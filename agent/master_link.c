@@ -574,7 +574,7 @@ static void on_shutdown_framework(MasterLink *l, const Mesos__Internal__Shutdown
 
 /* Groups run in nested containers, which this agent does not make: their tasks have not begun, and are told so. */
 static void on_run_task_group(MasterLink *l, const Mesos__Internal__RunTaskGroupMessage *m) {
-        bool draining = drain_config(l->agent->drain);
+        bool draining = drain_has_begun(l->agent->drain);
 
         if (!m->framework->id)
                 return;

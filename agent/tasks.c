@@ -256,7 +256,7 @@ typedef struct Refusal {
 static Refusal refuse_task(const Agent *a, const Mesos__Internal__RunTaskMessage *m) {
         const Mesos__V1__ExecutorInfo *executor = m->task->executor;
 
-        if (drain_config(a->drain))
+        if (drain_has_begun(a->drain))
                 return (Refusal) { MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_DRAINING, "Agent is draining" };
         if (is_outdated(a, m))
                 return (Refusal) { MESOS__V1__TASK_STATUS__REASON__REASON_INVALID_OFFERS,

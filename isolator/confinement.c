@@ -49,6 +49,10 @@ Confinement *confinement_free(Confinement *c) {
         return NULL;
 }
 
+bool confinement_is_empty(const Confinement *c) {
+        return !c || holdfast__launcher__confinement__get_packed_size(c) == 0;
+}
+
 static int invalid(char **reterr_message, const char *format, ...) _printf_(2, 3);
 static int invalid(char **reterr_message, const char *format, ...) {
         va_list ap;

@@ -20,6 +20,8 @@ Confinement *confinement_new(void);
 Confinement *confinement_free(Confinement *c);
 DEFINE_CLEANUP(Confinement *, confinement_free)
 
+bool confinement_is_empty(const Confinement *c);
+
 enum {
         CONFINEMENT_OK = 0,
         CONFINEMENT_E_INVALID,     /* *reterr_message says what is wrong */

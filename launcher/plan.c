@@ -56,7 +56,7 @@ int launch_plan_encode(const LaunchPlan *p, void **ret, size_t *ret_n) {
         if (p->fetcher)
                 command_to_message(p->fetcher, &fetcher);
 
-        m.version = LAUNCH_PLAN_VERSION;
+        m.version = confinement_is_empty(p->confinement) ? LAUNCH_PLAN_VERSION_PLAIN : LAUNCH_PLAN_VERSION;
         m.container_id = (char *) p->container_id;
         m.runtime_directory = (char *) p->runtime_directory;
         m.exit_record_path = (char *) p->exit_record_path;
@@ -69,7 +69,7 @@ int launch_plan_encode(const LaunchPlan *p, void **ret, size_t *ret_n) {
         m.n_groups = p->n_groups;
         m.has_umask = true;
         m.umask = p->umask;
-        m.confinement = (Confinement *) p->confinement;
+        m.confinement = confinement_is_empty(p->confinement) ? NULL : (Confinement *) p->confinement;
         m.command = &command;
         m.fetcher = p->fetcher ? &fetcher : NULL;
 

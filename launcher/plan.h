@@ -12,6 +12,9 @@
 /* Goes up with each kind of confinement: a launcher that does not know one must refuse the plan. */
 #define LAUNCH_PLAN_VERSION 2
 
+/* Of a plan that confines nothing, which every launcher can carry out. */
+#define LAUNCH_PLAN_VERSION_PLAIN 1
+
 /* Larger ones are refused on both sides; a command line and an environment are at most 2 MiB
  * each on Linux. */
 #define LAUNCH_PLAN_MAX_BYTES (16U << 20)

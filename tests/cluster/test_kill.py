@@ -91,16 +91,18 @@ def test_kill_right_after_launch_is_not_lost():
 
 
 def test_teardown_ends_all_tasks_of_the_framework_and_no_others():
+    # No other process of this machine has the like.
+    sleep, other = "sleep 2000.%d" % os.getpid(), "sleep 1000.%d" % os.getpid()
     with Cluster() as cluster, Scheduler(cluster.master_addr, "stays") as stays:
-        stays.launch([stays.task("stays", "sleep 1000")], refuse_seconds=3600)
+        stays.launch([stays.task("stays", "exec " + other)], refuse_seconds=3600)
         stays.wait_state("stays", "TASK_RUNNING")
         goes = Scheduler(cluster.master_addr, "goes")
-        goes.launch([goes.task("goes-%d" % n, "exec sleep 2000") for n in range(5)])
+        goes.launch([goes.task("goes-%d" % n, "exec " + sleep) for n in range(5)])
         goes.wait_until(lambda: sum(x["state"] == "TASK_RUNNING" for x in goes.statuses) == 5, "5 tasks run")
         goes.teardown()
         goes.disconnect()
-        wait_until(lambda: count_processes("sleep 2000") == 0, "the tasks of the framework end")
-        equal(count_processes("sleep 1000") > 0, True, "the other framework's task runs")
+        wait_until(lambda: count_processes(sleep) == 0, "the tasks of the framework end")
+        equal(count_processes(other) > 0, True, "the other framework's task runs")
         equal(stays.states("stays"), ["TASK_STARTING", "TASK_RUNNING"], "states of the other's task")
         stays.kill("stays")
         stays.wait_state("stays", "TASK_KILLED")
