@@ -132,6 +132,7 @@ class OperationStatus:
 class LibprocessMaster:
     def __init__(self):
         self.acknowledge = True
+        self.gone = False            # the agent was marked gone: it is told to shut down
         self.messages = []
         self.statuses = []
         self.operations = []
@@ -185,6 +186,8 @@ class LibprocessMaster:
                 self.registrations.append((name, m))
                 answer = ("SlaveRegisteredMessage" if name == "RegisterSlaveMessage" else "SlaveReregisteredMessage",
                           field(1, identity(AGENT_ID)))
+                if self.gone:
+                    answer = ("ShutdownMessage", field(1, "Agent has been marked gone"))
             elif name == "UpdateSlaveMessage":
                 self.version = first(read(first(m, 7)), 1)
             elif name == "StatusUpdateMessage":
