@@ -262,7 +262,12 @@ int cgroup_kill(int cgroup_fd) {
         return file_write_at(cgroup_fd, "cgroup.kill", "1");
 }
 
-static int signal_members(int cgroup_fd, int signal_number) {
+typedef struct ProcessVisit {
+        CgroupProcessVisitor *visit;
+        void *userdata;
+} ProcessVisit;
+
+static int visit_members(int cgroup_fd, const ProcessVisit *v) {
         _cleanup_free_ char *text = NULL;
         char *saved = NULL;
         int r;
@@ -276,15 +281,15 @@ static int signal_members(int cgroup_fd, int signal_number) {
 
                 /* 0 is a process that this pid namespace doesn't see. */
                 if (parse_u64(word, &pid) >= 0 && pid > 1 && pid <= INT32_MAX)
-                        (void) kill((pid_t) pid, signal_number);
+                        v->visit((pid_t) pid, v->userdata);
         }
 
         return 0;
 }
 
 /* Calls f for each child cgroup; stops at the first error. */
-static int for_each_child(int cgroup_fd, unsigned depth, int argument,
-                          int (*f)(int parent_fd, const char *name, unsigned depth, int argument)) {
+static int for_each_child(int cgroup_fd, unsigned depth, const void *argument,
+                          int (*f)(int parent_fd, const char *name, unsigned depth, const void *argument)) {
         int fd, r = 0;
         DIR *d;
 
@@ -310,7 +315,7 @@ static int for_each_child(int cgroup_fd, unsigned depth, int argument,
         return r;
 }
 
-static int signal_child(int parent_fd, const char *name, unsigned depth, int signal_number) {
+static int visit_child(int parent_fd, const char *name, unsigned depth, const void *argument) {
         _cleanup_fd_ int fd = -EBADF;
         int r;
 
@@ -318,11 +323,28 @@ static int signal_child(int parent_fd, const char *name, unsigned depth, int sig
         if (fd < 0)
                 return errno == ENOENT ? 0 : -errno;
 
-        r = signal_members(fd, signal_number);
+        /* Of a threaded one the processes are listed by the domain above; -ENODEV: it has just been removed. */
+        r = visit_members(fd, argument);
+        if (r < 0)
+                return r == -EOPNOTSUPP || r == -ENODEV ? 0 : r;
+
+        return for_each_child(fd, depth, argument, visit_child);
+}
+
+/* Calls visit for each process in the cgroup and below it. One that is forked meanwhile may be missed. */
+int cgroup_foreach_process(int cgroup_fd, CgroupProcessVisitor *visit, void *userdata) {
+        const ProcessVisit v = { visit, userdata };
+        int r;
+
+        r = visit_members(cgroup_fd, &v);
         if (r < 0)
                 return r;
 
-        return for_each_child(fd, depth, signal_number, signal_child);
+        return for_each_child(cgroup_fd, 0, &v, visit_child);
+}
+
+static void signal_process(pid_t pid, void *userdata) {
+        (void) kill(pid, *(const int *) userdata);
 }
 
 /*
@@ -330,13 +352,7 @@ static int signal_child(int parent_fd, const char *name, unsigned depth, int sig
  * be missed, as with a signal to a process group; for SIGKILL there is cgroup_kill().
  */
 int cgroup_signal(int cgroup_fd, int signal_number) {
-        int r;
-
-        r = signal_members(cgroup_fd, signal_number);
-        if (r < 0)
-                return r;
-
-        return for_each_child(cgroup_fd, 0, signal_number, signal_child);
+        return cgroup_foreach_process(cgroup_fd, signal_process, &signal_number);
 }
 
 int cgroup_read_keyed(int cgroup_fd, const char *path, const char *name, uint64_t *ret) {
@@ -380,7 +396,7 @@ int cgroup_count_ooms(int cgroup_fd, uint64_t *ret) {
         return cgroup_read_keyed(cgroup_fd, "memory.events", "oom", ret);
 }
 
-static int remove_child(int parent_fd, const char *name, unsigned depth, int argument) {
+static int remove_child(int parent_fd, const char *name, unsigned depth, const void *argument) {
         _cleanup_fd_ int fd = -EBADF;
         int r;
 
@@ -398,5 +414,5 @@ static int remove_child(int parent_fd, const char *name, unsigned depth, int arg
 /* Removes a cgroup and those below it: -EBUSY when a process is in one. One that isn't there is
  * success. */
 int cgroup_remove(int parent_fd, const char *name) {
-        return remove_child(parent_fd, name, 0, 0);
+        return remove_child(parent_fd, name, 0, NULL);
 }

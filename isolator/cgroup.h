@@ -34,6 +34,8 @@ void cgroup_tree_deinit(CgroupTree *t);
 int cgroup_enable_controllers(int cgroup_fd);
 int cgroup_join(int cgroup_fd, const char *child);
 int cgroup_kill(int cgroup_fd);
+typedef void CgroupProcessVisitor(pid_t pid, void *userdata);
+int cgroup_foreach_process(int cgroup_fd, CgroupProcessVisitor *visit, void *userdata);
 int cgroup_signal(int cgroup_fd, int signal_number);
 int cgroup_is_populated(int cgroup_fd);
 int cgroup_count_oom_kills(int cgroup_fd, uint64_t *ret);
