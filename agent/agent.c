@@ -34,6 +34,7 @@
 #include "agent/operations.h"
 #include "agent/operator_api.h"
 #include "agent/placement.h"
+#include "agent/ports_watch.h"
 #include "agent/recover.h"
 #include "agent/status_manager.h"
 #include "agent/tasks.h"
@@ -276,6 +277,8 @@ int agent_new(sd_event *event, const AgentConfig *config, Agent **ret) {
                 r = gc_new(a, &a->gc);
         if (r == 0 && isolator_set_has(config->isolators, "disk/du"))
                 r = disk_watch_new(a, &a->disk_watch);
+        if (r == 0 && isolator_set_has(config->isolators, "network/ports"))
+                r = ports_watch_new(a, &a->ports_watch);
         if (r == 0)
                 r = status_manager_new(event, a->store, a->checkpoint, &tasks_status_ops, a, &a->statuses);
         if (r == 0)
@@ -332,6 +335,7 @@ Agent *agent_free(Agent *a) {
         a->master = master_link_free(a->master);
         a->executor_api = executor_api_free(a->executor_api);
         a->statuses = status_manager_free(a->statuses);
+        a->ports_watch = ports_watch_free(a->ports_watch);
         a->disk_watch = disk_watch_free(a->disk_watch);
         a->gc = gc_free(a->gc);
         a->addresses = address_pool_free(a->addresses);

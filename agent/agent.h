@@ -22,6 +22,7 @@ typedef struct MasterLink MasterLink;
 typedef struct Operations Operations;
 typedef struct OperatorApi OperatorApi;
 typedef struct Placement Placement;
+typedef struct PortsWatch PortsWatch;
 typedef struct Recovery Recovery;
 typedef struct StatusManager StatusManager;
 
@@ -61,6 +62,7 @@ typedef struct Agent {
         AddressPool *addresses;        /* NULL: containers have the host's network */
         Gc *gc;
         DiskWatch *disk_watch;         /* NULL without disk/du */
+        PortsWatch *ports_watch;       /* NULL without network/ports */
         StatusManager *statuses;
         ExecutorApi *executor_api;
         OperatorApi *operator_api;

@@ -6,6 +6,7 @@
 #include "common/base/flags.h"
 #include "common/base/usec.h"
 #include "common/model/resources.h"
+#include "common/model/value.h"
 #include "common/net/peer.h"
 #include "isolator/registry.h"
 
@@ -55,6 +56,9 @@ typedef struct AgentConfig {
 
         usec_t container_disk_watch_interval_usec;
         bool enforce_container_disk_quota;
+        usec_t container_ports_watch_interval_usec;
+        bool enforce_container_ports;
+        const Value *isolated_ports;      /* ranges; NULL: all ports */
 
         usec_t gc_delay_usec;
         double gc_disk_headroom;

@@ -72,15 +72,6 @@ static Measurement *measurement_free(Measurement *m) {
         return NULL;
 }
 
-static Executor *find_executor(const Agent *a, const char *container_id) {
-        for (Framework *f = a->frameworks; f; f = f->hh.next)
-                for (Executor *e = f->executors; e; e = e->hh.next)
-                        if (e->container && streq(e->container_id, container_id))
-                                return e;
-
-        return NULL;
-}
-
 /* Volumes have directories of their own. */
 static bool is_of_sandbox(const ResourceView *v, void *userdata) {
         (void) userdata;
@@ -154,7 +145,7 @@ static void on_ended(ExitStatus status, void *userdata) {
         w->n_workers--;
         m->not_before_usec = usec_add(now_usec, usec_sub(now_usec, m->started_usec));
 
-        e = find_executor(w->agent, m->container_id);
+        e = executors_find_live(w->agent, m->container_id);
         if (exit_status_is_success(status) && e) {
                 m->used_bytes = (m->found_bytes + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
                 m->known = true;
@@ -167,7 +158,7 @@ static void on_ended(ExitStatus status, void *userdata) {
 static const WorkerOps worker_ops = { .line = on_line, .ended = on_ended };
 
 static void start(DiskWatch *w, Measurement *m) {
-        const Executor *e = find_executor(w->agent, m->container_id);
+        const Executor *e = executors_find_live(w->agent, m->container_id);
         char *argv[] = { (char *) "holdfast-worker", (char *) "usage", (char *) w->agent->config->work_dir, NULL, NULL };
         const char *path;
         int r;

@@ -72,6 +72,7 @@ Executor *executor_free(Executor *e) {
         if (e->pending_limitation)
                 pb_free(&e->pending_limitation->base);
         free(e->pending_message);
+        free(e->foreign_ports);
         free(e->user);
         free(e->directory);
         free(e->id);

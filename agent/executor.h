@@ -47,6 +47,7 @@ typedef struct Executor {
         int pending_reason;
         char *pending_message;             /* owned */
         Mesos__V1__TaskResourceLimitation *pending_limitation;   /* owned; NULL: no limit was met */
+        char *foreign_ports;               /* owned; the last that were seen and logged, NULL: none */
         ExitStatus exit_status;            /* in EXECUTOR_TERMINATED */
 
         Task *tasks;                       /* uthash by id: queued, launched, terminated; owned */

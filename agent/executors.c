@@ -498,6 +498,15 @@ void executors_shutdown(Agent *a, Executor *e) {
                 container_destroy(e->container);
 }
 
+Executor *executors_find_live(const Agent *a, const char *container_id) {
+        for (Framework *f = a->frameworks; f; f = f->hh.next)
+                for (Executor *e = f->executors; e; e = e->hh.next)
+                        if (e->container && streq(e->container_id, container_id))
+                                return e;
+
+        return NULL;
+}
+
 void executors_destroy(Agent *a, Executor *e, TaskState state, int reason, const char *message) {
         LogContext context = context_of(e);
 

@@ -15,6 +15,9 @@ void executors_subscribed(Agent *a, Executor *e);
 /* SHUTDOWN, and an end by force after its grace period. */
 void executors_shutdown(Agent *a, Executor *e);
 
+/* The one whose container this is, as long as it is there. */
+Executor *executors_find_live(const Agent *a, const char *container_id);
+
 /* By force at once, with what its unfinished tasks are told: a state (of partition-aware frameworks), reason, message. */
 void executors_destroy(Agent *a, Executor *e, TaskState state, int reason, const char *message);
 

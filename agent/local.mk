@@ -45,6 +45,7 @@ agent_libagent_a_SOURCES = \
         agent/placement_ops.h \
         agent/placement_subtree.c \
         agent/placement_systemd.c \
+        agent/ports_watch.c agent/ports_watch.h \
         agent/recover.c agent/recover.h \
         agent/resource_json.c agent/resource_json.h \
         agent/resources_probe.c agent/resources_probe.h \
@@ -68,11 +69,12 @@ holdfast_agent_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolato
 
 holdfast_worker_SOURCES = \
         agent/disk_usage.c agent/disk_usage.h \
+        agent/port_scan.c agent/port_scan.h \
         agent/removal.c agent/removal.h \
         agent/sandbox_walk.c agent/sandbox_walk.h \
         agent/volume_dir.c agent/volume_dir.h \
         agent/worker_main.c
-holdfast_worker_LDADD = common/libbase.a
+holdfast_worker_LDADD = isolator/libisolator.a common/libbase.a
 
 pkglibexec_PROGRAMS += holdfast-fetcher
 

@@ -27,6 +27,7 @@
 #include "agent/agent.h"
 #include "agent/dry_run.h"
 #include "agent/inspect.h"
+#include "agent/ports_watch.h"
 #include "agent/resources_probe.h"
 #include "common/base/fd.h"
 #include "common/base/file.h"
@@ -58,6 +59,11 @@ static bool arg_hostname_lookup, arg_quiet, arg_switch_user, arg_strict, arg_sys
                 arg_http_executor_domain_sockets, arg_cgroups_enable_cfs, arg_cgroups_limit_swap,
                 arg_cgroups_count_processes, arg_revocable_cpu_low_priority, arg_enforce_container_disk_quota;
 
+/* Of what the agent watches containers for. */
+static char *arg_container_ports_isolated_range;
+static usec_t arg_container_ports_watch_interval;
+static bool arg_enforce_container_ports, arg_check_agent_port_range_only;
+
 #define UNUSED(flag_name, flag_kind, flag_default, flag_help)                                                          \
         { .name = (flag_name), .kind = (flag_kind), .default_text = (flag_default), .help = (flag_help), .ignored = true }
 
@@ -88,9 +94,16 @@ static Flag flags[] = {
           .help = "Of cgroup v1; refused." },
         { .name = "cgroups_root", .kind = FLAG_STRING, .value = &arg_cgroups_root, .default_text = "mesos", .metavar = "NAME",
           .help = "Cgroup below which containers are placed when systemd does not place them." },
+        { .name = "check_agent_port_range_only", .kind = FLAG_BOOL, .value = &arg_check_agent_port_range_only,
+          .default_text = "false", .help = "With network/ports: only the ports that the agent offers matter." },
         { .name = "container_disk_watch_interval", .kind = FLAG_DURATION, .value = &arg_container_disk_watch_interval,
           .default_text = "15secs", .metavar = "DURATION",
           .help = "How often what sandboxes occupy is measured, with disk/du." },
+        { .name = "container_ports_isolated_range", .kind = FLAG_STRING, .value = &arg_container_ports_isolated_range,
+          .metavar = "RANGES", .help = "With network/ports: only these ports matter, as [31000-32000] (default: all)." },
+        { .name = "container_ports_watch_interval", .kind = FLAG_DURATION, .value = &arg_container_ports_watch_interval,
+          .default_text = "30secs", .metavar = "DURATION",
+          .help = "How often the ports that containers listen on are looked at, with network/ports." },
         { .name = "containerizers", .kind = FLAG_STRING, .value = &arg_containerizers, .default_text = "mesos",
           .metavar = "NAME", .help = "Containerizers; only mesos is there." },
         { .name = "default_role", .kind = FLAG_STRING, .value = &arg_default_role, .default_text = "*", .metavar = "ROLE",
@@ -117,6 +130,8 @@ static Flag flags[] = {
           .help = "Print the launch plan of the TaskInfo in the JSON file (-: standard input), start nothing." },
         { .name = "enforce_container_disk_quota", .kind = FLAG_BOOL, .value = &arg_enforce_container_disk_quota,
           .default_text = "false", .help = "End containers whose sandbox exceeds their disk resource, with disk/du." },
+        { .name = "enforce_container_ports", .kind = FLAG_BOOL, .value = &arg_enforce_container_ports,
+          .default_text = "false", .help = "End containers that listen on ports that are not theirs, with network/ports." },
         { .name = "executor_environment_variables", .kind = FLAG_STRING, .value = &arg_executor_environment_variables,
           .metavar = "JSON", .help = "Variables for every executor's environment, a JSON object of texts." },
         { .name = "executor_registration_timeout", .kind = FLAG_DURATION, .value = &arg_executor_registration_timeout,
@@ -234,6 +249,7 @@ static FlagTable table = {
 typedef struct Settings {
         AgentConfig config;
         Resources *resources;
+        Value isolated_ports;
         Mesos__V1__Attribute **attributes;
         ProtobufCMessage *domain;
         char **executor_environment;
@@ -251,6 +267,7 @@ static void settings_deinit(Settings *s) {
         free(s->executor_environment);
         pb_free(s->domain);
         resources_free(s->resources);
+        value_deinit(&s->isolated_ports);
         isolator_set_free(s->isolators);
         free(s->hostname);
         free(s->domain_socket);
@@ -559,13 +576,42 @@ static int settle_isolation(Settings *s) {
         return check_reach(s);
 }
 
+/* Which ports matter to network/ports; all, unless somebody said less. */
+static int settle_isolated_ports(Settings *s) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        if (!arg_container_ports_isolated_range && !arg_check_agent_port_range_only)
+                return 0;
+        if (arg_container_ports_isolated_range && arg_check_agent_port_range_only)
+                return refuse("container_ports_isolated_range", arg_container_ports_isolated_range,
+                              "not to be given with --check_agent_port_range_only");
+
+        r = arg_check_agent_port_range_only
+                            ? ports_from_resources(s->resources, &s->isolated_ports)
+                            : value_parse(arg_container_ports_isolated_range, &s->isolated_ports, &message);
+        if (r < 0)
+                return log_oom();
+        if (r != VALUE_OK || s->isolated_ports.kind != VALUE_RANGES)
+                return refuse("container_ports_isolated_range", arg_container_ports_isolated_range,
+                              message ?: "ranges such as [31000-32000]");
+
+        s->config.isolated_ports = &s->isolated_ports;
+        return 0;
+}
+
 static int settle_watches(Settings *s) {
         if (arg_container_disk_watch_interval == 0)
                 return refuse("container_disk_watch_interval", "0", "a duration such as 15secs");
 
         s->config.container_disk_watch_interval_usec = arg_container_disk_watch_interval;
         s->config.enforce_container_disk_quota = arg_enforce_container_disk_quota;
-        return 0;
+        if (arg_container_ports_watch_interval == 0)
+                return refuse("container_ports_watch_interval", "0", "a duration such as 30secs");
+
+        s->config.container_ports_watch_interval_usec = arg_container_ports_watch_interval;
+        s->config.enforce_container_ports = arg_enforce_container_ports;
+        return settle_isolated_ports(s);
 }
 
 static int settle_recovery(Settings *s) {

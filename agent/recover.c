@@ -27,6 +27,7 @@
 #include "agent/gc.h"
 #include "agent/master_link.h"
 #include "agent/operations.h"
+#include "agent/ports_watch.h"
 #include "agent/recover.h"
 #include "agent/strays.h"
 #include "agent/tasks.h"
@@ -247,6 +248,7 @@ static void complete(Recovery *rec) {
         gc_start(a->gc);
         drain_resume(a->drain);
         disk_watch_start(a->disk_watch);
+        ports_watch_start(a->ports_watch);
         if (a->config->reconnect)
                 master_link_start(a->master);
         else

@@ -16,11 +16,14 @@
  *     holdfast-worker sandboxes WORK_DIR   what may be removed one day, see sandbox_walk.c
  *     holdfast-worker usage ROOT PATH      what the directory tree at PATH below ROOT occupies, in bytes; with
  *                                          the word "incomplete" when that is not all of it
+ *     holdfast-worker ports CGROUP…        "<index> <port>" for each TCP port of the host's network that a process
+ *                                          of the cgroup, counted from 0, listens on
  *
  * Exits with 0; 2 when there is no such user; 1 when it could not do it. Answers go to stdout,
  * complaints to stderr.
  */
 
+#include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <linux/ioprio.h>
@@ -31,9 +34,11 @@
 #include <unistd.h>
 
 #include "agent/disk_usage.h"
+#include "agent/port_scan.h"
 #include "agent/removal.h"
 #include "agent/sandbox_walk.h"
 #include "agent/volume_dir.h"
+#include "common/base/fd.h"
 #include "common/base/macro.h"
 
 #define EXIT_NO_USER 2
@@ -138,6 +143,28 @@ static int print_usage(const char *root, const char *path) {
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* A container that has ended meanwhile listens on nothing. */
+static int print_ports(char *const *cgroups, size_t n) {
+        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(port_scan_freep) PortScan *s = NULL;
+        int r;
+
+        (void) setpriority(PRIO_PROCESS, 0, 10);
+        r = proc_fd < 0 ? -errno : port_scan_new(proc_fd, &s);
+        if (r < 0)
+                return complain("list", "the sockets that listen", strerror(-r));
+
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_fd_ int fd = open(cgroups[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+                r = fd < 0 ? -errno : port_scan_cgroup(s, fd, (unsigned) i, stdout);
+                if (r < 0 && r != -ENOENT && r != -ENODEV)
+                        (void) complain("look into", cgroups[i], strerror(-r));
+        }
+
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
         if (argc == 3 && streq(argv[1], "user"))
                 return lookup_user(argv[2]);
@@ -153,6 +180,8 @@ int main(int argc, char **argv) {
                 return list_sandboxes(argv[2]);
         if (argc == 4 && streq(argv[1], "usage"))
                 return print_usage(argv[2], argv[3]);
+        if (argc >= 3 && streq(argv[1], "ports"))
+                return print_ports(argv + 2, (size_t) argc - 2);
 
         fprintf(stderr, "Usage: holdfast-worker user NAME\n"
                         "       holdfast-worker remove ROOT PATH\n"
@@ -161,10 +190,11 @@ int main(int argc, char **argv) {
                         "       holdfast-worker volume-empty ROOT\n"
                         "       holdfast-worker sandboxes WORK_DIR\n"
                         "       holdfast-worker usage ROOT PATH\n"
+                        "       holdfast-worker ports CGROUP...\n"
                         "A helper of holdfast-agent: prints who a user is, removes a directory "
                         "tree below ROOT, makes, removes\n"
                         "or empties the directory of a persistent volume, lists what may be "
                         "removed one day, measures\n"
-                        "a directory tree.\n");
+                        "a directory tree, lists ports that are listened on.\n");
         return EXIT_FAILURE;
 }

@@ -74,6 +74,7 @@ typedef struct IsolatorOps {
 extern const IsolatorOps isolator_posix_cpu;
 extern const IsolatorOps isolator_posix_mem;
 extern const IsolatorOps isolator_disk_du;
+extern const IsolatorOps isolator_network_ports;
 extern const IsolatorOps isolator_cgroups_cpu;
 extern const IsolatorOps isolator_cgroups_mem;
 extern const IsolatorOps isolator_cgroups_pids;

@@ -16,6 +16,7 @@ isolator_libisolators_a_SOURCES = \
         isolator/network.c \
         isolator/nnp.c \
         isolator/pids.c \
+        isolator/ports.c \
         isolator/posix.c \
         isolator/process_table.c isolator/process_table.h \
         isolator/registry.c isolator/registry.h \

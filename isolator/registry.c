@@ -23,6 +23,7 @@ static const IsolatorOps *const isolators[] = {
         &isolator_posix_cpu,
         &isolator_posix_mem,
         &isolator_disk_du,
+        &isolator_network_ports,
         &isolator_cgroups_cpu,
         &isolator_cgroups_mem,
         &isolator_cgroups_pids,

@@ -3,6 +3,7 @@
 kernel_tests = \
         tests/kernel/test_disk.py \
         tests/kernel/test_network.py \
+        tests/kernel/test_ports.py \
         tests/kernel/test_rlimits.py
 
 EXTRA_DIST += $(kernel_tests)
