@@ -48,7 +48,8 @@ static char *arg_master, *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, 
                 *arg_runtime_dir, *arg_launcher_dir, *arg_frameworks_home, *arg_domain_socket_location, *arg_resources,
                 *arg_default_role, *arg_attributes, *arg_domain, *arg_recover, *arg_reconfiguration_policy,
                 *arg_launcher, *arg_isolation, *arg_cgroups_root, *arg_systemd_runtime_directory,
-                *arg_executor_environment_variables, *arg_logging_level, *arg_containerizers, *arg_dry_run,
+                *arg_executor_environment_variables, *arg_effective_capabilities, *arg_bounding_capabilities,
+                *arg_logging_level, *arg_containerizers, *arg_dry_run,
                 *arg_inspect, *arg_network_bridge, *arg_network_subnet;
 static uint64_t arg_port, arg_advertise_port, arg_max_completed_executors, arg_pids_max;
 static usec_t arg_registration_backoff_factor, arg_recovery_timeout, arg_executor_registration_timeout,
@@ -84,6 +85,8 @@ static Flag flags[] = {
         UNUSED("authentication_timeout_max", FLAG_DURATION, "1mins", "Longest wait for an authentication."),
         UNUSED("authentication_timeout_min", FLAG_DURATION, "5secs", "First wait for an authentication."),
         UNUSED("authorizer", FLAG_STRING, "local", "Authorizer to use."),
+        { .name = "bounding_capabilities", .kind = FLAG_STRING, .value = &arg_bounding_capabilities, .metavar = "JSON",
+          .help = "The most capabilities that a container may get, a CapabilityInfo, with linux/capabilities." },
         { .name = "cgroups_cpu_enable_pids_and_tids_count", .kind = FLAG_BOOL, .value = &arg_cgroups_count_processes,
           .default_text = "false", .help = "Count the processes and threads of containers with cgroups/cpu." },
         UNUSED("cgroups_destroy_timeout", FLAG_DURATION, "1mins", "Time to destroy a cgroup."),
@@ -128,6 +131,9 @@ static Flag flags[] = {
           .help = "Socket for --http_executor_domain_sockets (default: agent.sock in --runtime_dir)." },
         { .name = "dry-run", .kind = FLAG_PATH, .value = &arg_dry_run, .metavar = "FILE",
           .help = "Print the launch plan of the TaskInfo in the JSON file (-: standard input), start nothing." },
+        { .name = "effective_capabilities", .alias = "allowed_capabilities", .kind = FLAG_STRING,
+          .value = &arg_effective_capabilities, .metavar = "JSON",
+          .help = "Capabilities of containers that ask for none, a CapabilityInfo, with linux/capabilities." },
         { .name = "enforce_container_disk_quota", .kind = FLAG_BOOL, .value = &arg_enforce_container_disk_quota,
           .default_text = "false", .help = "End containers whose sandbox exceeds their disk resource, with disk/du." },
         { .name = "enforce_container_ports", .kind = FLAG_BOOL, .value = &arg_enforce_container_ports,
@@ -251,7 +257,7 @@ typedef struct Settings {
         Resources *resources;
         Value isolated_ports;
         Mesos__V1__Attribute **attributes;
-        ProtobufCMessage *domain;
+        ProtobufCMessage *domain, *effective_capabilities, *bounding_capabilities;
         char **executor_environment;
         IsolatorConfig isolator_config;
         IsolatorSet *isolators;
@@ -266,6 +272,8 @@ static void settings_deinit(Settings *s) {
         free(s->attributes);
         free(s->executor_environment);
         pb_free(s->domain);
+        pb_free(s->effective_capabilities);
+        pb_free(s->bounding_capabilities);
         resources_free(s->resources);
         value_deinit(&s->isolated_ports);
         isolator_set_free(s->isolators);
@@ -540,6 +548,54 @@ static int check_reach(const Settings *s) {
         return 0;
 }
 
+/* A name that is unknown would be left out, and what is left out of a list of rights is easily missed. */
+static int check_capability_names(const char *flag, const char *text) {
+        json_t *object = json_loads(text, 0, NULL), *value;
+        size_t i;
+        int r = 0;
+
+        json_array_foreach (json_object_get(object, "capabilities"), i, value) {
+                const char *name = json_string_value(value);
+
+                if (r == 0 && (!name || !protobuf_c_enum_descriptor_get_value_by_name(
+                                                        &mesos__v1__capability_info__capability__descriptor, name)))
+                        r = refuse(flag, text, "names of capabilities, such as {\"capabilities\": [\"NET_RAW\"]}");
+        }
+
+        json_decref(object);
+        return r;
+}
+
+static int settle_capability_set(const char *flag, const char *text, ProtobufCMessage **storage,
+                                 const Mesos__V1__CapabilityInfo **ret) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        if (!text)
+                return 0;
+
+        r = pbjson_parse(&mesos__v1__capability_info__descriptor, text, strlen(text), PB_LIMITS_DEFAULT, storage, &message);
+        if (r != PB_OK) {
+                log_error("--%s: %s", flag, message ?: strerror(-r));
+                return r < 0 ? r : -EINVAL;
+        }
+
+        *ret = (const Mesos__V1__CapabilityInfo *) *storage;
+        return check_capability_names(flag, text);
+}
+
+static int settle_capabilities(Settings *s) {
+        int r;
+
+        r = settle_capability_set("effective_capabilities", arg_effective_capabilities, &s->effective_capabilities,
+                                  &s->isolator_config.effective_capabilities);
+        if (r < 0)
+                return r;
+
+        return settle_capability_set("bounding_capabilities", arg_bounding_capabilities, &s->bounding_capabilities,
+                                     &s->isolator_config.bounding_capabilities);
+}
+
 static int settle_isolation(Settings *s) {
         _cleanup_free_ char *controllers = NULL, *message = NULL;
         IsolatorHost host = { .root = geteuid() == 0, .cgroups = s->config.launcher == LAUNCHER_LINUX };
@@ -551,6 +607,10 @@ static int settle_isolation(Settings *s) {
                 .count_processes = arg_cgroups_count_processes,
                 .pids_max = arg_pids_max,
         };
+        r = settle_capabilities(s);
+        if (r < 0)
+                return r;
+
         r = settle_network(s);
         if (r < 0)
                 return r;

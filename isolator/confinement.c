@@ -155,6 +155,11 @@ int confinement_check(const Confinement *c, char **reterr_message) {
         if (c->network && c->network->helper[0] != '/')
                 return invalid(reterr_message, "'%s' is no absolute path", c->network->helper);
 
+        if (c->capabilities && c->capabilities->has_effective && c->capabilities->has_bounding &&
+            c->capabilities->effective & ~c->capabilities->bounding)
+                return invalid(reterr_message, "Capabilities %" PRIx64 " are not within %" PRIx64,
+                               c->capabilities->effective, c->capabilities->bounding);
+
         r = check_mounts(c, reterr_message);
         return r == CONFINEMENT_OK ? check_rlimits(c, reterr_message) : r;
 }
@@ -266,6 +271,22 @@ int confinement_set_text(char **field, const char *format, ...) {
 
         free(*field);
         *field = text;
+        return 0;
+}
+
+int confinement_set_capabilities(Confinement *c, const uint64_t *bounding, const uint64_t *effective) {
+        ConfinementCapabilities *p = malloc(sizeof(*p));
+
+        if (!p)
+                return -ENOMEM;
+
+        assert(!c->capabilities);
+        holdfast__launcher__confinement__capabilities__init(p);
+        p->has_bounding = bounding != NULL;
+        p->bounding = bounding ? *bounding : 0;
+        p->has_effective = effective != NULL;
+        p->effective = effective ? *effective : 0;
+        c->capabilities = p;
         return 0;
 }
 
@@ -444,6 +465,18 @@ static int print_mounts(const Confinement *c, Buffer *b) {
         return r;
 }
 
+/* As /proc has them, for capsh --decode. */
+static int print_capabilities(const ConfinementCapabilities *p, Buffer *b) {
+        int r = 0;
+
+        if (p->has_bounding)
+                r = buffer_printf(b, "%-16s%016" PRIx64 "\n", "bounding", p->bounding);
+        if (r >= 0 && p->has_effective)
+                r = buffer_printf(b, "%-16s%016" PRIx64 "\n", "effective", p->effective);
+
+        return r;
+}
+
 int confinement_print(const Confinement *c, Buffer *b) {
         int r;
 
@@ -458,6 +491,8 @@ int confinement_print(const Confinement *c, Buffer *b) {
                 r = print_mounts(c, b);
         if (r >= 0 && c)
                 r = print_rlimits(c, b);
+        if (r >= 0 && c && c->capabilities)
+                r = print_capabilities(c->capabilities, b);
         if (r >= 0 && c && c->no_new_privileges)
                 r = buffer_printf(b, "%-16s%s\n", "new privileges", "none");
         return r;

@@ -13,6 +13,7 @@ typedef Holdfast__Launcher__Confinement Confinement;
 typedef Holdfast__Launcher__CgroupSetting CgroupSetting;
 typedef Holdfast__Launcher__Rlimit ConfinementRlimit;
 typedef Holdfast__Launcher__Mount Mount;
+typedef Holdfast__Launcher__Confinement__Capabilities ConfinementCapabilities;
 typedef Holdfast__Launcher__Confinement__Namespace ConfinementNamespace;
 typedef Holdfast__Launcher__Confinement__Network ConfinementNetwork;
 
@@ -41,6 +42,8 @@ int confinement_add_mount(Confinement *c, const Mount *m);
 
 /* Replaces one of its texts, such as c->root. */
 int confinement_set_text(char **field, const char *format, ...) _printf_(2, 3);
+/* Either may be NULL: nothing is said of it. */
+int confinement_set_capabilities(Confinement *c, const uint64_t *bounding, const uint64_t *effective);
 
 enum {
         SETTING_OPTIONAL = 1 << 0,     /* a kernel without the file will do */

@@ -23,6 +23,7 @@ typedef struct IsolatorConfig {
         bool revocable_low_priority; /* --revocable_cpu_low_priority */
         bool count_processes;        /* --cgroups_cpu_enable_pids_and_tids_count */
         uint64_t pids_max;           /* --holdfast_pids_max */
+        const Mesos__V1__CapabilityInfo *effective_capabilities, *bounding_capabilities;   /* NULL: not given */
         const char *network_bridge;  /* --holdfast_network_bridge */
         const char *network_gateway; /* its address, "10.88.0.1/16" */
         const char *network_helper;  /* path of holdfast-network */
@@ -80,6 +81,7 @@ extern const IsolatorOps isolator_cgroups_mem;
 extern const IsolatorOps isolator_cgroups_pids;
 extern const IsolatorOps isolator_network_bridge;
 extern const IsolatorOps isolator_posix_rlimits;
+extern const IsolatorOps isolator_linux_capabilities;
 extern const IsolatorOps isolator_linux_nnp;
 
 int isolator_refuse(char **reterr_message, const char *format, ...) _printf_(2, 3);

@@ -7,8 +7,10 @@ isolator_libisolator_a_SOURCES = \
         isolator/confinement.c isolator/confinement.h
 
 # Those who decide; the agent's.
+isolator_libs = $(LIBCAP_LIBS)
 noinst_LIBRARIES += isolator/libisolators.a
 isolator_libisolators_a_SOURCES = \
+        isolator/capabilities.c \
         isolator/cpu.c \
         isolator/disk_du.c \
         isolator/isolator.h \

@@ -29,6 +29,7 @@ static const IsolatorOps *const isolators[] = {
         &isolator_cgroups_pids,
         &isolator_network_bridge,
         &isolator_posix_rlimits,
+        &isolator_linux_capabilities,
         &isolator_linux_nnp,
 };
 

@@ -17,10 +17,8 @@
  */
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/ioprio.h>
 #include <linux/keyctl.h>
-#include <linux/securebits.h>
 #include <grp.h>
 #include <poll.h>
 #include <sched.h>
@@ -37,6 +35,7 @@
 #include "common/base/process.h"
 #include "launcher/init.h"
 #include "launcher/mounts.h"
+#include "launcher/rights.h"
 #include "launcher/spawn.h"
 
 /* Since Linux 6.4; not in the headers we build with. */
@@ -57,15 +56,6 @@ typedef struct ChildStep {
         const char *name;        /* completes "Failed to …" */
         int (*run)(const ChildContext *c);
 } ChildStep;
-
-/* Whether a right we don't have stood in the way. A reset that only root may do is nothing a
- * rootless agent undid. */
-static int unless_forbidden(int r) {
-        if (r >= 0 || errno == EPERM || errno == EACCES || errno == ENOSYS || errno == EINVAL)
-                return 0;
-
-        return -errno;
-}
 
 static int child_reset_signals(const ChildContext *c) {
         (void) c;
@@ -164,41 +154,41 @@ static int child_reset_scheduling(const ChildContext *c) {
         (void) c;
 
         /* Without SCHED_RESET_ON_FORK, which would otherwise stay. */
-        r = unless_forbidden(sched_setscheduler(0, SCHED_OTHER, &none));
+        r = child_unless_forbidden(sched_setscheduler(0, SCHED_OTHER, &none));
         if (r < 0)
                 return r;
 
-        r = unless_forbidden(setpriority(PRIO_PROCESS, 0, 0));
+        r = child_unless_forbidden(setpriority(PRIO_PROCESS, 0, 0));
         if (r < 0)
                 return r;
 
-        r = unless_forbidden((int) syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
+        r = child_unless_forbidden((int) syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
                                            IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0)));
         if (r < 0)
                 return r;
 
         /* The kernel takes those of them that our cpuset has. */
         memset(all_cpus, 0xff, sizeof(all_cpus));
-        r = unless_forbidden((int) syscall(SYS_sched_setaffinity, 0, sizeof(all_cpus), all_cpus));
+        r = child_unless_forbidden((int) syscall(SYS_sched_setaffinity, 0, sizeof(all_cpus), all_cpus));
         if (r < 0)
                 return r;
 
-        return unless_forbidden(prctl(PR_SET_TIMERSLACK, TIMER_SLACK_DEFAULT_NSEC, 0, 0, 0));
+        return child_unless_forbidden(prctl(PR_SET_TIMERSLACK, TIMER_SLACK_DEFAULT_NSEC, 0, 0, 0));
 }
 
 static int child_reset_memory_policy(const ChildContext *c) {
         int r;
 
         (void) c;
-        r = unless_forbidden((int) syscall(SYS_set_mempolicy, MPOL_DEFAULT_, NULL, 0));
+        r = child_unless_forbidden((int) syscall(SYS_set_mempolicy, MPOL_DEFAULT_, NULL, 0));
         if (r < 0)
                 return r;
 
-        r = unless_forbidden(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0));
+        r = child_unless_forbidden(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0));
         if (r < 0)
                 return r;
 
-        return unless_forbidden(prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0));
+        return child_unless_forbidden(prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0));
 }
 
 static int child_reset_oom_score(const ChildContext *c) {
@@ -212,10 +202,10 @@ static int child_reset_oom_score(const ChildContext *c) {
 
         fd = openat(c->place.proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
         if (fd < 0)
-                return unless_forbidden(fd);
+                return child_unless_forbidden(fd);
 
         n = write(fd, "0", 1);
-        return n < 0 ? unless_forbidden(-1) : 0;
+        return n < 0 ? child_unless_forbidden(-1) : 0;
 }
 
 static int child_reset_personality(const ChildContext *c) {
@@ -228,33 +218,9 @@ static int child_reset_personality(const ChildContext *c) {
 static int child_start_keyring(const ChildContext *c) {
         (void) c;
         if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) < 0 && errno != EDQUOT)
-                return unless_forbidden(-1);
+                return child_unless_forbidden(-1);
 
         return 0;
-}
-
-/* Inheritable and ambient sets pass through exec, securebits through everything. */
-static int child_reset_capabilities(const ChildContext *c) {
-        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
-        int r;
-
-        (void) c;
-        r = unless_forbidden(prctl(PR_SET_SECUREBITS, SECUREBITS_DEFAULT, 0, 0, 0));
-        if (r < 0)
-                return r;
-
-        r = unless_forbidden(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
-        if (r < 0)
-                return r;
-
-        if (syscall(SYS_capget, &header, data) < 0)
-                return -errno;
-
-        for (size_t i = 0; i < ELEMENTSOF(data); i++)
-                data[i].inheritable = 0;
-
-        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
 static int child_open_streams(const ChildContext *c) {
@@ -343,16 +309,6 @@ static int child_close_descriptors(const ChildContext *c) {
         return syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
 }
 
-/* Inherited for ever by whatever comes of it. */
-static int child_forbid_new_privileges(const ChildContext *c) {
-        const Confinement *confinement = c->plan->confinement;
-
-        if (!confinement || !confinement->no_new_privileges)
-                return 0;
-
-        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
-}
-
 /* As execvp() does, but with everything allocated before. Returns only when nothing could be
  * executed. */
 static int child_execute(const ChildContext *c) {
@@ -405,9 +361,13 @@ static const ChildStep steps[] = {
          * above. */
         { "set limits", child_set_limits },
         { "enter the working directory", child_approach_directory },
+        /* Around the change of user, and in this order: see rights.c. */
+        { "bound capabilities", child_bound_capabilities },
+        { "keep capabilities", child_keep_capabilities },
         /* Groups first: without root there is no changing them. */
         { "change groups", child_change_groups },
         { "change user", child_change_user },
+        { "take capabilities", child_take_capabilities },
         /* After the change of user, which clears it. */
         { "die with the launcher", child_die_with_launcher },
         { "enter the working directory", child_change_directory },

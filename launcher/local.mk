@@ -20,6 +20,7 @@ launcher_liblauncher_a_SOURCES = \
         launcher/network.c launcher/network.h \
         launcher/output.c launcher/output.h \
         launcher/payload.c launcher/payload.h \
+        launcher/rights.c launcher/rights.h \
         launcher/spawn.c launcher/spawn.h
 
 pkglibexec_PROGRAMS += holdfast-launcher

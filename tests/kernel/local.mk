@@ -1,10 +1,11 @@
 # tests/kernel: what containers are kept from, seen to be enforced by the kernel this runs on. Skipped where it cannot be.
 
 kernel_tests = \
+        tests/kernel/test_capabilities.py \
         tests/kernel/test_disk.py \
         tests/kernel/test_network.py \
         tests/kernel/test_ports.py \
         tests/kernel/test_rlimits.py
 
-EXTRA_DIST += $(kernel_tests)
+EXTRA_DIST += $(kernel_tests) tests/kernel/try-capabilities
 TESTS += $(kernel_tests)

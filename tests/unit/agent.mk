@@ -17,7 +17,7 @@ tests_unit_test_files_LDADD = agent/libagent.a $(unit_libs)
 unit_tests += tests/unit/test-usage
 tests_unit_test_usage_SOURCES = tests/unit/test-usage.c
 tests_unit_test_usage_CFLAGS = $(unit_cflags)
-tests_unit_test_usage_LDADD = isolator/libisolators.a isolator/libisolator.a $(unit_libs)
+tests_unit_test_usage_LDADD = isolator/libisolators.a isolator/libisolator.a $(unit_libs) $(isolator_libs)
 
 unit_tests += tests/unit/test-resources-probe
 tests_unit_test_resources_probe_SOURCES = tests/unit/test-resources-probe.c
@@ -32,11 +32,11 @@ tests_unit_test_status_manager_LDADD = agent/libagent.a $(unit_libs)
 unit_tests += tests/unit/test-checkpoint
 tests_unit_test_checkpoint_SOURCES = tests/unit/test-checkpoint.c
 tests_unit_test_checkpoint_CFLAGS = $(unit_cflags)
-tests_unit_test_checkpoint_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a $(unit_libs)
+tests_unit_test_checkpoint_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a $(unit_libs) $(isolator_libs)
 unit_tests += tests/unit/test-operator-api
 tests_unit_test_operator_api_SOURCES = tests/unit/test-operator-api.c tests/unit/http-fixture.h
 tests_unit_test_operator_api_CFLAGS = $(unit_cflags)
-tests_unit_test_operator_api_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a $(unit_libs)
+tests_unit_test_operator_api_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a $(unit_libs) $(isolator_libs)
 
 unit_tests += tests/unit/test-gc-schedule
 tests_unit_test_gc_schedule_SOURCES = tests/unit/test-gc-schedule.c

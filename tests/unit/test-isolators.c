@@ -262,6 +262,167 @@ static void test_no_new_privileges_are_for_every_container(void **state) {
         assert_true(c->no_new_privileges);
 }
 
+/* A CapabilityInfo of up to three. */
+typedef struct CapabilitySet {
+        Mesos__V1__CapabilityInfo info;
+        Mesos__V1__CapabilityInfo__Capability list[3];
+} CapabilitySet;
+
+#define NOTHING ((Mesos__V1__CapabilityInfo__Capability) -1)
+#define CHOWN MESOS__V1__CAPABILITY_INFO__CAPABILITY__CHOWN
+#define KILL MESOS__V1__CAPABILITY_INFO__CAPABILITY__KILL
+#define NET_RAW MESOS__V1__CAPABILITY_INFO__CAPABILITY__NET_RAW
+
+#define BIT(capability) (UINT64_C(1) << ((int) (capability) - 1000))
+
+static Mesos__V1__CapabilityInfo *set_of(CapabilitySet *s, Mesos__V1__CapabilityInfo__Capability a,
+                                         Mesos__V1__CapabilityInfo__Capability b) {
+        mesos__v1__capability_info__init(&s->info);
+        s->info.capabilities = s->list;
+        if (a != NOTHING)
+                s->list[s->info.n_capabilities++] = a;
+        if (b != NOTHING)
+                s->list[s->info.n_capabilities++] = b;
+
+        return &s->info;
+}
+
+/* What a task and an operator say, each in two sets; NULL: nothing. */
+typedef struct CapabilityCase {
+        Mesos__V1__CapabilityInfo *task_effective, *task_bounding, *flag_effective, *flag_bounding;
+        bool deprecated;
+} CapabilityCase;
+
+static int plan_capabilities(const CapabilityCase *t, Confinement **ret, char **reterr_message) {
+        const IsolatorConfig c = { .effective_capabilities = t->flag_effective,
+                                   .bounding_capabilities = t->flag_bounding };
+        _cleanup_(isolator_set_freep) IsolatorSet *s = choose("linux/capabilities", &c);
+        Mesos__V1__LinuxInfo info = MESOS__V1__LINUX_INFO__INIT;
+        Mesos__V1__ContainerInfo container = MESOS__V1__CONTAINER_INFO__INIT;
+        IsolatorRequest request = ask(1000, 64000);
+
+        if (t->deprecated)
+                info.capability_info = t->task_effective;
+        else
+                info.effective_capabilities = t->task_effective;
+        info.bounding_capabilities = t->task_bounding;
+        container.linux_info = &info;
+        request.info = &container;
+        return isolator_set_plan(s, &request, ret, reterr_message);
+}
+
+static void assert_capabilities(const CapabilityCase *t, uint64_t bounding, bool has_effective, uint64_t effective) {
+        _cleanup_(confinement_freep) Confinement *c = NULL;
+        _cleanup_free_ char *message = NULL;
+
+        assert_int_equal(plan_capabilities(t, &c, &message), ISOLATOR_OK);
+        assert_non_null(c->capabilities);
+        assert_true(c->capabilities->has_bounding);
+        assert_true(c->capabilities->bounding == bounding);
+        assert_int_equal(c->capabilities->has_effective, has_effective);
+        if (has_effective)
+                assert_true(c->capabilities->effective == effective);
+}
+
+static void assert_capabilities_refused(const CapabilityCase *t, const char *expected) {
+        _cleanup_free_ char *message = NULL;
+        Confinement *c;
+
+        assert_int_equal(plan_capabilities(t, &c, &message), ISOLATOR_E_REFUSED);
+        assert_string_equal(message, expected);
+}
+
+/* Nobody can give away what they do not have. */
+static bool has_chown(void) {
+        _cleanup_(confinement_freep) Confinement *c = NULL;
+        _cleanup_free_ char *message = NULL;
+        CapabilitySet chown_only;
+
+        return plan_capabilities(&(CapabilityCase) { .task_effective = set_of(&chown_only, CHOWN, NOTHING) }, &c,
+                                 &message) == ISOLATOR_OK;
+}
+
+static void test_capabilities_are_the_tasks_within_the_operators(void **state) {
+        CapabilitySet none, chown_kill, chown_only, raw_chown;
+
+        (void) state;
+        (void) set_of(&none, NOTHING, NOTHING);
+        (void) set_of(&chown_only, CHOWN, NOTHING);
+        (void) set_of(&chown_kill, CHOWN, KILL);
+        (void) set_of(&raw_chown, NET_RAW, CHOWN);
+
+        /* An empty set is not the same as none. */
+        assert_capabilities(&(CapabilityCase) { .task_effective = &none.info }, 0, true, 0);
+        assert_capabilities(&(CapabilityCase) { .flag_bounding = &chown_kill.info }, BIT(CHOWN) | BIT(KILL), false, 0);
+        assert_capabilities(&(CapabilityCase) { .task_bounding = &chown_only.info, .flag_bounding = &chown_kill.info },
+                            BIT(CHOWN), false, 0);
+        assert_capabilities(&(CapabilityCase) { .task_effective = &none.info, .flag_bounding = &chown_kill.info },
+                            BIT(CHOWN) | BIT(KILL), true, 0);
+
+        assert_capabilities_refused(&(CapabilityCase) { .task_bounding = &raw_chown.info,
+                                                        .flag_bounding = &chown_kill.info },
+                                    "Requested bounding capabilities '{ CHOWN, NET_RAW }', but only '{ CHOWN, KILL }' are allowed");
+        assert_capabilities_refused(&(CapabilityCase) { .task_effective = &chown_only.info, .task_bounding = &none.info },
+                                    "Requested capabilities '{ CHOWN }', but only '{}' are allowed");
+        assert_capabilities_refused(&(CapabilityCase) { .task_effective = &raw_chown.info,
+                                                        .flag_bounding = &chown_kill.info, .deprecated = true },
+                                    "Requested capabilities '{ CHOWN, NET_RAW }', but only '{ CHOWN, KILL }' are allowed");
+}
+
+static void test_capabilities_that_the_agent_has_are_given(void **state) {
+        CapabilitySet none, chown_kill, chown_only;
+
+        (void) state;
+        if (!has_chown()) {
+                skip();
+                return;
+        }
+
+        (void) set_of(&none, NOTHING, NOTHING);
+        (void) set_of(&chown_only, CHOWN, NOTHING);
+        (void) set_of(&chown_kill, CHOWN, KILL);
+        assert_capabilities(&(CapabilityCase) { .task_effective = &chown_only.info }, BIT(CHOWN), true, BIT(CHOWN));
+        assert_capabilities(&(CapabilityCase) { .task_effective = &chown_only.info, .deprecated = true }, BIT(CHOWN), true,
+                            BIT(CHOWN));
+        assert_capabilities(&(CapabilityCase) { .flag_effective = &chown_only.info, .flag_bounding = &chown_kill.info },
+                            BIT(CHOWN) | BIT(KILL), true, BIT(CHOWN));
+        assert_capabilities(&(CapabilityCase) { .task_effective = &none.info, .flag_effective = &chown_only.info }, 0, true,
+                            0);
+
+        /* The operator's default shrinks to what the task bounds itself by. */
+        assert_capabilities(&(CapabilityCase) { .flag_effective = &chown_kill.info, .task_bounding = &chown_only.info },
+                            BIT(CHOWN), true, BIT(CHOWN));
+}
+
+static void test_without_a_word_about_capabilities_nothing_is_said(void **state) {
+        _cleanup_(confinement_freep) Confinement *c = NULL;
+        _cleanup_free_ char *message = NULL;
+
+        (void) state;
+        assert_int_equal(plan_capabilities(&(CapabilityCase) {}, &c, &message), ISOLATOR_OK);
+        assert_null(c->capabilities);
+}
+
+static void test_capabilities_that_are_none_are_refused(void **state) {
+        const IsolatorHost user = { .cgroups = true };
+        CapabilitySet strange, chown_only, kill_only;
+        const IsolatorConfig upside_down = { .effective_capabilities = set_of(&chown_only, CHOWN, NOTHING),
+                                             .bounding_capabilities = set_of(&kill_only, KILL, NOTHING) };
+        _cleanup_free_ char *message = NULL;
+        IsolatorSet *s;
+
+        (void) state;
+        assert_capabilities_refused(
+                        &(CapabilityCase) { .task_effective = set_of(&strange, MESOS__V1__CAPABILITY_INFO__CAPABILITY__UNKNOWN, CHOWN) },
+                        "Capability 0 is not one of this host");
+        assert_capabilities_refused(
+                        &(CapabilityCase) { .task_bounding = set_of(&strange, (Mesos__V1__CapabilityInfo__Capability) 1063, CHOWN) },
+                        "Capability 1063 is not one of this host");
+        assert_refused("linux/capabilities", &user, "root");
+        assert_int_equal(isolator_set_new("linux/capabilities", &host, &upside_down, &s, &message), ISOLATOR_E_REFUSED);
+        assert_string_equal(message, "Allowed capabilities are not a subset of the bounding capabilities");
+}
+
 static void test_a_confinement_is_printed_fact_by_fact(void **state) {
         const IsolatorRequest request = ask(1000, 64000);
         _cleanup_(confinement_freep) Confinement *c = plan("cgroups,cgroups/pids", &config, &request);
@@ -271,12 +432,15 @@ static void test_a_confinement_is_printed_fact_by_fact(void **state) {
         assert_int_equal(confinement_add_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__PID), 0);
         assert_int_equal(confinement_add_rlimit(c, RLIMIT_NOFILE, 10, 20), 0);
         confinement_set_no_new_privileges(c);
+        assert_int_equal(confinement_set_capabilities(c, &(uint64_t) { 0x30 }, &(uint64_t) { 0x20 }), 0);
         assert_int_equal(confinement_print(c, &b), 0);
         assert_int_equal(buffer_append_char(&b, '\0'), 0);
         assert_non_null(strstr(buffer_data(&b), "namespaces      pid \n"));
         assert_non_null(strstr(buffer_data(&b), "cgroup          memory.max 67108864\n"));
         assert_non_null(strstr(buffer_data(&b), "cgroup          pids.max 100\n"));
         assert_non_null(strstr(buffer_data(&b), "limit           7 10:20\n"));
+        assert_non_null(strstr(buffer_data(&b), "bounding        0000000000000030\n"));
+        assert_non_null(strstr(buffer_data(&b), "effective       0000000000000020\n"));
         assert_non_null(strstr(buffer_data(&b), "new privileges  none\n"));
 }
 
@@ -306,6 +470,16 @@ static void assert_limit_invalid(uint32_t resource, uint64_t soft, uint64_t hard
         assert_non_null(strstr(message, expected));
 }
 
+static void test_a_set_larger_than_its_bound_is_invalid(void **state) {
+        _cleanup_(confinement_freep) Confinement *c = confinement_new();
+        _cleanup_free_ char *message = NULL;
+
+        (void) state;
+        assert_int_equal(confinement_set_capabilities(c, &(uint64_t) { 0x30 }, &(uint64_t) { 0x21 }), 0);
+        assert_int_equal(confinement_check(c, &message), CONFINEMENT_E_INVALID);
+        assert_string_equal(message, "Capabilities 21 are not within 30");
+}
+
 static void test_a_limit_that_no_kernel_has_is_invalid(void **state) {
         (void) state;
         assert_limit_invalid(RLIMIT_NOFILE, 20, 10, "Limit 7 of 20:10");
@@ -325,8 +499,13 @@ int main(void) {
                 cmocka_unit_test(test_every_type_of_limit_is_the_one_of_its_name),
                 cmocka_unit_test(test_limits_that_cannot_be_are_refused_by_name),
                 cmocka_unit_test(test_no_new_privileges_are_for_every_container),
+                cmocka_unit_test(test_capabilities_are_the_tasks_within_the_operators),
+                cmocka_unit_test(test_capabilities_that_the_agent_has_are_given),
+                cmocka_unit_test(test_without_a_word_about_capabilities_nothing_is_said),
+                cmocka_unit_test(test_capabilities_that_are_none_are_refused),
                 cmocka_unit_test(test_a_confinement_is_printed_fact_by_fact),
                 cmocka_unit_test(test_what_no_launcher_can_carry_out_is_invalid),
+                cmocka_unit_test(test_a_set_larger_than_its_bound_is_invalid),
                 cmocka_unit_test(test_a_limit_that_no_kernel_has_is_invalid),
         };
 
