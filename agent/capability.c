@@ -22,6 +22,7 @@ const Mesos__V1__AgentInfo__Capability__Type agent_capabilities[] = {
         MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__RESIZE_VOLUME,
         MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__AGENT_OPERATION_FEEDBACK,
         MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__AGENT_DRAINING,
+        MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__TASK_RESOURCE_LIMITS,
 };
 const size_t n_agent_capabilities = ELEMENTSOF(agent_capabilities);
 

@@ -86,3 +86,15 @@ int isolation_request(const Executor *e, const Identity *identity, IsolatorReque
         ret->mem.limit_milli = limit_milli(e, "mem", resources_scalar_milli(own, "mem"), false);
         return 0;
 }
+
+/* Why the limits of a task would not hold here; NULL when they do. */
+const char *isolation_refuse_limits(const IsolatorSet *isolators, const Mesos__V1__TaskInfo *info) {
+        if (task_limit_milli(info, "cpus") >= 0 && !isolator_set_has(isolators, "cgroups/cpu"))
+                return "CPU limits can only be set on tasks launched in Mesos containers when the agent has "
+                       "loaded the 'cgroups/cpu' isolator";
+        if (task_limit_milli(info, "mem") >= 0 && !isolator_set_has(isolators, "cgroups/mem"))
+                return "Memory limits can only be set on tasks launched in Mesos containers when the agent has "
+                       "loaded the 'cgroups/mem' isolator";
+
+        return NULL;
+}

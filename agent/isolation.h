@@ -9,3 +9,4 @@
 
 /* Borrows from the executor. `identity` NULL: of no interest. */
 int isolation_request(const Executor *e, const Identity *identity, IsolatorRequest *ret);
+const char *isolation_refuse_limits(const IsolatorSet *isolators, const Mesos__V1__TaskInfo *info);

@@ -22,6 +22,7 @@
 #include "agent/drain.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
+#include "agent/isolation.h"
 #include "agent/master_link.h"
 #include "agent/tasks.h"
 #include "agent/volume_links.h"
@@ -268,7 +269,9 @@ static Refusal refuse_task(const Agent *a, const Mesos__Internal__RunTaskMessage
                 return (Refusal) { MESOS__V1__TASK_STATUS__REASON__REASON_RESOURCES_UNKNOWN,
                                    "The checkpointed resources being used by the executor are unknown to the agent" };
 
-        return (Refusal) {};
+        /* The reason is Mesos's own, for want of a better one. */
+        return (Refusal) { MESOS__V1__TASK_STATUS__REASON__REASON_GC_ERROR,
+                           isolation_refuse_limits(a->config->isolators, m->task) };
 }
 
 /* What speaks against giving the task to this executor; NULL when nothing does. */

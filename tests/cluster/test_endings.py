@@ -76,6 +76,15 @@ def test_unknown_user_drops_the_task():
         check("No such user 'no_such_user_x'" in status["message"], "message is %r" % status["message"])
 
 
+def test_limits_that_no_isolator_would_keep_drop_the_task():
+    with Cluster() as cluster, Scheduler(cluster.master_addr) as s:
+        for name, isolator in (("cpus", "cgroups/cpu"), ("mem", "cgroups/mem")):
+            status = s.run(name, "exit 0", limits={name: {"value": 64}})
+            equal((status["state"], status["source"], status["reason"]),
+                  ("TASK_DROPPED", "SOURCE_AGENT", "REASON_GC_ERROR"), "end")
+            check(isolator in status["message"], "message is %r" % status["message"])
+
+
 def test_command_runs_as_its_user_in_a_sandbox_of_that_user():
     if os.getuid() != 0:
         skip("only root changes users")
