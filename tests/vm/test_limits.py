@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every limit is exceeded on purpose, on a kernel that has the controllers: cpu time, memory, processes."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from harness import check, equal, wait_until    # noqa: E402
+from scheduler import Scheduler    # noqa: E402
+from systemd import AGENT, Host, scopes, show, start_task, systemctl    # noqa: E402
+from vm import main_inside    # noqa: E402
+
+PIDS_MAX = 40
+# What the agent adds to a command task for its executor.
+EXECUTOR_MB, EXECUTOR_CPUS = 32, 0.1
+# Prints what share of a cpu it got over some seconds, as its kernel counts.
+BURN = """exec python3 -c '
+import time
+start, used = time.monotonic(), time.process_time()
+while time.monotonic() - start < %d: pass
+print((time.process_time() - used) / (time.monotonic() - start))'"""
+# Writes to so many MiB.
+HOG = "python3 -c 'bytearray(%d << 20)'"
+
+
+def host(**settings):
+    return Host(MESOS_ISOLATION="cgroups/cpu,cgroups/mem,cgroups/pids", MESOS_HOLDFAST_PIDS_MAX=str(PIDS_MAX),
+                **settings)
+
+
+def limits(**values):
+    return {name: {"value": value} for name, value in values.items()}
+
+
+def payload(scope):
+    return os.path.join("/sys/fs/cgroup" + show(scope, "ControlGroup"), "payload")
+
+
+def read(cgroup, name):
+    with open(os.path.join(cgroup, name)) as f:
+        return f.read().strip()
+
+
+def keyed(cgroup, name):
+    """The numbers of a file of lines `name number`."""
+    return {key: int(value) for key, value in (line.split() for line in read(cgroup, name).splitlines())}
+
+
+def test_controllers_reach_the_container():
+    with host() as h, Scheduler(h.master_addr) as s:
+        scope, _ = start_task(h, s)
+        above = set(read(os.path.dirname(payload(scope)), "cgroup.controllers").split())
+        equal({"cpu", "io", "memory", "pids"} - above, set(), "controllers that the scope lacks")
+        own = set(read(payload(scope), "cgroup.controllers").split())
+        equal({"cpu", "memory", "pids"} - own, set(), "controllers that the container lacks")
+        s.kill("steady")
+        s.wait_terminal("steady")
+
+
+def burn(h, s, task_id, seconds, **fields):
+    equal(s.run(task_id, BURN % seconds, **fields)["state"], "TASK_FINISHED", "state of " + task_id)
+    return float(h.read_sandbox(task_id).splitlines()[-1])
+
+
+def check_share(share, quota):
+    """The quota is for the executor too, which hardly uses it."""
+    check(0.7 * quota < share < 1.2 * quota, "a task got %.2f cpus of a quota of %.2f" % (share, quota))
+
+
+def test_busy_task_gets_the_cpu_time_of_its_limit():
+    with host() as h, Scheduler(h.master_addr) as s:
+        check_share(burn(h, s, "slow", 2, cpus=0.1, limits=limits(cpus=0.2)), 0.2 + EXECUTOR_CPUS)
+        free = burn(h, s, "free", 1, cpus=0.1)
+        check(free > 0.6, "a task without a limit got %.2f cpus of an idle machine" % free)
+
+
+def test_cfs_makes_a_limit_of_what_was_asked_for():
+    with host(MESOS_CGROUPS_ENABLE_CFS="true") as h, Scheduler(h.master_addr) as s:
+        check_share(burn(h, s, "slow", 2, cpus=0.2), 0.2 + EXECUTOR_CPUS)
+
+
+def check_memory_limitation(status, limit_mb):
+    equal((status["state"], status["source"], status["reason"]),
+          ("TASK_FAILED", "SOURCE_AGENT", "REASON_CONTAINER_LIMITATION_MEMORY"), "end")
+    check(status["message"].startswith("Memory limit exceeded: "), "message is " + status["message"])
+    mem, = status["limitation"]["resources"]
+    equal((mem["name"], mem["scalar"]["value"]), ("mem", limit_mb), "limit that is told")
+
+
+def test_task_that_exceeds_its_memory_fails_with_reason_and_limit():
+    with host() as h, Scheduler(h.master_addr) as s:
+        check_memory_limitation(s.run("hog", "exec " + HOG % 200, mem=64), 64 + EXECUTOR_MB)
+        # A shell that would survive its child, and call it a success, dies with it.
+        check_memory_limitation(s.run("parent", HOG % 200 + "; exit 0", mem=64), 64 + EXECUTOR_MB)
+        equal(s.run("modest", HOG % 40, mem=64)["state"], "TASK_FINISHED", "state of one that stays within")
+
+
+def test_memory_limit_above_what_was_asked_for_is_the_bound():
+    with host() as h, Scheduler(h.master_addr) as s:
+        equal(s.run("modest", HOG % 80, mem=32, limits=limits(mem=128))["state"], "TASK_FINISHED", "state")
+        check_memory_limitation(s.run("hog", HOG % 200, mem=32, limits=limits(mem=128)), 128 + EXECUTOR_MB)
+
+
+def test_task_that_exceeds_its_memory_while_no_agent_is_there_is_told_as_such():
+    with host() as h, Scheduler(h.master_addr) as s:
+        gate = "/tmp/gate"
+        os.mkfifo(gate)
+        start_task(h, s, "hog", "read line <%s; %s; exit 0" % (gate, HOG % 200))
+        systemctl("stop", AGENT)
+        with open(gate, "w") as f:
+            f.write("go\n")
+        wait_until(lambda: not scopes(), "the container ends")
+        systemctl("start", AGENT)
+        check_memory_limitation(s.wait_terminal("hog"), 32 + EXECUTOR_MB)
+        os.unlink(gate)
+
+
+def test_fork_bomb_is_bounded_and_killed():
+    with host() as h, Scheduler(h.master_addr) as s:
+        scope, _ = start_task(h, s, "bomb", "b() { b & b & sleep 1000; }; b 2>/dev/null; sleep 1000")
+        cgroup = payload(scope)
+        wait_until(lambda: keyed(os.path.join(cgroup, "main"), "pids.events")["max"] > 0, "the bomb meets its bound")
+        equal(read(cgroup, "pids.max"), str(PIDS_MAX), "bound")
+        check(int(read(cgroup, "pids.current")) <= PIDS_MAX, "%s processes" % read(cgroup, "pids.current"))
+        equal(s.run("beside", "exit 0")["state"], "TASK_FINISHED", "state of another task meanwhile")
+        s.kill("bomb")
+        equal(s.wait_terminal("bomb")["state"], "TASK_KILLED", "state of the bomb")
+        h.check_no_containers()
+
+
+if __name__ == "__main__":
+    main_inside()
