@@ -219,11 +219,24 @@ static int open_servers(Agent *a) {
         return http_server_route(a->domain_server, "/slave(1)/api/v1/executor", executor_api_handle, a->executor_api);
 }
 
+static int make_scope_placement(Agent *a, const PlacementSystemdConfig *systemd) {
+        _cleanup_free_ char *launcher = NULL;
+
+        if (asprintf(&launcher, "%s/holdfast-launcher", a->config->launcher_dir) < 0) {
+                launcher = NULL;
+                return -ENOMEM;
+        }
+
+        return placement_new_scope(a->event, systemd, launcher, &a->placement);
+}
+
 static int make_placement(Agent *a) {
         PlacementSystemdConfig systemd = { .user = a->config->systemd_user };
         int r;
 
-        if (a->config->systemd)
+        if (a->config->systemd && a->config->one_scope)
+                r = make_scope_placement(a, &systemd);
+        else if (a->config->systemd)
                 r = placement_new_systemd(a->event, &systemd, &a->placement);
         else if (a->config->launcher == LAUNCHER_LINUX)
                 r = placement_new_subtree(a->event, a->config->cgroups_root, &a->placement);

@@ -42,6 +42,7 @@ typedef struct AgentConfig {
         LauncherKind launcher;
         bool systemd;                     /* scopes */
         bool systemd_user;                /* of the caller's own manager */
+        bool one_scope;                   /* --systemd_scope=agent: one for all containers */
         const char *cgroups_root;
         const IsolatorSet *isolators;
         const char *network_subnet;       /* "10.88.0.0/16"; NULL: containers have the host's network */

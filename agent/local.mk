@@ -43,6 +43,7 @@ agent_libagent_a_SOURCES = \
         agent/pb_list.c agent/pb_list.h \
         agent/placement.c agent/placement.h \
         agent/placement_ops.h \
+        agent/placement_scope.c \
         agent/placement_subtree.c \
         agent/placement_systemd.c \
         agent/ports_watch.c agent/ports_watch.h \

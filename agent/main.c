@@ -47,7 +47,7 @@
 static char *arg_master, *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, *arg_hostname, *arg_work_dir,
                 *arg_runtime_dir, *arg_launcher_dir, *arg_frameworks_home, *arg_domain_socket_location, *arg_resources,
                 *arg_default_role, *arg_attributes, *arg_domain, *arg_recover, *arg_reconfiguration_policy,
-                *arg_launcher, *arg_isolation, *arg_cgroups_root, *arg_systemd_runtime_directory,
+                *arg_launcher, *arg_isolation, *arg_cgroups_root, *arg_systemd_runtime_directory, *arg_systemd_scope,
                 *arg_executor_environment_variables, *arg_effective_capabilities, *arg_bounding_capabilities,
                 *arg_logging_level, *arg_containerizers, *arg_dry_run,
                 *arg_inspect, *arg_network_bridge, *arg_network_subnet;
@@ -225,6 +225,8 @@ static Flag flags[] = {
           .help = "Each container is a scope of systemd, where systemd runs." },
         { .name = "systemd_runtime_directory", .kind = FLAG_PATH, .value = &arg_systemd_runtime_directory,
           .default_text = "/run/systemd/system", .metavar = "DIR", .help = "Exists where systemd runs." },
+        { .name = "systemd_scope", .kind = FLAG_STRING, .value = &arg_systemd_scope, .default_text = "container",
+          .metavar = "WHOSE", .help = "A scope for each container, or one for the agent's all: container, agent." },
         { .name = "work_dir", .kind = FLAG_PATH, .value = &arg_work_dir, .metavar = "DIR",
           .help = "Sandboxes and the agent's stored state.", .required = true },
         UNUSED("zk_session_timeout", FLAG_DURATION, "10secs", "ZooKeeper's session timeout."),
@@ -491,6 +493,11 @@ static int settle_containers(Settings *s) {
                 return refuse("containerizers", arg_containerizers, "mesos");
         s->config.systemd = arg_systemd_enable_support && is_systemd_host();
         s->config.systemd_user = geteuid() != 0;
+        s->config.one_scope = streq(arg_systemd_scope, "agent");
+        if (!s->config.one_scope && !streq(arg_systemd_scope, "container"))
+                return refuse("systemd_scope", arg_systemd_scope, "container or agent");
+        if (s->config.one_scope && !s->config.systemd)
+                return refuse("systemd_scope", arg_systemd_scope, "a host that systemd runs, and --systemd_enable_support");
         s->config.cgroups_root = arg_cgroups_root;
         s->config.switch_user = arg_switch_user;
         return 0;

@@ -3,13 +3,14 @@
 /*
  * Placement
  *
- * Where a container's cgroup comes from is one decision of three, taken at the agent's start:
+ * Where a container's cgroup comes from is one decision of four, taken at the agent's start:
  *
  *     systemd    a transient scope per container; it outlives the agent, and the agent's unit
+ *     scope      a directory per container in one such scope for all
  *     subtree    a directory per container below one that is ours
  *     none       no cgroup: a container is what descends from its launcher
  *
- * All three answer from the loop and not from the call, so that callers are written once. What is
+ * All answer from the loop and not from the call, so that callers are written once. What is
  * the same for all is here: jobs and their callbacks, and the emergency exit: when a launcher is
  * gone or silent, everything in its container's cgroup is killed from outside.
  */
@@ -22,6 +23,7 @@
 
 #include "agent/placement_ops.h"
 #include "common/base/fd.h"
+#include "common/base/log.h"
 #include "isolator/cgroup.h"
 
 /* Killed processes end within milliseconds, unless they hang in the kernel. */
@@ -32,6 +34,7 @@
 struct PlacementEmptying {
         Placement *placement;        /* borrowed: the owner */
         char *container_id;          /* owned */
+        char *cgroup;                /* as it was stored; NULL: it was not; owned */
         int cgroup_fd;               /* negative: there is none, it is empty */
         PlacementEmptied emptied;
         void *userdata;
@@ -71,6 +74,7 @@ static PlacementEmptying *emptying_free(PlacementEmptying *e) {
         sd_event_source_disable_unref(e->source);
         (void) fd_close(e->cgroup_fd);
         free(e->container_id);
+        free(e->cgroup);
         free(e);
         return NULL;
 }
@@ -195,6 +199,30 @@ void placement_cancel(Placement *p, const char *container_id) {
                         emptying_free(e);
 }
 
+static bool is_scope(const char *name) {
+        const char *suffix = strrchr(name, '.');
+
+        return suffix && streq(suffix, ".scope");
+}
+
+/* By its path rather than by the agent's present way of placing: it may have been another when the container began.
+ * A unit's cgroup is systemd's to remove. */
+static void remove_directory(Placement *p, const char *container_id, const char *cgroup) {
+        _cleanup_free_ char *parent = NULL;
+        _cleanup_fd_ int parent_fd = -EBADF;
+        const char *name = strrchr(cgroup, '/');
+        int r;
+
+        if (!name || p->mount_fd < 0 || is_scope(name))
+                return;
+
+        parent = strndup(cgroup, (size_t) (name - cgroup));
+        parent_fd = parent ? cgroup_open(p->mount_fd, parent) : -ENOMEM;
+        r = parent_fd < 0 ? parent_fd : cgroup_remove(parent_fd, name + 1);
+        if (r < 0 && r != -ENOENT)
+                log_warning_errno(r, "Cannot remove the cgroup of container '%s': %m", container_id);
+}
+
 static int on_emptying(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
         _cleanup_(emptying_freep) PlacementEmptying *e = userdata;
         usec_t now_usec = usec_now(CLOCK_MONOTONIC);
@@ -224,7 +252,9 @@ static int on_emptying(sd_event_source *s, uint64_t usec _unused_, void *userdat
                         (void) cgroup_remove(e->cgroup_fd, "supervisor");
                         (void) cgroup_remove(e->cgroup_fd, "payload");
                 }
-                if (e->placement->ops->remove)
+                if (e->cgroup)
+                        remove_directory(e->placement, e->container_id, e->cgroup);
+                else if (e->placement->ops->remove)
                         e->placement->ops->remove(e->placement, e->container_id);
         }
 
@@ -252,7 +282,8 @@ int placement_kill(Placement *p, const char *container_id, const PlacementResult
 
         *e = (PlacementEmptying) { .cgroup_fd = -EBADF, .emptied = emptied, .userdata = userdata };
         e->container_id = strdup(container_id);
-        if (!e->container_id)
+        e->cgroup = result->cgroup ? strdup(result->cgroup) : NULL;
+        if (!e->container_id || (result->cgroup && !e->cgroup))
                 return -ENOMEM;
 
         e->cgroup_fd = open_place(p, container_id, result);
@@ -271,8 +302,8 @@ int placement_kill(Placement *p, const char *container_id, const PlacementResult
 }
 
 void placement_remove(Placement *p, const char *container_id, const PlacementResult *result) {
-        if (p->ops->remove && result->cgroup)
-                p->ops->remove(p, container_id);
+        if (result->cgroup)
+                remove_directory(p, container_id, result->cgroup);
 }
 
 /* The kind that is none. */

@@ -45,11 +45,15 @@ typedef struct PlacementSystemdConfig {
  * later. */
 int placement_new_systemd(sd_event *event, const PlacementSystemdConfig *config, Placement **ret);
 
+/* One scope for all containers, a directory in it for each. `launcher` is the program holdfast-launcher, which
+ * keeps the scope while no container is there. */
+int placement_new_scope(sd_event *event, const PlacementSystemdConfig *config, const char *launcher, Placement **ret);
+
 /* Callbacks that are still due are not called. */
 Placement *placement_free(Placement *p);
 DEFINE_CLEANUP(Placement *, placement_free)
 
-/* "systemd", "subtree", "none". */
+/* "systemd", "scope", "subtree", "none". */
 const char *placement_kind(const Placement *p);
 
 /*

@@ -47,7 +47,7 @@ typedef struct PlacementOps {
         int (*place)(Placement *p, PlacementJob *job);
         void (*undo)(Placement *p, PlacementJob *job);               /* may be NULL */
         void (*finished)(Placement *p);                              /* a job is, or was; may be NULL */
-        void (*remove)(Placement *p, const char *container_id);      /* may be NULL */
+        void (*remove)(Placement *p, const char *container_id);      /* whose path nobody wrote down; may be NULL */
         int (*open)(Placement *p, const char *container_id);         /* the cgroup; may be NULL */
         Placement *(*free)(Placement *p);
 } PlacementOps;

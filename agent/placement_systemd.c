@@ -301,6 +301,8 @@ static int on_check(sd_event_source *source, uint64_t usec _unused_, void *userd
         case PLACEMENT_JOB_STARTING:
                 if (job_is_placed(job))
                         job_learn(job);
+                else
+                        job_verify(job);    /* the unit may be a former one, on its way out */
                 break;
         case PLACEMENT_JOB_QUEUED:
         case PLACEMENT_JOB_SUBMITTED:

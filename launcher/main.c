@@ -32,6 +32,7 @@ static const char usage[] =
         "\n"
         "  --dry-run   show the launch plan on standard input as text, start nothing\n"
         "  --help      show this\n"
+        "  --keep      do nothing until told to end; keeps a scope of systemd while it is empty\n"
         "  --version   show the version\n";
 
 static int load_plan(const void *data, size_t n, LaunchPlan **ret) {
@@ -201,12 +202,23 @@ static int run(void) {
         return supervise(plan);
 }
 
+/* What it was born with is as it should be; the agent saw to that. */
+static int keep(void) {
+        if (chdir("/") < 0)
+                return -errno;
+
+        for (;;)
+                (void) pause();
+}
+
 int main(int argc, char **argv) {
         const char *option = argc == 2 ? argv[1] : "";
         int r;
 
         if (streq(option, "--dry-run"))
                 r = dry_run();
+        else if (streq(option, "--keep"))
+                r = keep();
         else if (streq(option, "--version"))
                 r = printf("holdfast-launcher %s\n", PACKAGE_VERSION);
         else if (streq(option, "--help"))
