@@ -7,6 +7,6 @@
 #include "agent/identity.h"
 #include "isolator/registry.h"
 
-/* Borrows from the executor. `identity` NULL: of no interest. */
+/* Borrows from the executor. `identity` NULL: of no interest. The runtime directory is for the caller to fill in. */
 int isolation_request(const Executor *e, const Identity *identity, IsolatorRequest *ret);
 const char *isolation_refuse_limits(const IsolatorSet *isolators, const Mesos__V1__TaskInfo *info);

@@ -12,6 +12,7 @@
  *     --executor_environment_variables < MESOS_*, LIBPROCESS_* < MESOS_SANDBOX < the command's own
  */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -19,9 +20,9 @@
 #include "agent/isolation.h"
 #include "agent/launch.h"
 #include "common/base/crash.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/net/pbwire.h"
-#include "launcher/wire.h"
 
 /* What a host gives where nobody said otherwise. */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -261,16 +262,13 @@ char *launch_runtime_directory(const AgentConfig *config, const char *container_
 }
 
 void launch_remove_runtime_directory(const AgentConfig *config, const char *container_id) {
-        _cleanup_free_ char *directory = launch_runtime_directory(config, container_id), *socket_path = NULL;
+        _cleanup_free_ char *directory = launch_runtime_directory(config, container_id);
+        int r;
 
-        if (!directory || asprintf(&socket_path, "%s/" LAUNCHER_SOCKET_NAME, directory) < 0) {
-                socket_path = NULL;
-                return;
-        }
-
-        (void) unlink(socket_path);
-        if (rmdir(directory) < 0 && errno != ENOENT)
-                log_debug("Cannot remove '%s': %s", directory, strerror(errno));
+        /* Only launchers write there: a socket and a few files. */
+        r = directory ? file_remove_tree_at(AT_FDCWD, directory) : -ENOMEM;
+        if (r < 0)
+                log_debug_errno(r, "Cannot remove the runtime directory of container '%s': %m", container_id);
 }
 
 char *launch_exit_record_path(const AgentConfig *config, const char *container_id) {
@@ -299,6 +297,7 @@ static int confine(Launch *l, const Agent *a, const Executor *e, const Identity 
         r = isolation_request(e, identity, &request);
         if (r < 0)
                 return r;
+        request.runtime_directory = l->runtime_directory;
 
         r = isolator_set_plan(a->config->isolators, &request, &l->confinement, reterr_message);
         if (r != ISOLATOR_OK)

@@ -19,6 +19,8 @@
 
 #include "isolator/confinement.h"
 
+#define N_FILES_MAX 16
+
 /* A container has some ten settings; the bound is for what comes over the wire. */
 #define N_SETTINGS_MAX 256
 #define N_MOUNTS_MAX 256
@@ -152,6 +154,13 @@ int confinement_check(const Confinement *c, char **reterr_message) {
 
         if (c->network && !confinement_has_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__NETWORK))
                 return invalid(reterr_message, "An address without a network namespace");
+        if (c->hostname && !confinement_has_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__UTS))
+                return invalid(reterr_message, "A hostname without a UTS namespace");
+        if (c->n_files > N_FILES_MAX)
+                return invalid(reterr_message, "%zu files are too many", c->n_files);
+        for (size_t i = 0; i < c->n_files; i++)
+                if (c->files[i]->name[0] == '.' || c->files[i]->name[0] == '\0' || strchr(c->files[i]->name, '/'))
+                        return invalid(reterr_message, "'%.256s' is no name of a file", c->files[i]->name);
         if (c->network && c->network->helper[0] != '/')
                 return invalid(reterr_message, "'%s' is no absolute path", c->network->helper);
 
@@ -337,6 +346,40 @@ int confinement_set_cgroup(Confinement *c, const char *file, unsigned flags, con
         return 0;
 }
 
+static ConfinementFile *file_new(const char *name, const char *content) {
+        ConfinementFile *f = malloc(sizeof(*f));
+
+        if (!f)
+                return NULL;
+
+        holdfast__launcher__confinement__file__init(f);
+        f->name = strdup(name);
+        f->content.data = (uint8_t *) strdup(content);
+        f->content.len = strlen(content);
+        if (!f->name || !f->content.data) {
+                protobuf_c_message_free_unpacked(&f->base, NULL);
+                return NULL;
+        }
+
+        return f;
+}
+
+int confinement_add_file(Confinement *c, const char *name, const char *content) {
+        ConfinementFile **p;
+
+        p = reallocarray(c->files, c->n_files + 1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+
+        c->files = p;
+        p[c->n_files] = file_new(name, content);
+        if (!p[c->n_files])
+                return -ENOMEM;
+
+        c->n_files++;
+        return 0;
+}
+
 /* Copies. */
 int confinement_set_network(Confinement *c, const ConfinementNetwork *network) {
         ConfinementNetwork *n = malloc(sizeof(*n));
@@ -481,6 +524,10 @@ int confinement_print(const Confinement *c, Buffer *b) {
         int r;
 
         r = print_namespaces(c, b);
+        if (r >= 0 && c && c->hostname)
+                r = buffer_printf(b, "%-16s%s\n", "hostname", c->hostname);
+        for (size_t i = 0; r >= 0 && c && i < c->n_files; i++)
+                r = buffer_printf(b, "%-16s%s, %zu bytes\n", "file", c->files[i]->name, c->files[i]->content.len);
         if (r >= 0 && c && c->network)
                 r = buffer_printf(b, "%-16s%s, %s to bridge %s %s\n", "network", c->network->address,
                                   c->network->host_interface, c->network->bridge, c->network->gateway);

@@ -15,6 +15,7 @@ typedef Holdfast__Launcher__Rlimit ConfinementRlimit;
 typedef Holdfast__Launcher__Mount Mount;
 typedef Holdfast__Launcher__Confinement__Capabilities ConfinementCapabilities;
 typedef Holdfast__Launcher__Confinement__Namespace ConfinementNamespace;
+typedef Holdfast__Launcher__Confinement__File ConfinementFile;
 typedef Holdfast__Launcher__Confinement__Network ConfinementNetwork;
 
 Confinement *confinement_new(void);
@@ -50,6 +51,9 @@ enum {
         SETTING_RAISE_ONLY = 1 << 1,   /* in an update */
 };
 int confinement_set_cgroup(Confinement *c, const char *file, unsigned flags, const char *format, ...) _printf_(4, 5);
+
+/* A file of the runtime directory; a copy of the content. */
+int confinement_add_file(Confinement *c, const char *name, const char *content);
 
 int confinement_set_network(Confinement *c, const ConfinementNetwork *network);
 

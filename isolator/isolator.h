@@ -41,6 +41,7 @@ typedef struct IsolatorDemand {
 typedef struct IsolatorRequest {
         const char *container_id;
         const char *sandbox;                        /* on the host */
+        const char *runtime_directory;              /* of its launcher; of no meaning in update() and usage() */
         uid_t uid;                                  /* who it runs as; of no meaning in update() and usage() */
         gid_t gid;
         IsolatorDemand cpus, mem;

@@ -6,12 +6,26 @@
  * A network of its own for each container: loopback, and one address on a bridge of the host. Ports
  * are the container's alone; the host and the other containers are neighbours, and what lies beyond
  * the host is reached if the host forwards and masquerades, which its operator decides.
+ *
+ * A host of its own needs a name, and files that say so: the container's id is its hostname, and
+ * /etc/hosts, /etc/hostname and /etc/resolv.conf are its own, where the host has such files for
+ * them to cover. Name servers are the host's; where those listen on the host's loopback only
+ * (systemd-resolved's stub), they are the ones behind.
  */
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "isolator/isolator.h"
+
+/* What glibc reads of it is less. */
+#define RESOLV_CONF_MAX_BYTES 65536
+
+#define RESOLV_CONF "/etc/resolv.conf"
+#define RESOLV_CONF_BEHIND_THE_STUB "/run/systemd/resolve/resolv.conf"
 
 /* IFNAMSIZ, with its end. */
 #define INTERFACE_NAME_MAX 16
@@ -41,6 +55,75 @@ static void name_interface(const char *container_id, char ret[static INTERFACE_N
         ret[n] = '\0';
 }
 
+/* Shows it in the container in place of the host's, if that has one. */
+static int cover(Confinement *c, const IsolatorRequest *request, const char *path, const char *content) {
+        Mount m = HOLDFAST__LAUNCHER__MOUNT__INIT;
+        const char *name = strrchr(path, '/') + 1;
+        int r;
+
+        if (access(path, F_OK) < 0)
+                return 0;
+
+        r = confinement_add_file(c, name, content);
+        if (r < 0)
+                return r;
+
+        m.source_below = (char *) request->runtime_directory;
+        m.source = (char *) name;
+        m.target = (char *) path;
+        m.flags = MS_RDONLY;
+        return confinement_add_mount(c, &m);
+}
+
+/* Whether all name servers it names are of the host's own loopback. */
+static bool is_stub(const char *resolv_conf) {
+        bool stub = false;
+
+        for (const char *line = resolv_conf; line; line = strchr(line, '\n')) {
+                const char *server;
+
+                line += *line == '\n';
+                server = startswith(line, "nameserver");
+                if (!server)
+                        continue;
+                if (!startswith(server + strspn(server, " \t"), "127."))
+                        return false;
+
+                stub = true;
+        }
+
+        return stub;
+}
+
+static int cover_resolv_conf(Confinement *c, const IsolatorRequest *request) {
+        _cleanup_free_ char *text = NULL, *behind = NULL;
+        int r;
+
+        r = file_read_at(AT_FDCWD, RESOLV_CONF, RESOLV_CONF_MAX_BYTES, &text, NULL);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+
+        if (is_stub(text))
+                (void) file_read_at(AT_FDCWD, RESOLV_CONF_BEHIND_THE_STUB, RESOLV_CONF_MAX_BYTES, &behind, NULL);
+
+        return cover(c, request, RESOLV_CONF, behind ? behind : text);
+}
+
+static int cover_files(Confinement *c, const IsolatorRequest *request) {
+        _cleanup_free_ char *hosts = NULL, *hostname = NULL;
+        int n_address = (int) strcspn(request->address, "/");
+        int r;
+
+        if (asprintf(&hostname, "%s\n", request->container_id) < 0 ||
+            asprintf(&hosts, "127.0.0.1 localhost\n%.*s %s\n", n_address, request->address, request->container_id) < 0)
+                return -ENOMEM;
+
+        r = cover(c, request, "/etc/hosts", hosts);
+        if (r == 0)
+                r = cover(c, request, "/etc/hostname", hostname);
+        return r < 0 ? r : cover_resolv_conf(c, request);
+}
+
 static int network_plan(const IsolatorConfig *config, const IsolatorRequest *request, Confinement *c,
                         char **reterr_message) {
         ConfinementNetwork network = HOLDFAST__LAUNCHER__CONFINEMENT__NETWORK__INIT;
@@ -58,6 +141,14 @@ static int network_plan(const IsolatorConfig *config, const IsolatorRequest *req
         network.address = (char *) request->address;
 
         r = confinement_add_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__NETWORK);
+        if (r == 0)
+                r = confinement_add_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__UTS);
+        if (r == 0)
+                r = confinement_add_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__MOUNT);
+        if (r == 0)
+                r = confinement_set_text(&c->hostname, "%s", request->container_id);
+        if (r == 0)
+                r = cover_files(c, request);
         return r < 0 ? r : confinement_set_network(c, &network);
 }
 

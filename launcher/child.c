@@ -126,6 +126,15 @@ static int child_map_users(const ChildContext *c) {
         return r;
 }
 
+static int child_set_hostname(const ChildContext *c) {
+        const Confinement *confinement = c->plan->confinement;
+
+        if (!confinement || !confinement->hostname)
+                return 0;
+
+        return sethostname(confinement->hostname, strlen(confinement->hostname)) < 0 ? -errno : 0;
+}
+
 /* The launcher lets us go, or is gone itself. */
 static int child_wait_for_network(const ChildContext *c) {
         ssize_t n;
@@ -343,6 +352,7 @@ static const ChildStep steps[] = {
         { "separate mounts", child_enter_mounts },
         { "mount", child_mount },
         { "change the root", child_change_root },
+        { "set the hostname", child_set_hostname },
         { "wait for the network", child_wait_for_network },
         /* As soon as the namespaces are as they will be: what follows is the command's own. */
         { "start below an init", child_start_below_init },

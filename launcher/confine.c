@@ -60,6 +60,22 @@ int confine_cgroup(const CgroupTree *tree, const Confinement *c, char **ret_step
         return 0;
 }
 
+int confine_files(int runtime_dir_fd, const Confinement *c, char **ret_step) {
+        for (size_t i = 0; c && i < c->n_files; i++) {
+                const ConfinementFile *f = c->files[i];
+                int r;
+
+                r = file_replace_at(runtime_dir_fd, f->name, f->content.data, f->content.len, 0444);
+                if (r < 0) {
+                        if (asprintf(ret_step, "write the container's %s", f->name) < 0)
+                                *ret_step = NULL;
+                        return r;
+                }
+        }
+
+        return 0;
+}
+
 int confine_update(const CgroupTree *tree, CgroupSetting *const *settings, size_t n) {
         if (tree->payload_fd < 0)
                 return -ENOENT;

@@ -10,5 +10,8 @@
  * caller's, NULL out of memory. */
 int confine_cgroup(const CgroupTree *tree, const Confinement *c, char **ret_step);
 
+/* Writes the files that the container is to see, into the runtime directory. */
+int confine_files(int runtime_dir_fd, const Confinement *c, char **ret_step);
+
 /* While it runs. Stops at the first that fails. */
 int confine_update(const CgroupTree *tree, CgroupSetting *const *settings, size_t n);

@@ -102,6 +102,6 @@ int control_socket_accept(const ControlSocket *s) {
 void control_socket_remove(const ControlSocket *s) {
         (void) unlinkat(s->directory_fd, LAUNCHER_SOCKET_NAME, 0);
         CRASH_POINT("socket-removed");
-        (void) rmdir(s->directory);
+        (void) file_remove_tree_at(AT_FDCWD, s->directory);
         CRASH_POINT("directory-removed");
 }

@@ -457,6 +457,12 @@ static void launcher_go(Launcher *l, const char *cgroup) {
                 return;
         }
 
+        r = confine_files(l->control_socket.directory_fd, l->plan->confinement, &step);
+        if (r < 0) {
+                launcher_fail_step(l, step ? step : "write the container's files", r);
+                return;
+        }
+
         l->memory_fd = payload_open_memory_events(&l->payload);
 
         CRASH_POINT("outputs-open");

@@ -131,6 +131,20 @@ def test_network_works_for_what_is_fetched_and_for_what_runs():
         check("content" in cluster.read_sandbox("fetch"), "nothing was fetched")
 
 
+def test_container_has_a_name_and_files_that_say_so():
+    with Networked() as cluster, Scheduler(cluster.master_addr) as s:
+        before = [os.stat(path).st_ino for path in ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")]
+        s.run("names", "hostname; cat /etc/hostname /etc/hosts; (: >>/etc/hosts) || echo read-only; "
+                       "grep -c nameserver /etc/resolv.conf")
+        container = os.path.basename(cluster.sandboxes("names")[0])
+        lines = cluster.read_sandbox("names").splitlines()[-6:]
+        equal(lines[:5], [container, container, "127.0.0.1 localhost", "10.88.0.2 " + container, "read-only"], "names")
+        check(int(lines[5]) > 0, "no name server")
+        equal([os.stat(path).st_ino for path in ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")], before,
+              "files of the host")
+        wait_until(lambda: os.listdir(cluster.work_path("agent-run", "containers")) == [], "the runtime directory empties")
+
+
 def test_bridge_that_cannot_be_made_fails_the_task_and_says_so():
     # The loopback is no bridge.
     with Networked(bridge="lo") as cluster, Scheduler(cluster.master_addr) as s:
