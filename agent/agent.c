@@ -29,6 +29,8 @@
 #include "agent/executor_api.h"
 #include "agent/executors.h"
 #include "agent/gc.h"
+#include "agent/history.h"
+#include "agent/history_store.h"
 #include "agent/identity.h"
 #include "agent/master_link.h"
 #include "agent/operations.h"
@@ -43,9 +45,6 @@
 #include "common/base/parse.h"
 #include "common/base/store_check.h"
 #include "common/net/pbwire.h"
-
-/* As Mesos. */
-#define N_COMPLETED_FRAMEWORKS_MAX 50
 
 #define LEAVE_DELAY_USEC (200 * USEC_PER_MSEC)
 
@@ -182,7 +181,11 @@ static int open_store(Agent *a) {
         if (r < 0)
                 return r;
 
-        return checkpoint_new(a->store, &a->checkpoint);
+        r = checkpoint_new(a->store, &a->checkpoint);
+        if (r < 0)
+                return r;
+
+        return history_store_new(a->store, &a->history);
 }
 
 static void on_peer_exited(const Upid *peer, void *userdata) {
@@ -358,6 +361,7 @@ Agent *agent_free(Agent *a) {
         a->drain = drain_free(a->drain);
         a->operations = operations_free(a->operations);
         a->resources = agent_resources_free(a->resources);
+        a->history = history_store_free(a->history);
         a->checkpoint = checkpoint_free(a->checkpoint);
         a->store = store_free(a->store);
         if (a->info)
@@ -384,57 +388,13 @@ static void leave_soon(Agent *a) {
 }
 
 void agent_tidy_framework(Agent *a, Framework *f) {
-        CompletedFramework *done;
-
         if (f->executors)
                 return;
 
-        (void) checkpoint_forget_framework(a->checkpoint, f->id);
-        HASH_DEL(a->frameworks, f);
-
-        done = malloc(sizeof(*done));
-        if (done) {
-                done->framework = f;
-                DL_PREPEND(a->completed, done);
-                a->n_completed++;
-        } else
-                framework_free(f);
-
-        if (a->n_completed > N_COMPLETED_FRAMEWORKS_MAX) {
-                CompletedFramework *oldest = a->completed->prev;
-
-                DL_DELETE(a->completed, oldest);
-                framework_free(oldest->framework);
-                free(oldest);
-                a->n_completed--;
-        }
-
+        history_add_framework(a, f);
         if (a->state == AGENT_TERMINATING && !a->frameworks)
                 leave_soon(a);
         drain_check(a->drain);
-}
-
-void agent_revive_framework(Agent *a, Framework *f) {
-        CompletedFramework *old;
-        CompletedExecutor *c;
-
-        assert(!f->completed);
-
-        DL_FOREACH (a->completed, old)
-                if (streq(old->framework->id, f->id))
-                        break;
-        if (!old)
-                return;
-
-        DL_FOREACH (old->framework->completed, c)
-                c->executor->framework = f;
-        f->completed = TAKE_PTR(old->framework->completed);
-        f->n_completed = old->framework->n_completed;
-
-        DL_DELETE(a->completed, old);
-        a->n_completed--;
-        framework_free(old->framework);
-        free(old);
 }
 
 void agent_terminate(Agent *a, AgentEnd how, const char *why) {

@@ -17,6 +17,7 @@ typedef struct DiskWatch DiskWatch;
 typedef struct Drain Drain;
 typedef struct ExecutorApi ExecutorApi;
 typedef struct Gc Gc;
+typedef struct HistoryStore HistoryStore;
 typedef struct Identities Identities;
 typedef struct MasterLink MasterLink;
 typedef struct Operations Operations;
@@ -54,6 +55,7 @@ typedef struct Agent {
         AgentResources *resources;
         Operations *operations;
         Drain *drain;
+        HistoryStore *history;
         HttpServer *server;
         HttpServer *domain_server;     /* NULL without --http_executor_domain_sockets */
         PeerPool *peers;
@@ -103,8 +105,5 @@ typedef enum AgentEnd {
 } AgentEnd;
 void agent_terminate(Agent *a, AgentEnd how, const char *why);
 
-/* Frees a framework that has nothing left to do. */
+/* A framework that has nothing left to do is history, and may be freed. */
 void agent_tidy_framework(Agent *a, Framework *f);
-
-/* A framework that comes back after that has its completed executors again. */
-void agent_revive_framework(Agent *a, Framework *f);

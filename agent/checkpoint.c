@@ -13,6 +13,8 @@
  *     updates       StatusUpdate in order of arrival, acknowledged or not
  *     operations    Operation with its latest status, until that is acknowledged
  *
+ * and beside them what is over (history_store.c), whose tables are made here as well.
+ *
  * Only frameworks that asked for checkpointing are in it. Everything is written before its effect
  * shows: an executor before its container starts, its launcher's identity before the launcher may
  * go on, a task before its executor hears of it, an update before it is forwarded or acknowledged,
@@ -22,8 +24,8 @@
  * status manager keeps: whatever is written in a turn lies side by side, a page or two a commit.
  *
  * What depends on a row goes with it, so that a deletion the disk refused earlier leaves no orphan.
- * Rows are deleted when nobody can ask for them any more: a task with its updates when its terminal
- * update is acknowledged, an executor when it is gone and has no tasks.
+ * Rows are deleted when nothing can become of them any more: a task with its updates when its terminal
+ * update is acknowledged, an executor when it is gone and has no tasks. The history takes over then.
  */
 
 #include <stdio.h>
@@ -56,6 +58,15 @@ const char *const checkpoint_migrations[] = {
         "        DELETE FROM updates WHERE framework_id = OLD.id; END;",
 
         "CREATE TABLE operations (arrival INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE, body BLOB NOT NULL);",
+
+        /* The history of what is over. */
+        "CREATE TABLE completed_frameworks (record INTEGER PRIMARY KEY, pid TEXT NOT NULL, info BLOB NOT NULL);"
+        "CREATE TABLE completed_executors ("
+        "        record INTEGER PRIMARY KEY, framework_id TEXT NOT NULL, container_id TEXT NOT NULL,"
+        "        directory TEXT NOT NULL, user TEXT, generated INTEGER NOT NULL, wait_status INTEGER,"
+        "        info BLOB NOT NULL);"
+        "CREATE TABLE completed_tasks ("
+        "        record INTEGER PRIMARY KEY, container_id TEXT NOT NULL, task BLOB NOT NULL);",
 };
 const unsigned n_checkpoint_migrations = ELEMENTSOF(checkpoint_migrations);
 
@@ -242,7 +253,10 @@ int checkpoint_forget_drain(Checkpoint *c) {
 }
 
 int checkpoint_clear(Checkpoint *c) {
-        static const char *const tables[] = { "frameworks", "executors", "tasks", "updates", "operations" };
+        static const char *const tables[] = {
+                "frameworks",           "executors",           "tasks",           "updates", "operations",
+                "completed_frameworks", "completed_executors", "completed_tasks",
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(tables); i++) {
                 char sql[64];

@@ -22,8 +22,30 @@
 #include "common/model/convert.h"
 #include "common/net/pbwire.h"
 
-/* As Mesos: completed tasks an executor remembers. */
-#define N_COMPLETED_TASKS_MAX 200
+int completed_task_new(const void *packed, size_t n, CompletedTask **ret) {
+        _cleanup_(completed_task_freep) CompletedTask *t = calloc(1, sizeof(*t));
+
+        if (!t)
+                return -ENOMEM;
+
+        t->packed = malloc(n ?: 1);
+        if (!t->packed)
+                return -ENOMEM;
+
+        memcpy(t->packed, packed, n);
+        t->n_packed = n;
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+CompletedTask *completed_task_free(CompletedTask *t) {
+        if (!t)
+                return NULL;
+
+        free(t->packed);
+        free(t);
+        return NULL;
+}
 
 int executor_new(Framework *f, Mesos__V1__ExecutorInfo *info, bool generated, const char *container_id,
                  Executor **ret) {
@@ -51,6 +73,7 @@ int executor_new(Framework *f, Mesos__V1__ExecutorInfo *info, bool generated, co
 }
 
 Executor *executor_free(Executor *e) {
+        CompletedTask *c, *c_tmp;
         Task *t, *tmp;
 
         if (!e)
@@ -60,9 +83,9 @@ Executor *executor_free(Executor *e) {
                 HASH_DEL(e->tasks, t);
                 task_free(t);
         }
-        DL_FOREACH_SAFE (e->completed, t, tmp) {
-                DL_DELETE(e->completed, t);
-                task_free(t);
+        DL_FOREACH_SAFE (e->completed, c, c_tmp) {
+                DL_DELETE(e->completed, c);
+                completed_task_free(c);
         }
 
         sd_event_source_disable_unref(e->timeout_source);
@@ -89,20 +112,6 @@ Task *executor_find_task(const Executor *e, const char *task_id) {
 
 void executor_add_task(Executor *e, Task *t) {
         HASH_ADD_KEYPTR(hh, e->tasks, t->id, strlen(t->id), t);
-}
-
-void executor_complete_task(Executor *e, Task *t) {
-        HASH_DEL(e->tasks, t);
-        t->stage = TASK_COMPLETED;
-        DL_PREPEND(e->completed, t);
-
-        if (++e->n_completed > N_COMPLETED_TASKS_MAX) {
-                Task *oldest = e->completed->prev;
-
-                DL_DELETE(e->completed, oldest);
-                task_free(oldest);
-                e->n_completed--;
-        }
 }
 
 bool executor_has_tasks(const Executor *e) {

@@ -18,6 +18,19 @@ typedef struct Container Container;
 typedef struct ExecutorStream ExecutorStream;
 typedef struct Framework Framework;
 
+/* A task that is over, as it was at its end. */
+typedef struct CompletedTask {
+        uint8_t *packed;                   /* owned; mesos.v1.Task */
+        size_t n_packed;
+        int64_t record;                    /* in the stored history; 0: not there */
+        struct CompletedTask *prev, *next;
+} CompletedTask;
+
+/* Copies `packed`. */
+int completed_task_new(const void *packed, size_t n, CompletedTask **ret);
+CompletedTask *completed_task_free(CompletedTask *t);
+DEFINE_CLEANUP(CompletedTask *, completed_task_free)
+
 typedef enum ExecutorState {
         EXECUTOR_REGISTERING,     /* launched or recovered, has not subscribed in this life of the agent */
         EXECUTOR_RUNNING,         /* subscribed */
@@ -51,8 +64,9 @@ typedef struct Executor {
         ExitStatus exit_status;            /* in EXECUTOR_TERMINATED */
 
         Task *tasks;                       /* uthash by id: queued, launched, terminated; owned */
-        Task *completed;                   /* utlist: acknowledged to the end; owned, bounded */
+        CompletedTask *completed;          /* utlist, newest first: acknowledged to the end; owned, bounded */
         size_t n_completed;
+        int64_t record;                    /* in the stored history, once it is over; 0: not there */
         UT_hash_handle hh;
 } Executor;
 
@@ -69,9 +83,6 @@ DEFINE_CLEANUP(Executor *, executor_free)
 
 Task *executor_find_task(const Executor *e, const char *task_id);
 void executor_add_task(Executor *e, Task *t);
-
-/* Moves an acknowledged task to the bounded list of completed ones. */
-void executor_complete_task(Executor *e, Task *t);
 
 /* Queued, launched, or terminated but not acknowledged. */
 bool executor_has_tasks(const Executor *e);

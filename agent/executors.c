@@ -15,13 +15,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include <utlist.h>
-
 #include "agent/checkpoint.h"
 #include "agent/container.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
 #include "agent/gc.h"
+#include "agent/history.h"
 #include "agent/launch.h"
 #include "agent/master_link.h"
 #include "agent/operator_api.h"
@@ -62,38 +61,18 @@ static LogContext context_of(const Executor *e) {
 
 bool executors_tidy(Agent *a, Executor *e) {
         Framework *f = e->framework;
-        CompletedExecutor *done;
 
         if (e->state != EXECUTOR_TERMINATED || executor_has_tasks(e))
                 return false;
 
         /* The row goes with the next commit; should we die before it, recovery finds an executor
          * without tasks whose container is gone, and forgets it then. */
-        (void) checkpoint_forget_executor(a->checkpoint, e);
         launch_remove_exit_record(a->config, e->container_id);
         CRASH_POINT("exit-record-removed");
         launch_remove_runtime_directory(a->config, e->container_id);
         gc_sandbox(a->gc, e->directory);
         executor_stream_close(e);
-        HASH_DEL(f->executors, e);
-
-        done = malloc(sizeof(*done));
-        if (done) {
-                done->executor = e;
-                DL_PREPEND(f->completed, done);
-                f->n_completed++;
-        } else
-                executor_free(e);
-
-        while (f->n_completed > a->config->max_completed_executors) {
-                CompletedExecutor *oldest = f->completed->prev;
-
-                DL_DELETE(f->completed, oldest);
-                executor_free(oldest->executor);
-                free(oldest);
-                f->n_completed--;
-        }
-
+        history_add_executor(a, e);
         agent_tidy_framework(a, f);
         return true;
 }
@@ -119,8 +98,7 @@ static void terminated(Agent *a, Executor *e, TaskState state, int reason, const
         if (e->framework->terminating)
                 for (Task *t = e->tasks, *next; t; t = next) {
                         next = t->hh.next;
-                        (void) checkpoint_forget_task(a->checkpoint, e->framework->id, t->id);
-                        executor_complete_task(e, t);
+                        history_add_task(a, e, t);
                 }
 
         if (!e->generated)
@@ -561,8 +539,7 @@ void executors_shutdown_framework(Agent *a, Framework *f) {
 
                 for (Task *t = e->tasks, *t_next; t; t = t_next) {
                         t_next = t->hh.next;
-                        (void) checkpoint_forget_task(a->checkpoint, f->id, t->id);
-                        executor_complete_task(e, t);
+                        history_add_task(a, e, t);
                 }
 
                 if (e->state == EXECUTOR_TERMINATED)

@@ -17,6 +17,7 @@ typedef struct Framework {
         Executor *executors;               /* uthash by id; owned */
         CompletedExecutor *completed;      /* utlist, newest first; owned */
         size_t n_completed;
+        int64_t record;                    /* in the stored history, once it is over; 0: not there */
         UT_hash_handle hh;
 } Framework;
 

@@ -31,6 +31,7 @@
 
 #include "agent/gc.h"
 #include "agent/gc_schedule.h"
+#include "agent/history.h"
 #include "agent/sandbox.h"
 #include "agent/worker.h"
 #include "common/base/log.h"
@@ -131,6 +132,18 @@ static void on_removed(ExitStatus status, void *userdata) {
 
 static const WorkerOps removal_ops = { .ended = on_removed };
 
+/* With the sandbox goes what is stored of its executor. */
+static void forget(Gc *g, const char *path) {
+        _cleanup_free_ char *directory = NULL;
+
+        if (asprintf(&directory, "%s/%s", g->agent->config->work_dir, path) < 0) {
+                directory = NULL;
+                return;
+        }
+
+        history_forget_sandbox(g->agent, directory);
+}
+
 static void start_removal(Gc *g, const char *path) {
         char *argv[] = { (char *) "holdfast-worker", (char *) "remove",
                          (char *) g->agent->config->work_dir, (char *) path, NULL };
@@ -145,7 +158,10 @@ static void start_removal(Gc *g, const char *path) {
                 (void) log_warning_errno(r, "Cannot start '%s': %m", g->program);
                 g->figures.n_failed++;
                 free(TAKE_PTR(g->removing));
+                return;
         }
+
+        forget(g, g->removing);
 }
 
 static void remove_record(Gc *g, const char *path) {

@@ -14,6 +14,9 @@
  *     tasks[]        framework_id, executor_id, id, info
  *     updates[]      framework_id, task_id, uuid, state, acknowledged, update; in order of arrival
  *     operations[]   uuid, framework_id, type, state, operation
+ *     completed_frameworks[]   id, name, pid, info; what is over, oldest first
+ *     completed_executors[]    framework_id, id, container_id, directory, user, generated, wait_status, info
+ *     completed_tasks[]        framework_id, container_id, id, state, task
  *     errors[]       what could not be read
  *
  * It is for the moment when something is wrong, so it makes do with what there is: a section that
@@ -25,6 +28,7 @@
 #include <unistd.h>
 
 #include "agent/checkpoint.h"
+#include "agent/history_store.h"
 #include "agent/inspect.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
@@ -43,6 +47,7 @@ typedef struct Inspection {
         char *path; /* owned; the database */
         Store *store;
         Checkpoint *checkpoint;
+        HistoryStore *history;
         unsigned version;
         bool json;
         JsonWriter writer;
@@ -55,6 +60,7 @@ typedef struct Inspection {
 static void inspection_deinit(Inspection *in) {
         for (size_t i = 0; i < in->n_errors; i++)
                 free(in->errors[i]);
+        history_store_free(in->history);
         checkpoint_free(in->checkpoint);
         store_free(in->store);
         buffer_deinit(&in->buffer);
@@ -252,6 +258,71 @@ static int show_update(const StoredUpdate *u, void *userdata) {
         return 0;
 }
 
+static int show_completed_framework(const StoredCompletedFramework *f, void *userdata) {
+        return show_framework(f->pid, f->info, f->n_info, userdata);
+}
+
+static void say_completed_executor(const Inspection *in, const StoredCompletedExecutor *e, const char *id) {
+        _cleanup_free_ char *end = exit_status_describe(e->exit_status);
+
+        say(in, "  %s  of framework %s%s, %s", id, e->framework_id, e->generated ? ", made for a command task" : "",
+            end ?: "?");
+        say(in, "      container  %s", e->container_id);
+        say(in, "      sandbox    %s%s%s", e->directory, e->user ? ", of " : "", e->user ?: "");
+}
+
+static int show_completed_executor(const StoredCompletedExecutor *e, void *userdata) {
+        Inspection *in = userdata;
+        JsonWriter *w = &in->writer;
+        _cleanup_(pb_freep) ProtobufCMessage *m = unpack(in, "executor of container", e->container_id,
+                                                         &mesos__v1__executor_info__descriptor, e->info, e->n_info);
+        const Mesos__V1__ExecutorInfo *info = (const Mesos__V1__ExecutorInfo *) m;
+
+        say_completed_executor(in, e, info ? info->executor_id->value : "?");
+        if (!in->json)
+                return 0;
+
+        json_object_begin(w, NULL);
+        json_put_string(w, "framework_id", e->framework_id);
+        json_put_string(w, "id", info ? info->executor_id->value : NULL);
+        json_put_string(w, "container_id", e->container_id);
+        json_put_string(w, "directory", e->directory);
+        json_put_string(w, "user", e->user);
+        json_put_bool(w, "generated", e->generated);
+        if (e->exit_status.known)
+                json_put_int(w, "wait_status", e->exit_status.wait_status);
+        else
+                json_put_null(w, "wait_status");
+        put_info(in, "info", m);
+        json_object_end(w);
+        flush(in);
+        return 0;
+}
+
+static int show_completed_task(const StoredCompletedTask *t, void *userdata) {
+        Inspection *in = userdata;
+        JsonWriter *w = &in->writer;
+        _cleanup_(pb_freep) ProtobufCMessage *m = unpack(in, "task of container", t->container_id,
+                                                         &mesos__v1__task__descriptor, t->task, t->n_task);
+        const Mesos__V1__Task *task = (const Mesos__V1__Task *) m;
+        const char *state = task ? task_state_name(task->state) : NULL;
+
+        say(in, "  %s  %s, of framework %s, container %s", task ? task->task_id->value : "?", state ?: "?",
+            task ? task->framework_id->value : "?", t->container_id);
+        if (!in->json)
+                return 0;
+
+        json_object_begin(w, NULL);
+        json_put_string(w, "framework_id", task ? task->framework_id->value : NULL);
+        json_put_string(w, "container_id", t->container_id);
+        json_put_string(w, "id", task ? task->task_id->value : NULL);
+        json_put_string(w, "state", state);
+        put_info(in, "task", m);
+        json_object_end(w);
+        flush(in);
+        return 0;
+}
+
 static void show_agent_info(Inspection *in) {
         _cleanup_free_ char *bytes = NULL;
         _cleanup_(pb_freep) ProtobufCMessage *m = NULL;
@@ -424,6 +495,18 @@ static void show_everything(Inspection *in) {
                                            : checkpoint_foreach_operation(c, show_operation, in));
 }
 
+static void show_history(Inspection *in) {
+        static const char *const titles[] = { "Completed frameworks", "Completed executors", "Completed tasks" };
+        HistoryStore *h = in->history;
+
+        begin_section(in, "completed_frameworks", titles[0]);
+        end_section(in, titles[0], history_store_foreach_framework(h, show_completed_framework, in));
+        begin_section(in, "completed_executors", titles[1]);
+        end_section(in, titles[1], history_store_foreach_executor(h, show_completed_executor, in));
+        begin_section(in, "completed_tasks", titles[2]);
+        end_section(in, titles[2], history_store_foreach_task(h, show_completed_task, in));
+}
+
 static int show(Inspection *in) {
         JsonWriter *w = &in->writer;
 
@@ -440,6 +523,7 @@ static int show(Inspection *in) {
         show_resources(in, "staged_resources", "Staged     ");
         show_drain(in);
         show_everything(in);
+        show_history(in);
 
         if (in->json) {
                 json_array_begin(w, "errors");
@@ -480,6 +564,8 @@ int inspect(const char *work_dir, bool json) {
         }
 
         r = checkpoint_new_reader(in.store, &in.checkpoint);
+        if (r == 0)
+                r = history_store_new_reader(in.store, &in.history);
         if (r < 0)
                 return r;
 

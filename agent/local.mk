@@ -29,10 +29,13 @@ agent_libagent_a_SOURCES = \
         agent/framework.c agent/framework.h \
         agent/gc.c agent/gc.h \
         agent/gc_schedule.c agent/gc_schedule.h \
+        agent/history.c agent/history.h \
+        agent/history_store.c agent/history_store.h \
         agent/host_load.c agent/host_load.h \
         agent/identity.c agent/identity.h \
         agent/inspect.c agent/inspect.h \
         agent/isolation.c agent/isolation.h \
+        agent/inventory.c agent/inventory.h \
         agent/launch.c agent/launch.h \
         agent/log_level.c agent/log_level.h \
         agent/master_link.c agent/master_link.h \

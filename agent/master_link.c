@@ -22,6 +22,7 @@
 #include "agent/drain.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
+#include "agent/inventory.h"
 #include "agent/master_link.h"
 #include "agent/operations.h"
 #include "agent/operator_api.h"
@@ -198,77 +199,6 @@ static void send_register(MasterLink *l) {
         introduction_deinit(&i);
 }
 
-/* What lives here, for a master that may never have heard of it. Only the tasks are owned. */
-typedef struct Inventory {
-        Mesos__V1__FrameworkInfo **frameworks;
-        Mesos__V1__ExecutorInfo **executors;
-        Mesos__V1__Task **tasks;
-        size_t n_frameworks, n_executors, n_tasks;
-} Inventory;
-
-static void count_inventory(const Agent *a, size_t *ret_frameworks, size_t *ret_executors, size_t *ret_tasks) {
-        size_t n_frameworks = 0, n_executors = 0, n_tasks = 0;
-
-        for (const Framework *f = a->frameworks; f; f = f->hh.next) {
-                n_frameworks++;
-                for (const Executor *e = f->executors; e; e = e->hh.next) {
-                        n_executors++;
-                        n_tasks += HASH_COUNT(e->tasks);
-                }
-        }
-
-        *ret_frameworks = n_frameworks;
-        *ret_executors = n_executors;
-        *ret_tasks = n_tasks;
-}
-
-static int add_tasks(const Agent *a, const Framework *f, const Executor *e, Inventory *v) {
-        for (const Task *t = e->tasks; t; t = t->hh.next) {
-                Mesos__V1__Task *pb = task_to_pb(t, f->id, a->id, e->generated ? NULL : e->id);
-
-                if (!pb)
-                        return -ENOMEM;
-                v->tasks[v->n_tasks++] = pb;
-        }
-
-        return 0;
-}
-
-static int take_inventory(const Agent *a, Inventory *v) {
-        size_t n_frameworks, n_executors, n_tasks;
-
-        count_inventory(a, &n_frameworks, &n_executors, &n_tasks);
-        v->frameworks = calloc(n_frameworks + 1, sizeof(*v->frameworks));
-        v->executors = calloc(n_executors + 1, sizeof(*v->executors));
-        v->tasks = calloc(n_tasks + 1, sizeof(*v->tasks));
-        if (!v->frameworks || !v->executors || !v->tasks)
-                return -ENOMEM;
-
-        for (const Framework *f = a->frameworks; f; f = f->hh.next) {
-                v->frameworks[v->n_frameworks++] = f->info;
-
-                for (const Executor *e = f->executors; e; e = e->hh.next) {
-                        int r;
-
-                        if (!e->generated && e->state != EXECUTOR_TERMINATED)
-                                v->executors[v->n_executors++] = e->info;
-                        r = add_tasks(a, f, e, v);
-                        if (r < 0)
-                                return r;
-                }
-        }
-
-        return 0;
-}
-
-static void inventory_deinit(Inventory *v) {
-        for (size_t i = 0; i < v->n_tasks; i++)
-                pb_free(&v->tasks[i]->base);
-        free(v->tasks);
-        free(v->executors);
-        free(v->frameworks);
-}
-
 static void send_reregister(MasterLink *l) {
         Mesos__Internal__ReregisterSlaveMessage m = MESOS__INTERNAL__REREGISTER_SLAVE_MESSAGE__INIT;
         _cleanup_(inventory_deinit) Inventory v = {};
@@ -280,7 +210,7 @@ static void send_reregister(MasterLink *l) {
                 return;
         }
 
-        if (take_inventory(l->agent, &v) < 0 || introduce(l->agent, &i) < 0) {
+        if (inventory_take(l->agent, &v) < 0 || introduce(l->agent, &i) < 0) {
                 resources_free_pb(m.checkpointed_resources, m.n_checkpointed_resources);
                 (void) log_oom();
                 return;
@@ -297,6 +227,8 @@ static void send_reregister(MasterLink *l) {
         m.executor_infos = v.executors;
         m.n_tasks = v.n_tasks;
         m.tasks = v.tasks;
+        m.n_completed_frameworks = v.n_completed;
+        m.completed_frameworks = v.completed;
         master_link_send(l, "mesos.internal.ReregisterSlaveMessage", &m.base);
         resources_free_pb(m.checkpointed_resources, m.n_checkpointed_resources);
         introduction_deinit(&i);

@@ -25,6 +25,7 @@
 #include "agent/drain.h"
 #include "agent/executors.h"
 #include "agent/gc.h"
+#include "agent/history.h"
 #include "agent/master_link.h"
 #include "agent/operations.h"
 #include "agent/ports_watch.h"
@@ -214,10 +215,8 @@ static void complete_acknowledged(Agent *a) {
                 for (Executor *e = f->executors; e; e = e->hh.next)
                         for (Task *t = e->tasks, *next; t; t = next) {
                                 next = t->hh.next;
-                                if (t->stage == TASK_TERMINATED && status_manager_is_done(a->statuses, f->id, t->id)) {
-                                        (void) checkpoint_forget_task(a->checkpoint, f->id, t->id);
-                                        executor_complete_task(e, t);
-                                }
+                                if (t->stage == TASK_TERMINATED && status_manager_is_done(a->statuses, f->id, t->id))
+                                        history_add_task(a, e, t);
                         }
 }
 
@@ -324,6 +323,8 @@ static int load_objects(Recovery *rec) {
                 r = judge(a, "tasks", checkpoint_foreach_task(c, load_task, rec));
         if (r == 0)
                 r = judge(a, "updates", checkpoint_foreach_update(c, load_update, rec));
+        if (r == 0)
+                r = judge(a, "records of what is over", history_load(a));
         if (r == 0)
                 r = judge(a, "command to drain", drain_recover(a->drain));
         return r;

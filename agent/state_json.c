@@ -132,20 +132,20 @@ static void print_statuses(JsonWriter *w, const Mesos__V1__Task *t) {
         json_array_end(w);
 }
 
-static int print_task_body(JsonWriter *w, const Task *task, const Mesos__V1__Task *t) {
+static int print_task_body(JsonWriter *w, const Resources *resources, const Mesos__V1__Task *t) {
         int r;
 
-        json_put_string(w, "id", task->id);
+        json_put_string(w, "id", t->task_id->value);
         json_put_string(w, "name", t->name);
         json_put_string(w, "framework_id", t->framework_id->value);
         json_put_string(w, "executor_id", t->executor_id ? t->executor_id->value : "");
         json_put_string(w, "slave_id", t->agent_id->value);
         json_put_string(w, "state", task_state_name(t->state));
-        r = json_put_resources(w, "resources", task->resources);
+        r = json_put_resources(w, "resources", resources);
         if (r < 0)
                 return r;
 
-        print_role(w, task->resources);
+        print_role(w, resources);
         print_statuses(w, t);
         if (t->user)
                 json_put_string(w, "user", t->user);
@@ -169,10 +169,30 @@ static int print_task(JsonWriter *w, const Agent *a, const Executor *e, const Ta
                 return -ENOMEM;
 
         json_object_begin(w, NULL);
-        r = print_task_body(w, task, t);
+        r = print_task_body(w, task->resources, t);
         json_object_end(w);
         (void) pb_free(&t->base);
         return r;
+}
+
+static int print_completed_task(JsonWriter *w, const CompletedTask *task) {
+        Mesos__V1__Task *t = mesos__v1__task__unpack(NULL, task->n_packed, task->packed);
+        _cleanup_(resources_freep) Resources *resources = NULL;
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        if (!t)
+                return -ENOMEM;
+
+        r = resources_from_pb(t->resources, t->n_resources, &resources, &message);
+        if (r == RESOURCES_OK) {
+                json_object_begin(w, NULL);
+                r = print_task_body(w, resources, t);
+                json_object_end(w);
+        }
+
+        (void) pb_free(&t->base);
+        return r < 0 ? r : 0;
 }
 
 static int print_queued_task(JsonWriter *w, const Task *task) {
@@ -207,7 +227,7 @@ static int print_tasks_in_stage(JsonWriter *w, const Agent *a, const Executor *e
 }
 
 static int print_task_lists(JsonWriter *w, const Agent *a, const Executor *e) {
-        const Task *t;
+        const CompletedTask *c;
         int r;
 
         json_array_begin(w, "tasks");
@@ -223,8 +243,8 @@ static int print_task_lists(JsonWriter *w, const Agent *a, const Executor *e) {
                 return r;
 
         json_array_begin(w, "completed_tasks");
-        for (t = e->completed; r == 0 && t; t = t->next)
-                r = print_task(w, a, e, t);
+        for (c = e->completed; r == 0 && c; c = c->next)
+                r = print_completed_task(w, c);
         if (r == 0)
                 r = print_tasks_in_stage(w, a, e, TASK_TERMINATED);
         json_array_end(w);

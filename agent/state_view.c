@@ -27,11 +27,8 @@ static int add_task(StateView *v, const Agent *a, const Executor *e, const Task 
                 r = pb_list_add(&tasks->launched_tasks, &tasks->n_launched_tasks, t);
                 break;
         case TASK_TERMINATED:
-                r = pb_list_add(&tasks->terminated_tasks, &tasks->n_terminated_tasks, t);
-                break;
-        case TASK_COMPLETED:
         default:
-                r = pb_list_add(&tasks->completed_tasks, &tasks->n_completed_tasks, t);
+                r = pb_list_add(&tasks->terminated_tasks, &tasks->n_terminated_tasks, t);
         }
 
         if (r < 0)
@@ -39,14 +36,29 @@ static int add_task(StateView *v, const Agent *a, const Executor *e, const Task 
         return r;
 }
 
+static int add_completed_task(StateView *v, const CompletedTask *task) {
+        Mesos__V1__Agent__Response__GetTasks *tasks = &v->tasks;
+        Mesos__V1__Task *t = mesos__v1__task__unpack(NULL, task->n_packed, task->packed);
+        int r;
+
+        if (!t)
+                return -ENOMEM;
+
+        r = pb_list_add(&tasks->completed_tasks, &tasks->n_completed_tasks, t);
+        if (r < 0)
+                (void) pb_free(&t->base);
+        return r;
+}
+
 static int add_tasks(StateView *v, const Agent *a, const Executor *e) {
+        const CompletedTask *c;
         const Task *t;
         int r = 0;
 
         for (t = e->tasks; r == 0 && t; t = t->hh.next)
                 r = add_task(v, a, e, t);
-        for (t = e->completed; r == 0 && t; t = t->next)
-                r = add_task(v, a, e, t);
+        for (c = e->completed; r == 0 && c; c = c->next)
+                r = add_completed_task(v, c);
 
         return r;
 }

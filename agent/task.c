@@ -5,7 +5,7 @@
  *
  * What the agent knows of one task: the TaskInfo as the master sent it, and how far it has come.
  *
- *     QUEUED ──executor has subscribed──▶ LAUNCHED ──terminal status──▶ TERMINATED ──acknowledged──▶ COMPLETED
+ *     QUEUED ──executor has subscribed──▶ LAUNCHED ──terminal status──▶ TERMINATED ──acknowledged──▶ history.c
  *        └──────────killed before delivery, executor gone──────────────────▲
  *
  * The state follows the statuses of the executor, but never leaves a terminal one: a second terminal
@@ -140,43 +140,70 @@ static void return_limits(Mesos__V1__Task *task) {
         free(task->limits);
 }
 
-Mesos__V1__Task *task_to_pb(const Task *t, const char *framework_id, const char *agent_id,
-                            const char *executor_id) {
+/* What is told of it, for the moment: all but the limits is borrowed. */
+static int borrow_all(const Task *t, Mesos__V1__FrameworkID *framework, Mesos__V1__AgentID *agent,
+                      Mesos__V1__ExecutorID *executor, Mesos__V1__Task *task) {
+        const Mesos__V1__TaskInfo *info = t->info;
+        const Mesos__V1__CommandInfo *command = info->command ?: info->executor ? info->executor->command : NULL;
+
+        task->name = info->name;
+        task->task_id = info->task_id;
+        task->framework_id = framework;
+        task->executor_id = executor->value ? executor : NULL;
+        task->agent_id = agent;
+        task->state = t->state;
+        task->n_resources = info->n_resources;
+        task->resources = info->resources;
+        task->n_statuses = t->n_statuses;
+        task->statuses = t->statuses;
+        task->has_status_update_state = t->has_forwarded;
+        task->status_update_state = t->forwarded_state;
+        task->has_status_update_uuid = t->has_forwarded;
+        task->status_update_uuid = (ProtobufCBinaryData) { 16, (uint8_t *) t->forwarded_uuid };
+        task->labels = info->labels;
+        task->discovery = info->discovery;
+        task->container = info->container;
+        task->health_check = info->health_check;
+        task->kill_policy = info->kill_policy;
+        task->user = command ? command->user : NULL;
+        return borrow_limits(info, task);
+}
+
+int task_pack(const Task *t, const char *framework_id, const char *agent_id, const char *executor_id,
+              uint8_t **ret, size_t *ret_n) {
         Mesos__V1__FrameworkID framework = MESOS__V1__FRAMEWORK_ID__INIT;
         Mesos__V1__AgentID agent = MESOS__V1__AGENT_ID__INIT;
         Mesos__V1__ExecutorID executor = MESOS__V1__EXECUTOR_ID__INIT;
         Mesos__V1__Task task = MESOS__V1__TASK__INIT;
-        const Mesos__V1__TaskInfo *info = t->info;
-        const Mesos__V1__CommandInfo *command = info->command ?: info->executor ? info->executor->command : NULL;
-        ProtobufCMessage *copy = NULL;
+        uint8_t *packed = NULL;
+        size_t n = 0;
 
         framework.value = (char *) framework_id;
         agent.value = (char *) agent_id;
         executor.value = (char *) executor_id;
 
-        task.name = info->name;
-        task.task_id = info->task_id;
-        task.framework_id = &framework;
-        task.executor_id = executor_id ? &executor : NULL;
-        task.agent_id = &agent;
-        task.state = t->state;
-        task.n_resources = info->n_resources;
-        task.resources = info->resources;
-        task.n_statuses = t->n_statuses;
-        task.statuses = t->statuses;
-        task.has_status_update_state = t->has_forwarded;
-        task.status_update_state = t->forwarded_state;
-        task.has_status_update_uuid = t->has_forwarded;
-        task.status_update_uuid = (ProtobufCBinaryData) { 16, (uint8_t *) t->forwarded_uuid };
-        task.labels = info->labels;
-        task.discovery = info->discovery;
-        task.container = info->container;
-        task.health_check = info->health_check;
-        task.kill_policy = info->kill_policy;
-        task.user = command ? command->user : NULL;
-
-        if (borrow_limits(info, &task) == 0)
-                copy = pb_copy(&task.base);
+        if (borrow_all(t, &framework, &agent, &executor, &task) == 0) {
+                n = mesos__v1__task__get_packed_size(&task);
+                packed = malloc(n);
+        }
+        if (packed)
+                (void) mesos__v1__task__pack(&task, packed);
         return_limits(&task);
-        return (Mesos__V1__Task *) copy;
+        if (!packed)
+                return -ENOMEM;
+
+        *ret = packed;
+        *ret_n = n;
+        return 0;
+}
+
+Mesos__V1__Task *task_to_pb(const Task *t, const char *framework_id, const char *agent_id,
+                            const char *executor_id) {
+        _cleanup_free_ uint8_t *packed = NULL;
+        size_t n;
+
+        if (task_pack(t, framework_id, agent_id, executor_id, &packed, &n) < 0)
+                return NULL;
+
+        return mesos__v1__task__unpack(NULL, n, packed);
 }

@@ -14,7 +14,6 @@ typedef enum TaskStage {
         TASK_QUEUED,          /* waits for its executor to subscribe */
         TASK_LAUNCHED,        /* the executor has it, or may have it */
         TASK_TERMINATED,      /* terminal state known, not yet acknowledged by the scheduler */
-        TASK_COMPLETED,       /* acknowledged to the end */
 } TaskStage;
 
 typedef struct Task {
@@ -34,7 +33,6 @@ typedef struct Task {
         size_t n_statuses;
         Resources *resources;                /* owned */
         UT_hash_handle hh;
-        struct Task *prev, *next;            /* in Executor.completed */
 } Task;
 
 /* Takes `info`. Fails with TASK_E_INVALID when its resources do not parse. */
@@ -49,6 +47,10 @@ DEFINE_CLEANUP(Task *, task_free)
 /* Remembers a status for /state and re-registration; the state only changes up to the first terminal one. */
 int task_note_status(Task *t, const Mesos__V1__TaskStatus *status);
 
-/* As the master and GET_TASKS show it; free with pb_free(). NULL out of memory. */
+/* As the master and GET_TASKS show it: the packed mesos.v1.Task. */
+int task_pack(const Task *t, const char *framework_id, const char *agent_id, const char *executor_id,
+              uint8_t **ret, size_t *ret_n);
+
+/* The same as a message; free with pb_free(). NULL out of memory. */
 Mesos__V1__Task *task_to_pb(const Task *t, const char *framework_id, const char *agent_id,
                             const char *executor_id);

@@ -22,6 +22,7 @@
 #include "agent/drain.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
+#include "agent/history.h"
 #include "agent/isolation.h"
 #include "agent/master_link.h"
 #include "agent/tasks.h"
@@ -217,7 +218,7 @@ static int get_framework(Agent *a, const Mesos__Internal__RunTaskMessage *m, Fra
                 (void) checkpoint_framework(a->checkpoint, f);
 
         HASH_ADD_KEYPTR(hh, a->frameworks, f->id, strlen(f->id), f);
-        agent_revive_framework(a, f);
+        history_revive_framework(a, f);
         *ret = TAKE_PTR(f);
         return 0;
 }
@@ -660,13 +661,13 @@ static void status_acknowledged(const char *framework_id, const char *task_id, b
         if (!terminal)
                 return;
 
-        (void) checkpoint_forget_task(a->checkpoint, framework_id, task_id);
-
         e = f ? framework_find_task(f, task_id, &t) : NULL;
-        if (!e)
+        if (!e) {
+                (void) checkpoint_forget_task(a->checkpoint, framework_id, task_id);
                 return;
+        }
 
-        executor_complete_task(e, t);
+        history_add_task(a, e, t);
         CRASH_POINT("task-completed");
         (void) executors_tidy(a, e);
 }

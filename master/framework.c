@@ -12,6 +12,8 @@
  *                                            ▼
  *                                        COMPLETED              refused from now on
  *
+ *     (agent remembers it) ─▶ ARCHIVED ──SUBSCRIBE, or a live task──▶ its tasks go to the new one
+ *
  * A framework owns its tasks in three collections (task.c), each with a bound except the live ones,
  * which are bounded by the resources of the cluster. Who may do what in which state is decided in
  * scheduler_api.c and master.c; here is the record, and that its parts stay consistent.
@@ -77,15 +79,10 @@ static int framework_info_copy(const Mesos__V1__FrameworkInfo *info, const char 
         return 0;
 }
 
-int framework_new(FrameworkTable *t, const char *id, const Mesos__V1__FrameworkInfo *info,
-                  Framework **ret) {
+/* In no table yet. */
+static int framework_make(const char *id, const Mesos__V1__FrameworkInfo *info, Framework **ret) {
         _cleanup_(framework_freep) Framework *f = NULL;
         int r;
-
-        assert(t);
-        assert(id);
-        assert(info);
-        assert(ret);
 
         f = calloc(1, sizeof(*f));
         if (!f)
@@ -103,12 +100,66 @@ int framework_new(FrameworkTable *t, const char *id, const Mesos__V1__FrameworkI
         if (r < 0)
                 return r;
 
+        *ret = TAKE_PTR(f);
+        return 0;
+}
+
+static void take_archive(Framework *f) {
+        Framework *old = framework_find_over(f->table, f->id);
+        Task *t;
+
+        if (!old || old->state != FRAMEWORK_ARCHIVED)
+                return;
+
+        DL_FOREACH(old->completed_tasks, t)
+                t->framework = f;
+        f->completed_tasks = TAKE_PTR(old->completed_tasks);
+        f->n_completed_tasks = old->n_completed_tasks;
+        framework_free(old);
+}
+
+int framework_new(FrameworkTable *t, const char *id, const Mesos__V1__FrameworkInfo *info,
+                  Framework **ret) {
+        Framework *f;
+        int r;
+
+        assert(t);
+        assert(id);
+        assert(info);
+        assert(ret);
+
+        r = framework_make(id, info, &f);
+        if (r < 0)
+                return r;
+
         f->state = FRAMEWORK_RECOVERED;
         f->table = t;
         HASH_ADD_KEYPTR(hh, t->by_id, f->id, strlen(f->id), f);
+        take_archive(f);
 
-        *ret = TAKE_PTR(f);
+        *ret = f;
         return 0;
+}
+
+int framework_archive(FrameworkTable *t, const Mesos__V1__FrameworkInfo *info, unsigned max_completed,
+                      Framework **ret) {
+        Framework *f;
+        int r;
+
+        if (t->n_completed >= max_completed)
+                return FRAMEWORK_E_FULL;
+
+        r = framework_make(info->id->value, info, &f);
+        if (r < 0)
+                return r;
+
+        f->state = FRAMEWORK_ARCHIVED;
+        f->table = t;
+        DL_APPEND(t->completed, f);
+        t->n_completed++;
+
+        *ret = f;
+        return FRAMEWORK_OK;
 }
 
 static void framework_clear_suppressed(Framework *f) {
@@ -117,6 +168,10 @@ static void framework_clear_suppressed(Framework *f) {
         free(f->suppressed_roles);
         f->suppressed_roles = NULL;
         f->n_suppressed_roles = 0;
+}
+
+static bool framework_is_over(const Framework *f) {
+        return f->state == FRAMEWORK_COMPLETED || f->state == FRAMEWORK_ARCHIVED;
 }
 
 Framework *framework_free(Framework *f) {
@@ -142,7 +197,7 @@ Framework *framework_free(Framework *f) {
                 task_free(t);
         }
 
-        if (f->table && f->state == FRAMEWORK_COMPLETED) {
+        if (f->table && framework_is_over(f)) {
                 DL_DELETE(f->table->completed, f);
                 f->table->n_completed--;
         } else if (f->table)
@@ -169,7 +224,7 @@ Framework *framework_find(const FrameworkTable *t, const char *id) {
         return f;
 }
 
-Framework *framework_find_completed(const FrameworkTable *t, const char *id) {
+Framework *framework_find_over(const FrameworkTable *t, const char *id) {
         Framework *f;
 
         DL_FOREACH(t->completed, f)
@@ -179,8 +234,25 @@ Framework *framework_find_completed(const FrameworkTable *t, const char *id) {
         return NULL;
 }
 
+Framework *framework_find_completed(const FrameworkTable *t, const char *id) {
+        Framework *f = framework_find_over(t, id);
+
+        return f && f->state == FRAMEWORK_COMPLETED ? f : NULL;
+}
+
 size_t framework_count(const FrameworkTable *t) {
         return HASH_COUNT(t->by_id);
+}
+
+/* The id of a removed one is refused, so it is kept as long as anything can go in its place. */
+static Framework *framework_least_wanted(const FrameworkTable *t) {
+        Framework *f;
+
+        DL_FOREACH(t->completed, f)
+                if (f->state == FRAMEWORK_ARCHIVED)
+                        return f;
+
+        return t->completed;
 }
 
 void framework_complete(Framework *f, unsigned max_completed) {
@@ -199,7 +271,7 @@ void framework_complete(Framework *f, unsigned max_completed) {
         t->n_completed++;
 
         while (t->n_completed > max_completed)
-                framework_free(t->completed);
+                framework_free(framework_least_wanted(t));
 }
 
 int framework_set_info(Framework *f, const Mesos__V1__FrameworkInfo *info) {

@@ -25,6 +25,7 @@ typedef enum FrameworkState {
         FRAMEWORK_CONNECTED,
         FRAMEWORK_DISCONNECTED,     /* its failover timeout runs */
         FRAMEWORK_COMPLETED,        /* removed; kept for people to look at */
+        FRAMEWORK_ARCHIVED,         /* agents remember work of it; shown like the former, but it may come */
 } FrameworkState;
 
 struct Framework {
@@ -66,7 +67,7 @@ struct Framework {
 
         FrameworkMetrics metrics;
         UT_hash_handle hh;                  /* by id, in table->by_id */
-        Framework *prev, *next;             /* in table->completed */
+        Framework *prev, *next;             /* in table->completed: completed or archived */
 };
 
 struct FrameworkTable {
@@ -81,7 +82,7 @@ struct FrameworkTable {
 /* Completed frameworks are freed; of the others none may be left. */
 void framework_table_deinit(FrameworkTable *t);
 
-/* Copies `info` and enters the framework as FRAMEWORK_RECOVERED. */
+/* Copies `info` and enters the framework as FRAMEWORK_RECOVERED. What was archived of it is its own then. */
 int framework_new(FrameworkTable *t, const char *id, const Mesos__V1__FrameworkInfo *info,
                   Framework **ret);
 Framework *framework_free(Framework *f);
@@ -89,10 +90,21 @@ DEFINE_CLEANUP(Framework *, framework_free)
 
 Framework *framework_find(const FrameworkTable *t, const char *id);
 Framework *framework_find_completed(const FrameworkTable *t, const char *id);
+
+/* The same, or an archived one. */
+Framework *framework_find_over(const FrameworkTable *t, const char *id);
 size_t framework_count(const FrameworkTable *t);
 
-/* Moves it among the completed ones, of which max_completed are kept. */
+/* Moves it among the completed ones, of which max_completed are kept: archived ones go first. */
 void framework_complete(Framework *f, unsigned max_completed);
+
+/* Enters a framework, whose id is in `info`, that nobody knows but for work of it that is over. */
+enum {
+        FRAMEWORK_OK = 0,
+        FRAMEWORK_E_FULL,           /* as many are kept as may be */
+};
+int framework_archive(FrameworkTable *t, const Mesos__V1__FrameworkInfo *info, unsigned max_completed,
+                      Framework **ret);
 
 /* Replaces the description, keeping the id. */
 int framework_set_info(Framework *f, const Mesos__V1__FrameworkInfo *info);

@@ -18,6 +18,7 @@ master_libmaster_a_SOURCES = \
         master/executor.c master/executor.h \
         master/framework.c master/framework.h \
         master/framework_info.c master/framework_info.h \
+        master/history.c master/history.h \
         master/master.c master/master.h \
         master/metrics.c master/metrics.h \
         master/node.c master/node.h \

@@ -502,7 +502,8 @@ static void add_frameworks(Snapshot *s, Master *m) {
         for (const Framework *f = m->frameworks.by_id; f; f = f->hh.next)
                 add_framework(s, f);
         for (const Framework *f = m->frameworks.completed; f; f = f->next)
-                add_framework(s, f);
+                if (f->state == FRAMEWORK_COMPLETED)
+                        add_framework(s, f);
 }
 
 static void add_role(const char *role, const char *what, double value, void *userdata) {

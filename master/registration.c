@@ -30,6 +30,7 @@
 #include "master/departure.h"
 #include "master/executor.h"
 #include "master/framework.h"
+#include "master/history.h"
 #include "master/master.h"
 #include "master/node.h"
 #include "master/operator_stream.h"
@@ -436,6 +437,7 @@ static void on_readmitted(int error, void *userdata) {
         learn(m, n, message, x->was_recovered   ? NULL
                            : x->was_unreachable ? "Unreachable agent re-reregistered"
                                                 : "Unknown agent reregistered");
+        history_learn(m, n, message);
         operator_stream_node_added(n);
         settle_frameworks(m, n, message);
 }

@@ -13,6 +13,7 @@ cluster_tests = \
         tests/cluster/test_garbage.py \
         tests/cluster/test_gc.py \
         tests/cluster/test_gone.py \
+        tests/cluster/test_history.py \
         tests/cluster/test_inspect.py \
         tests/cluster/test_kill.py \
         tests/cluster/test_operations.py \

@@ -290,7 +290,8 @@ class Story:
         with contextlib.closing(sqlite3.connect(
                 "file:%s?mode=ro" % self.cluster.work_path("agent", "meta", "agent.db"), uri=True)) as db:
             for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                if table not in ("meta", "sqlite_sequence"):
+                # What is over is kept.
+                if table not in ("meta", "sqlite_sequence") and not table.startswith("completed_"):
                     found[table] = db.execute("SELECT count(*) FROM %s" % table).fetchone()[0]
         if self.cluster.cgroup:
             found["cgroups"] = self.cluster.container_cgroups()

@@ -33,6 +33,12 @@ unit_tests += tests/unit/test-checkpoint
 tests_unit_test_checkpoint_SOURCES = tests/unit/test-checkpoint.c
 tests_unit_test_checkpoint_CFLAGS = $(unit_cflags)
 tests_unit_test_checkpoint_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a $(unit_libs) $(isolator_libs)
+
+unit_tests += tests/unit/test-history
+tests_unit_test_history_SOURCES = tests/unit/test-history.c
+tests_unit_test_history_CFLAGS = $(unit_cflags)
+tests_unit_test_history_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a $(unit_libs) $(isolator_libs)
+
 unit_tests += tests/unit/test-operator-api
 tests_unit_test_operator_api_SOURCES = tests/unit/test-operator-api.c tests/unit/http-fixture.h
 tests_unit_test_operator_api_CFLAGS = $(unit_cflags)

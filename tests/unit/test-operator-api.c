@@ -9,6 +9,7 @@
 #include "agent/agent.h"
 #include "agent/agent_resources.h"
 #include "agent/drain.h"
+#include "agent/history.h"
 #include "agent/operations.h"
 #include "agent/operator_api.h"
 #include "common/base/log.h"
@@ -318,7 +319,7 @@ static void test_framework_that_comes_back_has_its_history(void **state) {
 
         f = add_framework(again);
         HASH_ADD_KEYPTR(hh, w->agent.frameworks, f->id, strlen(f->id), f);
-        agent_revive_framework(&w->agent, f);
+        history_revive_framework(&w->agent, f);
         assert_null(w->agent.completed);
         assert_int_equal(w->agent.n_completed, 0);
         assert_int_equal(f->n_completed, 1);
@@ -329,7 +330,7 @@ static void test_framework_that_comes_back_has_its_history(void **state) {
         /* One without a past has none to take. */
         f = add_framework("{\"id\":{\"value\":\"H\"},\"name\":\"h\",\"user\":\"u\"}");
         HASH_ADD_KEYPTR(hh, w->agent.frameworks, f->id, strlen(f->id), f);
-        agent_revive_framework(&w->agent, f);
+        history_revive_framework(&w->agent, f);
         assert_null(f->completed);
 }
 
