@@ -639,6 +639,10 @@ void status_manager_forget_framework(StatusManager *m, const char *framework_id)
                 }
 }
 
+bool status_manager_knows(StatusManager *m, const char *framework_id, const char *task_id) {
+        return find_stream(m, framework_id, task_id);
+}
+
 bool status_manager_is_done(StatusManager *m, const char *framework_id, const char *task_id) {
         TaskStream *s = find_stream(m, framework_id, task_id);
 

@@ -56,5 +56,8 @@ void status_manager_resend_framework(StatusManager *m, const char *framework_id)
 /* Drops all that is kept for a framework that is gone. */
 void status_manager_forget_framework(StatusManager *m, const char *framework_id);
 
+/* Whether there are updates of the task that may still have to be delivered. */
+bool status_manager_knows(StatusManager *m, const char *framework_id, const char *task_id);
+
 /* Whether the task's terminal update has been acknowledged; what is kept of the task is dropped then. */
 bool status_manager_is_done(StatusManager *m, const char *framework_id, const char *task_id);

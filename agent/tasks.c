@@ -283,9 +283,10 @@ static const char *refuse_executor(const Executor *e, const Mesos__Internal__Run
                 return m->has_launch_executor && !launch && !m->task->command ? "No executor is expected to launch "
                                                                                 "and there is no executor running"
                                                                               : NULL;
-        if (e->state == EXECUTOR_TERMINATING || e->state == EXECUTOR_TERMINATED)
+        /* One of ours serves one task: the one it had is over, and it is about to leave. */
+        if (e->generated || e->state == EXECUTOR_TERMINATING || e->state == EXECUTOR_TERMINATED)
                 return "Executor terminating";
-        if (launch && !e->generated)
+        if (launch)
                 return "Master wants to launch executor, but one already exists";
 
         return NULL;
@@ -392,6 +393,15 @@ static int enqueue(Agent *a, Framework *f, const Mesos__V1__TaskInfo *task, Exec
         return wait_for_record(a, f, TAKE_PTR(t));
 }
 
+/*
+ * An id is given again once its framework has acknowledged how the last task of that id ended. The acknowledgement came
+ * before, but may wait for the disk, and what is left of the old task with it: that is brought to its end first.
+ */
+static void settle_former_task(Agent *a, const char *framework_id, const char *task_id) {
+        if (status_manager_knows(a->statuses, framework_id, task_id))
+                (void) store_commit(a->store);
+}
+
 void tasks_run(Agent *a, const Mesos__Internal__RunTaskMessage *m) {
         const Mesos__V1__TaskInfo *task = m->task;
         LogContext context = { .framework_id = m->framework->id ? m->framework->id->value : NULL,
@@ -410,6 +420,7 @@ void tasks_run(Agent *a, const Mesos__Internal__RunTaskMessage *m) {
                 return;
         }
 
+        settle_former_task(a, m->framework->id->value, task->task_id->value);
         f = find_framework(a, m->framework->id->value);
         if (f && (f->terminating || framework_find_task(f, task->task_id->value, &known))) {
                 log_info_ctx(&context, "Ignoring task '%s': its framework is shutting down, or it is here already.",

@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import Cluster, check, equal, main, skip    # noqa: E402
+from harness import Cluster, check, equal, http_get, main, skip, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 
 EXECUTED = ["TASK_STARTING", "TASK_RUNNING"]
@@ -139,6 +139,20 @@ def test_output_goes_to_the_sandbox_byte_by_byte():
         equal(os.path.getsize(os.path.join(cluster.sandboxes("bytes")[0], "stdout")), 3000000, "size of stdout")
         with open(os.path.join(cluster.sandboxes("bytes")[0], "stderr"), "rb") as f:
             equal(f.read()[-2:], b"\x01\xff", "stderr")
+
+
+def test_id_that_is_used_again_at_once_is_launched_or_dropped_but_never_forgotten():
+    with Cluster() as cluster, Scheduler(cluster.master_addr) as s:
+        def n_over():
+            framework, = http_get(cluster.master_addr, "/frameworks").json()["frameworks"]
+            return len(framework["completed_tasks"])
+        for i in range(30):
+            del s.statuses[:]
+            end = s.run("again", "true")
+            check((end["state"], end.get("message")) in (("TASK_FINISHED", "Command exited with status 0"),
+                                                         ("TASK_DROPPED", "Executor terminating")), "end is %s" % end)
+            # As soon as the master has the acknowledgement; the agent need not have it yet.
+            wait_until(lambda n=i + 1: n_over() == n, "the end is acknowledged", interval=0.0005)
 
 
 if __name__ == "__main__":
