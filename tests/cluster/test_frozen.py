@@ -18,7 +18,7 @@ import uuid
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import BIN_DIR, Cluster, check, equal, is_alive, main, program, wait_until    # noqa: E402
 from crash import EXECUTOR, Story    # noqa: E402
-from frozen import frozen_programs, put_database    # noqa: E402
+from frozen import frozen_programs, mixed_programs, put_database    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 from wire import field    # noqa: E402
 
@@ -88,13 +88,27 @@ def test_containers_of_a_former_release_are_taken_over_by_the_agent_of_today():
             story.judge_work()
 
 
-def test_agent_of_today_serves_launchers_and_executors_of_a_former_release_from_the_start():
+def test_agent_of_today_serves_executors_of_a_former_release_from_the_start():
     for release in RELEASES:
-        with upgrade(release) as (story, frozen):
-            story.use(BIN_DIR, frozen).start_agent()
+        with upgrade(release) as (story, frozen), mixed_programs(frozen, "holdfast-executor") as mixed:
+            story.use(BIN_DIR, mixed).start_agent()
             story.launch_work()
             story.replace_agent(BIN_DIR, BIN_DIR, story.end_seven)
             story.judge_work()
+
+
+def test_launcher_of_a_former_release_starts_what_it_understands_and_nothing_else():
+    """A plan may ask for confinement that it has never heard of."""
+    for release in RELEASES:
+        with upgrade(release) as (story, frozen), mixed_programs(frozen, "holdfast-launcher") as mixed:
+            story.use(BIN_DIR, mixed).start_agent()
+            end = story.s.run("plain", "exit 3")
+            if end.get("message") != "Command exited with status 3":
+                equal((end["state"], end["source"], end["reason"]),
+                      ("TASK_FAILED", "SOURCE_AGENT", "REASON_CONTAINER_LAUNCH_FAILED"), "end of plain")
+            story.replace_agent(BIN_DIR, BIN_DIR)
+            equal(story.s.run("new", "exit 3").get("message"), "Command exited with status 3", "a task of the new agent")
+            story.teardown()
 
 
 def test_running_agent_of_a_former_release_uses_the_launchers_and_executors_of_today():

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import tarfile
 
-from harness import SOURCE_DIR, skip, temporary_directory
+from harness import BIN_DIR, SOURCE_DIR, skip, temporary_directory
 
 FROZEN_DIR = os.path.join(SOURCE_DIR, "tests", "frozen")
 
@@ -40,3 +40,13 @@ def put_database(release, path):
     with lzma.open(os.path.join(FROZEN_DIR, "agent-%s.db.xz" % release)) as packed, open(path, "wb") as f:
         f.write(packed.read())
 
+
+@contextlib.contextmanager
+def mixed_programs(frozen, *names):
+    """A directory with our programs, but for those that are to be of the former release."""
+    with temporary_directory() as directory:
+        os.chmod(directory, 0o755)
+        for name in os.listdir(BIN_DIR):
+            if name.startswith("holdfast-"):
+                os.symlink(os.path.join(frozen if name in names else BIN_DIR, name), os.path.join(directory, name))
+        yield directory
