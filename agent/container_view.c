@@ -23,14 +23,19 @@
 #include "agent/disk_watch.h"
 #include "agent/isolation.h"
 #include "common/base/fd.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "isolator/cgroup.h"
+
+/* Some 120 bytes for each interface of the host. */
+#define INTERFACES_MAX_BYTES (16U << 20)
 
 /* Where figures come from, opened once for all containers. */
 typedef struct Sources {
         ProcessTable *processes;    /* owned; NULL: none */
         int cgroup_mount_fd;        /* -EBADF: none */
         IsolatorCapacity host;
+        char *interfaces;           /* owned; NULL: containers have the host's network */
 } Sources;
 
 static IsolatorCapacity read_host(void) {
@@ -43,7 +48,7 @@ static IsolatorCapacity read_host(void) {
         };
 }
 
-static void sources_open(Sources *s) {
+static void sources_open(const Agent *a, Sources *s) {
         _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int r;
 
@@ -54,10 +59,13 @@ static void sources_open(Sources *s) {
                                 "Failed to read /proc, figures of containers are incomplete: %m");
         if (proc_fd >= 0)
                 s->cgroup_mount_fd = cgroup_open_mount(proc_fd);
+        if (proc_fd >= 0 && a->addresses)
+                (void) file_read_at(proc_fd, "self/net/dev", INTERFACES_MAX_BYTES, &s->interfaces, NULL);
 }
 
 static void sources_close(Sources *s) {
         s->processes = process_table_free(s->processes);
+        free(s->interfaces);
         s->cgroup_mount_fd = fd_close(s->cgroup_mount_fd);
 }
 
@@ -77,9 +85,11 @@ static int fill_statistics(const Agent *a, const Sources *s, const Executor *e, 
                            ContainerEntry *entry) {
         _cleanup_fd_ int payload_fd = open_payload(s, e);
         const UsageSource source = {
+                .container_id = e->container_id,
                 .payload_fd = payload_fd,
                 .processes = s->processes,
                 .pid = container_executor_pid(e->container),
+                .interfaces = s->interfaces,
         };
         IsolatorRequest request;
         int r;
@@ -166,7 +176,7 @@ int container_view_take(const Agent *a, usec_t now_usec, ContainerView *ret) {
                 if (!v.entries || !v.list)
                         return -ENOMEM;
 
-                sources_open(&s);
+                sources_open(a, &s);
                 r = fill_entries(a, &s, now_usec, &v);
                 sources_close(&s);
                 if (r < 0)

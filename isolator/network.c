@@ -14,6 +14,7 @@
  */
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -152,8 +153,48 @@ static int network_plan(const IsolatorConfig *config, const IsolatorRequest *req
         return r < 0 ? r : confinement_set_network(c, &network);
 }
 
+/* The line "  NAME: …" of /proc/net/dev, after the colon; NULL when there is none. */
+static const char *find_interface(const char *interfaces, const char *name) {
+        size_t n = strlen(name);
+
+        for (const char *line = interfaces; line; line = strchr(line, '\n')) {
+                line += strspn(line, "\n ");
+                if (strncmp(line, name, n) == 0 && line[n] == ':')
+                        return line + n + 1;
+        }
+
+        return NULL;
+}
+
+/* What the host's end received is what the container sent. */
+static void network_usage(const IsolatorConfig *config, const UsageSource *source, Mesos__V1__ResourceStatistics *s) {
+        uint64_t in_bytes, in_packets, in_errors, in_dropped, out_bytes, out_packets, out_errors, out_dropped;
+        char interface[INTERFACE_NAME_MAX];
+        const char *line;
+
+        (void) config;
+        name_interface(source->container_id, interface);
+        line = find_interface(source->interfaces, interface);
+
+        /* Between them: fifo, frame, compressed, multicast. */
+        if (!line || sscanf(line, "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64 "%*u%*u%*u%*u%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64,
+                            &in_bytes, &in_packets, &in_errors, &in_dropped, &out_bytes, &out_packets, &out_errors,
+                            &out_dropped) != 8)
+                return;
+
+        USAGE_SET(s, net_rx_bytes, out_bytes);
+        USAGE_SET(s, net_rx_packets, out_packets);
+        USAGE_SET(s, net_rx_errors, out_errors);
+        USAGE_SET(s, net_rx_dropped, out_dropped);
+        USAGE_SET(s, net_tx_bytes, in_bytes);
+        USAGE_SET(s, net_tx_packets, in_packets);
+        USAGE_SET(s, net_tx_errors, in_errors);
+        USAGE_SET(s, net_tx_dropped, in_dropped);
+}
+
 const IsolatorOps isolator_network_bridge = {
         .name = "network/bridge",
         .probe = network_probe,
         .plan = network_plan,
+        .usage = network_usage,
 };

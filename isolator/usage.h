@@ -8,9 +8,11 @@
 
 /* Where figures of a container come from. All is borrowed. */
 typedef struct UsageSource {
+        const char *container_id;
         int payload_fd;              /* its cgroup; negative: it has none */
         ProcessTable *processes;     /* NULL: none */
         pid_t pid;                   /* its first process; 0: not known */
+        const char *interfaces;      /* /proc/net/dev of the host; NULL: not read */
 } UsageSource;
 
 #define USAGE_SET(s, field, value)                                                                 \

@@ -145,6 +145,24 @@ def test_container_has_a_name_and_files_that_say_so():
         wait_until(lambda: os.listdir(cluster.work_path("agent-run", "containers")) == [], "the runtime directory empties")
 
 
+def test_traffic_is_counted():
+    with Networked() as cluster, Scheduler(cluster.master_addr) as s, socket.socket() as server:
+        server.bind((HOST_ADDRESS, 0))
+        server.listen()
+        send = "import socket, time; c = socket.create_connection(('%s', %d)); c.sendall(bytes(100000)); time.sleep(1000)"
+        s.launch([s.task("sends", "exec python3 -c \"%s\"" % (send % server.getsockname()))])
+        connection, _ = server.accept()
+        with connection:
+            received = 0
+            while received < 100000:
+                received += len(connection.recv(65536))
+        statistics, = http_get(cluster.agent().addr, "/monitor/statistics").json()
+        check(statistics["statistics"]["net_tx_bytes"] > 100000, "sent: %s" % statistics)
+        check(0 < statistics["statistics"]["net_rx_bytes"] < 100000, "received: %s" % statistics)
+        s.kill("sends")
+        s.wait_state("sends", "TASK_KILLED")
+
+
 def test_bridge_that_cannot_be_made_fails_the_task_and_says_so():
     # The loopback is no bridge.
     with Networked(bridge="lo") as cluster, Scheduler(cluster.master_addr) as s:
