@@ -60,6 +60,8 @@ static bool arg_hostname_lookup, arg_quiet, arg_switch_user, arg_strict, arg_sys
                 arg_http_executor_domain_sockets, arg_cgroups_enable_cfs, arg_cgroups_limit_swap,
                 arg_cgroups_count_processes, arg_revocable_cpu_low_priority, arg_enforce_container_disk_quota;
 
+static char *arg_allowed_devices;
+
 /* Of what the agent watches containers for. */
 static char *arg_container_ports_isolated_range;
 static usec_t arg_container_ports_watch_interval;
@@ -74,6 +76,8 @@ static Flag flags[] = {
         { .name = "advertise_port", .kind = FLAG_U64, .value = &arg_advertise_port, .metavar = "PORT",
           .help = "Port told to masters and executors, if not the one bound." },
         UNUSED("agent_features", FLAG_STRING, NULL, "JSON list of capabilities."),
+        { .name = "allowed_devices", .kind = FLAG_STRING, .value = &arg_allowed_devices, .metavar = "JSON",
+          .help = "Devices for containers besides the usual, a DeviceWhitelist as JSON, with cgroups/devices." },
         UNUSED("appc_simple_discovery_uri_prefix", FLAG_STRING, "http://", "Prefix of Appc images."),
         UNUSED("appc_store_dir", FLAG_PATH, "/tmp/mesos/store/appc", "Store of Appc images."),
         { .name = "attributes", .kind = FLAG_STRING, .value = &arg_attributes, .metavar = "TEXT",
@@ -259,7 +263,7 @@ typedef struct Settings {
         Resources *resources;
         Value isolated_ports;
         Mesos__V1__Attribute **attributes;
-        ProtobufCMessage *domain, *effective_capabilities, *bounding_capabilities;
+        ProtobufCMessage *domain, *effective_capabilities, *bounding_capabilities, *allowed_devices;
         char **executor_environment;
         IsolatorConfig isolator_config;
         IsolatorSet *isolators;
@@ -274,6 +278,7 @@ static void settings_deinit(Settings *s) {
         free(s->attributes);
         free(s->executor_environment);
         pb_free(s->domain);
+        pb_free(s->allowed_devices);
         pb_free(s->effective_capabilities);
         pb_free(s->bounding_capabilities);
         resources_free(s->resources);
@@ -603,6 +608,23 @@ static int settle_capabilities(Settings *s) {
                                      &s->isolator_config.bounding_capabilities);
 }
 
+/* {"allowed_devices":[{"device":{"path":"/dev/kvm"},"access":{"read":true}}]} */
+static int settle_devices(Settings *s) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        if (!arg_allowed_devices)
+                return 0;
+
+        r = pbjson_parse(&mesos__v1__device_whitelist__descriptor, arg_allowed_devices, strlen(arg_allowed_devices),
+                         PB_LIMITS_DEFAULT, &s->allowed_devices, &message);
+        if (r != PB_OK)
+                return refuse("allowed_devices", arg_allowed_devices, message ?: "memory");
+
+        s->isolator_config.allowed_devices = (const Mesos__V1__DeviceWhitelist *) s->allowed_devices;
+        return 0;
+}
+
 static int settle_isolation(Settings *s) {
         _cleanup_free_ char *controllers = NULL, *message = NULL;
         IsolatorHost host = { .root = geteuid() == 0, .cgroups = s->config.launcher == LAUNCHER_LINUX };
@@ -615,6 +637,8 @@ static int settle_isolation(Settings *s) {
                 .pids_max = arg_pids_max,
         };
         r = settle_capabilities(s);
+        if (r == 0)
+                r = settle_devices(s);
         if (r < 0)
                 return r;
 

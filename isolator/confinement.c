@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 
 #include "isolator/confinement.h"
+#include "isolator/device_program.h"
 
 #define N_FILES_MAX 16
 
@@ -147,6 +148,9 @@ int confinement_check(const Confinement *c, char **reterr_message) {
         for (size_t i = 0; i < c->n_cgroup; i++)
                 if (strchr(c->cgroup[i]->file, '/') || !strchr(c->cgroup[i]->file, '.'))
                         return invalid(reterr_message, "'%s' is no file of a cgroup", c->cgroup[i]->file);
+
+        if (c->has_device_program && !device_program_is_sane(c->device_program.len))
+                return invalid(reterr_message, "%zu bytes are no program for devices", c->device_program.len);
 
         for (size_t i = 0; i < c->n_namespaces; i++)
                 if ((unsigned) c->namespaces[i] >= ELEMENTSOF(namespace_names) || !namespace_names[c->namespaces[i]])
@@ -534,6 +538,9 @@ int confinement_print(const Confinement *c, Buffer *b) {
         for (size_t i = 0; r >= 0 && c && i < c->n_cgroup; i++)
                 r = buffer_printf(b, "%-16s%s %s\n", "cgroup", c->cgroup[i]->file, c->cgroup[i]->value);
 
+        if (r >= 0 && c && c->has_device_program)
+                r = buffer_printf(b, "%-16sby a program of %zu instructions\n", "devices",
+                                  device_program_n_instructions(c->device_program.len));
         if (r >= 0 && c)
                 r = print_mounts(c, b);
         if (r >= 0 && c)

@@ -23,6 +23,7 @@ typedef struct IsolatorConfig {
         bool revocable_low_priority; /* --revocable_cpu_low_priority */
         bool count_processes;        /* --cgroups_cpu_enable_pids_and_tids_count */
         uint64_t pids_max;           /* --holdfast_pids_max */
+        const Mesos__V1__DeviceWhitelist *allowed_devices;   /* --allowed_devices; NULL: none */
         const Mesos__V1__CapabilityInfo *effective_capabilities, *bounding_capabilities;   /* NULL: not given */
         const char *network_bridge;  /* --holdfast_network_bridge */
         const char *network_gateway; /* its address, "10.88.0.1/16" */
@@ -80,6 +81,8 @@ extern const IsolatorOps isolator_network_ports;
 extern const IsolatorOps isolator_cgroups_cpu;
 extern const IsolatorOps isolator_cgroups_mem;
 extern const IsolatorOps isolator_cgroups_pids;
+extern const IsolatorOps isolator_cgroups_devices;
+extern const IsolatorOps isolator_linux_devices;
 extern const IsolatorOps isolator_network_bridge;
 extern const IsolatorOps isolator_posix_rlimits;
 extern const IsolatorOps isolator_linux_capabilities;

@@ -4,7 +4,8 @@
 noinst_LIBRARIES += isolator/libisolator.a
 isolator_libisolator_a_SOURCES = \
         isolator/cgroup.c isolator/cgroup.h \
-        isolator/confinement.c isolator/confinement.h
+        isolator/confinement.c isolator/confinement.h \
+        isolator/device_program.c isolator/device_program.h
 
 # Those who decide; the agent's.
 isolator_libs = $(LIBCAP_LIBS)
@@ -12,6 +13,7 @@ noinst_LIBRARIES += isolator/libisolators.a
 isolator_libisolators_a_SOURCES = \
         isolator/capabilities.c \
         isolator/cpu.c \
+        isolator/devices.c \
         isolator/disk_du.c \
         isolator/isolator.h \
         isolator/memory.c \

@@ -27,10 +27,12 @@ static const IsolatorOps *const isolators[] = {
         &isolator_cgroups_cpu,
         &isolator_cgroups_mem,
         &isolator_cgroups_pids,
+        &isolator_cgroups_devices,
         &isolator_network_bridge,
         &isolator_posix_rlimits,
         &isolator_linux_capabilities,
         &isolator_linux_nnp,
+        &isolator_linux_devices,
 };
 
 static const struct {

@@ -12,8 +12,10 @@
 #include <stdio.h>
 
 #include "common/base/crash.h"
+#include "common/base/fd.h"
 #include "common/base/file.h"
 #include "common/base/parse.h"
+#include "isolator/device_program.h"
 #include "launcher/confine.h"
 
 /* A number as cgroup files have them, "max" being the highest. */
@@ -43,6 +45,30 @@ static int apply(int cgroup_fd, const CgroupSetting *s) {
         CRASH_POINT("cgroup-setting");
         r = file_write_at(cgroup_fd, s->file, s->value);
         return r == -ENOENT && s->optional ? 0 : r;
+}
+
+static int load_and_attach(const CgroupTree *tree, const Confinement *c) {
+        _cleanup_fd_ int fd = -EBADF;
+
+        if (tree->payload_fd < 0)
+                return -ENOENT;
+
+        fd = device_program_load(c->device_program.data, c->device_program.len);
+        return fd < 0 ? fd : device_program_attach(fd, tree->payload_fd);
+}
+
+/* Before anything is in the cgroup: what is open is not asked about any more. */
+int confine_devices(const CgroupTree *tree, const Confinement *c, char **ret_step) {
+        int r;
+
+        if (!c || !c->has_device_program)
+                return 0;
+
+        CRASH_POINT("device-program");
+        r = load_and_attach(tree, c);
+        if (r < 0)
+                *ret_step = strdup("restrict the container's devices");
+        return r;
 }
 
 int confine_cgroup(const CgroupTree *tree, const Confinement *c, char **ret_step) {

@@ -8,6 +8,7 @@
 
 /* Before anything runs in it. On failure *ret_step says what was about to be done ("set memory.max"); the
  * caller's, NULL out of memory. */
+int confine_devices(const CgroupTree *tree, const Confinement *c, char **ret_step);
 int confine_cgroup(const CgroupTree *tree, const Confinement *c, char **ret_step);
 
 /* Writes the files that the container is to see, into the runtime directory. */

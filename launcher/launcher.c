@@ -451,7 +451,9 @@ static void launcher_go(Launcher *l, const char *cgroup) {
                 }
         }
 
-        r = confine_cgroup(&l->payload.cgroup, l->plan->confinement, &step);
+        r = confine_devices(&l->payload.cgroup, l->plan->confinement, &step);
+        if (r == 0)
+                r = confine_cgroup(&l->payload.cgroup, l->plan->confinement, &step);
         if (r < 0) {
                 launcher_fail_step(l, step ? step : "confine the cgroup", r);
                 return;

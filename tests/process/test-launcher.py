@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 
@@ -684,6 +685,48 @@ def test_a_setting_that_cannot_be_made_ends_the_launch_and_is_named():
         equal(record["step"], "set cgroup.max.descendants of the container's cgroup to 'many'", "step")
         launcher.wait()
         check(not os.path.exists(cgroup.directory + "/payload"), "payload is left")
+
+
+def bpf(*instructions):
+    """(code, registers, offset, immediate) each; the plan's field of a device program."""
+    return field(2, b"".join(struct.pack("<BBhi", *i) for i in instructions))
+
+
+BPF_RETURN_0 = ((0xb7, 0, 0, 0), (0x95, 0, 0, 0))
+
+
+def test_a_device_program_holds_from_the_first_process_on():
+    if not is_root():
+        skip("device programs are loaded by root")
+    with Cgroup() as cgroup, Directory() as d:
+        launcher = d.launch(sh("echo out; echo lost > /dev/null; echo $?"), confinement=bpf(*BPF_RETURN_0), version=2)
+        launcher.hello()
+        launcher.go(cgroup.path)
+        launcher.started()
+        equal(launcher.ended()["exit"]["wait_status"], 0, "status")
+        # dash says 2, others 1.
+        check(d.output() in ("out\n2\n", "out\n1\n"), "/dev/null was opened: " + d.output())
+
+
+def test_a_device_program_that_the_kernel_refuses_ends_the_launch():
+    loop_without_end = ((0x05, 0, -1, 0), (0x95, 0, 0, 0))
+    for program_bytes, cgroup_wanted in ((bpf(*loop_without_end), True), (bpf(*BPF_RETURN_0), False)):
+        with Cgroup() as cgroup, Directory() as d:
+            launcher = d.launch(sh("true"), confinement=program_bytes, version=2)
+            launcher.hello()
+            launcher.go(cgroup.path if cgroup_wanted else None)
+            record = launcher.ended()["exit"]
+            equal((record["kind"], record["step"]), (FAILED, "restrict the container's devices"), "kind and step")
+            launcher.wait()
+
+
+def test_bytes_that_are_no_device_program_are_refused_with_the_plan():
+    with Directory() as d:
+        for n in (0, 7, 8 * 4097):
+            result = dry_run(d.plan(sh("true"), confinement=field(2, b"x" * n), version=2))
+            check(result.returncode != 0 and b"no program for devices" in result.stderr, "%d: %r" % (n, result.stderr))
+        result = dry_run(d.plan(sh("true"), confinement=bpf(*BPF_RETURN_0), version=2))
+        check(b"devices         by a program of 2 instructions" in result.stdout, result.stdout.decode())
 
 
 def test_in_a_cgroup_too_nothing_outlives_the_command():

@@ -63,3 +63,8 @@ tests_unit_test_wire_LDADD = $(launcher_unit_libs)
 tests_unit_test_placement_SOURCES = tests/unit/test-placement.c
 tests_unit_test_placement_CFLAGS = $(unit_cflags)
 tests_unit_test_placement_LDADD = agent/libagent.a $(launcher_unit_libs)
+
+unit_tests += tests/unit/test-devices
+tests_unit_test_devices_SOURCES = tests/unit/test-devices.c tests/unit/test.h
+tests_unit_test_devices_CFLAGS = $(unit_cflags)
+tests_unit_test_devices_LDADD = $(launcher_unit_libs)
