@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import check, equal, main, wait_until    # noqa: E402
-from crash import EXECUTOR, Story, need_crash_points, report, run_jobs    # noqa: E402
+from crash import EXECUTOR, Story, visit_all    # noqa: E402
 
 HELD = ("hold-1", "hold-2")
 
@@ -77,23 +77,6 @@ def in_recovery(job):
         fates = judge(story)
         equal(fates, ["ran"] * 6, "what became of the tasks")
         return story.n_deaths, fates, story.points()
-
-
-def visit_all(title, function):
-    need_crash_points()
-    counted = run_jobs(function, [(title, None)])
-    report(title + ", counting", counted)
-    points = counted[0].result[2]
-    only = os.environ.get("HOLDFAST_TEST_POINT")
-    points = [p for p in points if only in (None, p)]
-    outcomes = run_jobs(function, [(title, p) for p in points])
-    died = sum(o.result[0] > 0 for o in outcomes if o.result)
-    fates = [f for o in outcomes if o.result for f in o.result[1]]
-    print("%s: %d points of %d names, %d deaths; tasks: %s" % (
-        title, len(points), len({p.rsplit(":", 1)[0] for p in points}), died,
-        ", ".join("%d %s" % (fates.count(f), f) for f in sorted(set(fates)))))
-    report(title, outcomes)
-    check(died >= 0.9 * len(points), "only %d of %d points were met again" % (died, len(points)))
 
 
 def test_agent_may_die_at_any_point_of_its_first_life():

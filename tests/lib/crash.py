@@ -92,6 +92,24 @@ def read_points(path):
     return points
 
 
+def visit_all(title, function, choose=lambda name: True):
+    """Runs function once to see which points it passes, then once for each of those (of the names chosen) to die there.
+    It returns the number of deaths, what became of its tasks, and the points."""
+    need_crash_points()
+    counted = run_jobs(function, [(title, None)])
+    report(title + ", counting", counted)
+    only = os.environ.get("HOLDFAST_TEST_POINT")
+    points = [p for p in counted[0].result[2] if only in (None, p) and choose(p.rsplit(":", 1)[0])]
+    outcomes = run_jobs(function, [(title, p) for p in points])
+    died = sum(o.result[0] > 0 for o in outcomes if o.result)
+    fates = [f for o in outcomes if o.result for f in o.result[1]]
+    print("%s: %d points of %d names, %d deaths; tasks: %s" % (
+        title, len(points), len({p.rsplit(":", 1)[0] for p in points}), died,
+        ", ".join("%d %s" % (fates.count(f), f) for f in sorted(set(fates)))))
+    report(title, outcomes)
+    check(died >= 0.9 * len(points), "only %d of %d points were met again" % (died, len(points)))
+
+
 # One cluster
 
 def states_of(s, task_id):

@@ -7,7 +7,7 @@
         status = stand.master.wait_operation("OPERATION_FINISHED")
 
 Registrations are answered. Updates of tasks are acknowledged unless `acknowledge` is False, those of
-operations only by the test. Messages of the agent are kept in `messages` as (name, fields) in the order
+operations by the test, or if `acknowledge_operations` is True. Messages of the agent are kept in `messages` as (name, fields) in the order
 they came. Field numbers are those of Mesos's messages.
 """
 
@@ -133,6 +133,7 @@ class LibprocessMaster:
     def __init__(self):
         self.acknowledge = True
         self.gone = False            # the agent was marked gone: it is told to shut down
+        self.acknowledge_operations = False
         self.messages = []
         self.statuses = []
         self.operations = []
@@ -199,7 +200,11 @@ class LibprocessMaster:
                               field(1, identity(AGENT_ID)) + field(2, status.framework_id)
                               + field(3, identity(status.task_id)) + field(4, status.uuid))
             elif name == "UpdateOperationStatusMessage":
-                self.operations.append(OperationStatus(m))
+                status = OperationStatus(m)
+                self.operations.append(status)
+                if self.acknowledge_operations and status.uuid:
+                    answer = ("AcknowledgeOperationStatusMessage",
+                              field(1, field(1, status.uuid)) + field(2, field(1, status.operation_uuid)))
             self.messages.append((name, m))
             self._changed.notify_all()
         if answer:
@@ -233,11 +238,17 @@ class LibprocessMaster:
         return self.wait(lambda: next((o for o in self.operations if o.operation_uuid == operation_uuid
                                        and o.state == state), None), state)
 
+    def count(self, name):
+        return sum(n == name for n, _ in self.messages)
+
     def wait_registration(self, n):
-        """The fields of the nth one, from 1."""
-        self.wait(lambda: len(self.registrations) >= n and sum(
-            name == "UpdateSlaveMessage" for name, _ in self.messages) >= n, "registration %d" % n)
-        return self.registrations[n - 1][1]
+        """The fields of the nth one, from 1, of an agent that has not died amid one."""
+        return self.wait_registration_after(n - 1, n - 1)
+
+    def wait_registration_after(self, n_registrations, n_updates):
+        self.wait(lambda: len(self.registrations) > n_registrations and self.count("UpdateSlaveMessage") > n_updates,
+                  "registration %d" % (n_registrations + 1))
+        return self.registrations[n_registrations][1]
 
     # Speaking
 
@@ -308,7 +319,7 @@ class Stand:
         self.cluster.masters[0].addr = self.master.addr
         self.agent = self.cluster.add_agent()
         self.cluster.masters.clear()
-        self.n_registrations = 0
+        self.n_registrations = self.n_updates = 0
 
     def __enter__(self):
         return self
@@ -322,12 +333,13 @@ class Stand:
     def start_agent(self, env=None):
         self.master.forget_connection()
         self.n_registrations = len(self.master.registrations)
+        self.n_updates = self.master.count("UpdateSlaveMessage")
         self.agent.start(env=env)
         return self.wait_registered()
 
     def wait_registered(self):
         """The fields of the registration that comes after those there were when the agent was started."""
-        return self.master.wait_registration(self.n_registrations + 1)
+        return self.master.wait_registration_after(self.n_registrations, self.n_updates)
 
     def restart_agent(self):
         self.agent.kill9()
