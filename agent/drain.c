@@ -19,7 +19,6 @@
 
 #include "agent/checkpoint.h"
 #include "agent/drain.h"
-#include "agent/master_link.h"
 #include "agent/operations.h"
 #include "agent/tasks.h"
 #include "common/base/crash.h"
@@ -27,21 +26,34 @@
 #include "common/base/parse.h"
 #include "common/net/pbwire.h"
 
+#define RECORD_RETRY_USEC USEC_PER_SEC
+
 struct Drain {
         Agent *agent;                      /* borrowed */
         Mesos__V1__DrainConfig *config;    /* owned; NULL: not draining */
         bool durable;
+        bool reported;                     /* the log says that it cannot be recorded; once is enough */
         usec_t started_usec;
+        sd_event_source *retry_source;
 };
 
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
+
 int drain_new(Agent *a, Drain **ret) {
-        Drain *d = calloc(1, sizeof(*d));
+        _cleanup_(drain_freep) Drain *d = calloc(1, sizeof(*d));
+        int r;
 
         if (!d)
                 return -ENOMEM;
 
         d->agent = a;
-        *ret = d;
+        r = sd_event_add_time(a->event, &d->retry_source, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_retry, d);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_enabled(d->retry_source, SD_EVENT_OFF);
+        (void) sd_event_source_set_description(d->retry_source, "drain-record-retry");
+
+        *ret = TAKE_PTR(d);
         return 0;
 }
 
@@ -56,6 +68,7 @@ Drain *drain_free(Drain *d) {
         if (!d)
                 return NULL;
 
+        sd_event_source_disable_unref(d->retry_source);
         clear(d);
         free(d);
         return NULL;
@@ -165,11 +178,13 @@ static void on_durable(int error, void *userdata) {
         if (!d->config)
                 return;
 
-        /* A draining agent hears the command again whenever it registers. */
+        /* No task is taken meanwhile, but none killed either. */
         if (error < 0) {
-                log_error_errno(error, "Cannot record that the agent is to be drained, so it is not: %m");
-                clear(d);
-                master_link_resync(d->agent->master, "the command to drain could not be recorded");
+                if (!d->reported)
+                        (void) log_error_errno(error, "Cannot record that the agent is to be drained, it waits until that works: %m");
+                d->reported = true;
+                (void) sd_event_source_set_time_relative(d->retry_source, RECORD_RETRY_USEC);
+                (void) sd_event_source_set_enabled(d->retry_source, SD_EVENT_ONESHOT);
                 return;
         }
 
@@ -179,13 +194,24 @@ static void on_durable(int error, void *userdata) {
         drain_check(d);
 }
 
-static int store(Drain *d) {
+/* What fails before the commit fails the commit. */
+static void store(Drain *d) {
         char started[32];
-        int r;
 
         snprintf(started, sizeof(started), "%" PRIu64, d->started_usec);
-        r = checkpoint_drain(d->agent->checkpoint, d->config, started);
-        return r < 0 ? r : store_after_commit(d->agent->store, on_durable, d);
+        (void) checkpoint_drain(d->agent->checkpoint, d->config, started);
+        if (store_after_commit(d->agent->store, on_durable, d) < 0)
+                (void) log_oom();
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        Drain *d = userdata;
+
+        (void) source;
+        (void) usec;
+        if (d->config)
+                store(d);
+        return 0;
 }
 
 void drain_begin(Drain *d, const Mesos__V1__DrainConfig *config) {
@@ -200,7 +226,8 @@ void drain_begin(Drain *d, const Mesos__V1__DrainConfig *config) {
                 d->started_usec = usec_now(CLOCK_REALTIME);
         clear(d);
         d->config = (Mesos__V1__DrainConfig *) copy;
-        (void) store(d);
+        d->reported = false;
+        store(d);
 }
 
 void drain_explain(const Drain *d, const Framework *f, Mesos__V1__TaskStatus *status) {

@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import Cluster, check, children_named, equal, is_alive, is_healthy, main, skip, wait_until    # noqa: E402
+from libprocess_master import Stand, reserve, scalar, task_info    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 
 TMPFS = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"'
@@ -24,7 +25,6 @@ class SmallDisk:
         os.makedirs(self.path, exist_ok=True)
         agent.argv = ["unshare", "--mount", "sh", "-c", TMPFS, self.path, *agent.argv]
         agent.start()
-        cluster.wait_agents()
         self.ballast = "/proc/%d/root%s/ballast" % (agent.pid, self.path)
 
     def fill(self):
@@ -50,6 +50,7 @@ def test_agent_outlives_a_full_disk_and_tells_each_end_when_there_is_room():
     with Cluster(start=False) as cluster:
         cluster.master().start()
         disk = SmallDisk(cluster)
+        cluster.wait_agents()
         agent = cluster.agent()
         pid = agent.pid
         gate = cluster.work_path("gate")
@@ -83,6 +84,29 @@ def test_agent_outlives_a_full_disk_and_tells_each_end_when_there_is_room():
                 equal(s.states(name), [*BEGUN, "TASK_FAILED"], "states, each once")
             equal(s.run("after", "exit 5").get("message"), "Command exited with status 5", "a task once there is room")
             check(agent.is_running(), "the agent ended:\n" + agent.log_tail())
+
+
+def test_reservation_and_drain_wait_for_room_and_nothing_is_promised_before():
+    if os.geteuid() != 0:
+        skip("only root mounts a file system")
+    with Stand() as stand:
+        disk = SmallDisk(stand.cluster)
+        stand.master.wait_registration(1)
+        stand.master.run(task_info("live", "exec sleep 1000"))
+        stand.master.wait_state("live", "TASK_RUNNING")
+        disk.fill()
+        resource = scalar("disk", 10, "ops", allocated="ops")
+        uuid = stand.master.apply(reserve(resource))
+        wait_until(lambda: "No space left on device" in stand.agent.log(), "the agent says why")
+        stand.master.drain(max_grace_s=1)
+        wait_until(lambda: "Cannot record that the agent is to be drained" in stand.agent.log(), "the agent says what is not")
+        stand.master.run(task_info("late", "true"))
+        stand.master.wait_state("late", "TASK_DROPPED")
+        equal((stand.master.operations, stand.master.states("live")), ([], BEGUN), "what is told while there is no room")
+        disk.clear()
+        stand.master.acknowledge_operation(stand.master.wait_operation(uuid))
+        stand.master.wait_state("live", "TASK_KILLED")
+        wait_until(lambda: "drain_config" not in stand.state(), "the agent is drained")
 
 
 if __name__ == "__main__":
