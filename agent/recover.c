@@ -202,6 +202,8 @@ static int load_update(const StoredUpdate *stored, void *userdata) {
 
         if (task_note_status(t, ((Mesos__Internal__StatusUpdate *) m)->status) < 0)
                 return -ENOMEM;
+        if (stored->acknowledged)
+                task_note_forwarded(t, ((Mesos__Internal__StatusUpdate *) m)->status->state, stored->uuid);
         if (task_state_is_terminal(t->state))
                 t->stage = TASK_TERMINATED;
         else if (t->stage == TASK_QUEUED)

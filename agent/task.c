@@ -110,6 +110,12 @@ int task_note_status(Task *t, const Mesos__V1__TaskStatus *status) {
         return 0;
 }
 
+void task_note_forwarded(Task *t, TaskState state, const uint8_t uuid[static 16]) {
+        t->has_forwarded = true;
+        t->forwarded_state = state;
+        memcpy(t->forwarded_uuid, uuid, sizeof(t->forwarded_uuid));
+}
+
 /* Limits have an entry type of their own in each message that carries them. */
 static int borrow_limits(const Mesos__V1__TaskInfo *info, Mesos__V1__Task *task) {
         if (info->n_limits == 0)

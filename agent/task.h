@@ -47,6 +47,9 @@ DEFINE_CLEANUP(Task *, task_free)
 /* Remembers a status for /state and re-registration; the state only changes up to the first terminal one. */
 int task_note_status(Task *t, const Mesos__V1__TaskStatus *status);
 
+/* The newest update that the scheduler was sent. */
+void task_note_forwarded(Task *t, TaskState state, const uint8_t uuid[static 16]);
+
 /* As the master and GET_TASKS show it: the packed mesos.v1.Task. */
 int task_pack(const Task *t, const char *framework_id, const char *agent_id, const char *executor_id,
               uint8_t **ret, size_t *ret_n);

@@ -651,11 +651,8 @@ static void status_forward(Mesos__Internal__StatusUpdate *update, void *userdata
 
         update->has_latest_state = true;
         update->latest_state = t ? t->state : update->status->state;
-        if (t) {
-                t->has_forwarded = true;
-                t->forwarded_state = update->status->state;
-                memcpy(t->forwarded_uuid, update->status->uuid.data, sizeof(t->forwarded_uuid));
-        }
+        if (t)
+                task_note_forwarded(t, update->status->state, update->status->uuid.data);
 
         CRASH_POINT("update-forward");
         message.update = update;

@@ -19,6 +19,7 @@ import traceback
 from harness import (SOURCE_DIR, Cluster, Failure, Skip, become_reaper, cgroup2_mount, check,
                      equal, is_alive, is_healthy, kill_descendants, program, skip, wait_until)
 from scheduler import TERMINAL, Scheduler, scalar
+from wire import first, read
 
 EXECUTOR = os.path.join(SOURCE_DIR, "tests", "lib", "executor.py")
 ORDER = {"TASK_STARTING": 0, "TASK_RUNNING": 1, "TASK_KILLING": 2, "TASK_UNKNOWN": 4, **{state: 3 for state in TERMINAL}}
@@ -263,6 +264,7 @@ class Story:
         self.s.teardown()
         self.s.disconnect()
         self.wait(self.is_clean, "nothing of the framework is left with the agent: %s" % self.leftovers())
+        self.check_history()
 
     # Judging
 
@@ -300,13 +302,30 @@ class Story:
         equal(self.s.states(task_id)[-1], "TASK_RUNNING", "state of %s" % task_id)
         return "ran"
 
+    def open_database(self):
+        return contextlib.closing(sqlite3.connect(
+            "file:%s?mode=ro" % self.cluster.work_path("agent", "meta", "agent.db"), uri=True))
+
+    def check_history(self):
+        """What the agent remembers is whole, and nothing is in it twice."""
+        with self.open_database() as db:
+            frameworks = db.execute("SELECT info FROM completed_frameworks").fetchall()
+            containers = [c for (c,) in db.execute("SELECT container_id FROM completed_executors")]
+            tasks = [(c, first(read(first(read(task), 2)), 1).decode())
+                     for c, task in db.execute("SELECT container_id, task FROM completed_tasks")]
+        equal(len(frameworks), bool(containers), "completed frameworks")
+        equal(len(set(containers)), len(containers), "containers of the completed executors %s" % containers)
+        equal(len(set(tasks)), len(tasks), "completed tasks, %s" % tasks)
+        check({c for c, _ in tasks} <= set(containers), "tasks %s of executors %s" % (tasks, containers))
+        for task in {t for _, t in tasks}:
+            check(self.s.states(task), "task %s is remembered, of which nothing was told" % task)
+
     def leftovers(self):
         found = {}
         for name, path in (("exit records", "agent/meta/exits"), ("runtime", "agent-run/containers")):
             with contextlib.suppress(FileNotFoundError):
                 found[name] = os.listdir(self.cluster.work_path(path))
-        with contextlib.closing(sqlite3.connect(
-                "file:%s?mode=ro" % self.cluster.work_path("agent", "meta", "agent.db"), uri=True)) as db:
+        with self.open_database() as db:
             for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 # What is over is kept.
                 if table not in ("meta", "sqlite_sequence") and not table.startswith("completed_"):

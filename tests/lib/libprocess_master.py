@@ -80,6 +80,14 @@ def framework(checkpoint=True, capabilities=(PARTITION_AWARE, TASK_KILLING_STATE
             + b"".join(field(10, field(1, c)) for c in capabilities) + field(12, "ops"))
 
 
+def reconciliation(*task_ids, capabilities=(PARTITION_AWARE,)):
+    """The master has these tasks on its books, and asks."""
+    def status(task_id):
+        return field(1, identity(task_id)) + field(2, 1) + field(5, identity(AGENT_ID))
+    return field(2, field(1, identity(FRAMEWORK_ID)) + b"".join(field(2, status(t)) for t in task_ids)
+                 + field(3, framework(capabilities=capabilities)))
+
+
 def duration(seconds):
     return field(1, int(seconds * 1e9))
 
@@ -134,6 +142,7 @@ class LibprocessMaster:
         self.acknowledge = True
         self.gone = False            # the agent was marked gone: it is told to shut down
         self.acknowledge_operations = False
+        self.reconciliations = b""   # of the next SlaveReregisteredMessage, as reconciliation() makes them
         self.messages = []
         self.statuses = []
         self.operations = []
@@ -186,7 +195,7 @@ class LibprocessMaster:
                 self._agent = (HOST, first(info, 8))
                 self.registrations.append((name, m))
                 answer = ("SlaveRegisteredMessage" if name == "RegisterSlaveMessage" else "SlaveReregisteredMessage",
-                          field(1, identity(AGENT_ID)))
+                          field(1, identity(AGENT_ID)) + self.reconciliations)
                 if self.gone:
                     answer = ("ShutdownMessage", field(1, "Agent has been marked gone"))
             elif name == "UpdateSlaveMessage":
@@ -266,6 +275,16 @@ class LibprocessMaster:
                     return
                 except OSError:
                     self._out = None
+
+    def hang_up(self):
+        """What a master that dies looks like; the same one is there again at once."""
+        connections, self._incoming = self._incoming, []
+        for connection in connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            connection.close()
 
     def forget_connection(self):
         """To an agent that was killed."""
