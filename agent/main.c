@@ -60,7 +60,8 @@ static bool arg_hostname_lookup, arg_quiet, arg_switch_user, arg_strict, arg_sys
                 arg_http_executor_domain_sockets, arg_cgroups_enable_cfs, arg_cgroups_limit_swap,
                 arg_cgroups_count_processes, arg_revocable_cpu_low_priority, arg_enforce_container_disk_quota;
 
-static char *arg_allowed_devices;
+static char *arg_allowed_devices, *arg_io_max, *arg_cpuset_cpus;
+static uint64_t arg_io_weight;
 
 /* Of what the agent watches containers for. */
 static char *arg_container_ports_isolated_range;
@@ -162,6 +163,12 @@ static Flag flags[] = {
         { .name = "gc_disk_headroom", .kind = FLAG_DOUBLE, .value = &arg_gc_disk_headroom, .default_text = "0.1",
           .metavar = "FRACTION", .help = "Fraction of the disk to keep free: with no more left, no old sandbox is kept." },
         UNUSED("gc_non_executor_container_sandboxes", FLAG_BOOL, "false", "Collect sandboxes of nested containers too."),
+        { .name = "holdfast_cpuset_cpus", .kind = FLAG_STRING, .value = &arg_cpuset_cpus, .metavar = "LIST",
+          .help = "Processors that containers may run on, as 0-3,5, with cgroups/cpuset (default: all)." },
+        { .name = "holdfast_io_max", .kind = FLAG_STRING, .value = &arg_io_max, .metavar = "LIMITS",
+          .help = "What each container may do to disks in a second, with cgroups/blkio: DEVICE rbps=10MB wiops=50; ..." },
+        { .name = "holdfast_io_weight", .kind = FLAG_U64, .value = &arg_io_weight, .default_text = "0", .metavar = "N",
+          .help = "Share of busy disks of each container, 1 to 10000, with cgroups/blkio (default: the kernel's, 100)." },
         { .name = "holdfast_network_bridge", .kind = FLAG_STRING, .value = &arg_network_bridge, .default_text = "holdfast0",
           .metavar = "NAME", .help = "The host's bridge that containers are connected to, with network/bridge." },
         { .name = "holdfast_network_subnet", .kind = FLAG_STRING, .value = &arg_network_subnet,
@@ -635,6 +642,9 @@ static int settle_isolation(Settings *s) {
                 .revocable_low_priority = arg_revocable_cpu_low_priority,
                 .count_processes = arg_cgroups_count_processes,
                 .pids_max = arg_pids_max,
+                .io_max = arg_io_max,
+                .io_weight = arg_io_weight,
+                .cpuset_cpus = arg_cpuset_cpus,
         };
         r = settle_capabilities(s);
         if (r == 0)

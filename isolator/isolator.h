@@ -23,6 +23,9 @@ typedef struct IsolatorConfig {
         bool revocable_low_priority; /* --revocable_cpu_low_priority */
         bool count_processes;        /* --cgroups_cpu_enable_pids_and_tids_count */
         uint64_t pids_max;           /* --holdfast_pids_max */
+        const char *io_max;          /* --holdfast_io_max; NULL: none */
+        uint64_t io_weight;          /* --holdfast_io_weight; 0: not set */
+        const char *cpuset_cpus;     /* --holdfast_cpuset_cpus; NULL: all */
         const Mesos__V1__DeviceWhitelist *allowed_devices;   /* --allowed_devices; NULL: none */
         const Mesos__V1__CapabilityInfo *effective_capabilities, *bounding_capabilities;   /* NULL: not given */
         const char *network_bridge;  /* --holdfast_network_bridge */
@@ -82,7 +85,11 @@ extern const IsolatorOps isolator_cgroups_cpu;
 extern const IsolatorOps isolator_cgroups_mem;
 extern const IsolatorOps isolator_cgroups_pids;
 extern const IsolatorOps isolator_cgroups_devices;
+extern const IsolatorOps isolator_cgroups_blkio;
+extern const IsolatorOps isolator_cgroups_cpuset;
+extern const IsolatorOps isolator_cgroups_hugetlb;
 extern const IsolatorOps isolator_linux_devices;
+extern const IsolatorOps isolator_environment_secret;
 extern const IsolatorOps isolator_network_bridge;
 extern const IsolatorOps isolator_posix_rlimits;
 extern const IsolatorOps isolator_linux_capabilities;

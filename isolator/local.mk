@@ -13,8 +13,11 @@ noinst_LIBRARIES += isolator/libisolators.a
 isolator_libisolators_a_SOURCES = \
         isolator/capabilities.c \
         isolator/cpu.c \
+        isolator/cpuset.c \
         isolator/devices.c \
         isolator/disk_du.c \
+        isolator/environment_secret.c \
+        isolator/io.c \
         isolator/isolator.h \
         isolator/memory.c \
         isolator/network.c \

@@ -27,12 +27,16 @@ static const IsolatorOps *const isolators[] = {
         &isolator_cgroups_cpu,
         &isolator_cgroups_mem,
         &isolator_cgroups_pids,
+        &isolator_cgroups_blkio,
+        &isolator_cgroups_cpuset,
+        &isolator_cgroups_hugetlb,
         &isolator_cgroups_devices,
+        &isolator_linux_devices,
         &isolator_network_bridge,
         &isolator_posix_rlimits,
         &isolator_linux_capabilities,
         &isolator_linux_nnp,
-        &isolator_linux_devices,
+        &isolator_environment_secret,
 };
 
 static const struct {
@@ -42,6 +46,34 @@ static const struct {
         { "process", "posix/cpu,posix/mem" },
         { "cgroups", "cgroups/cpu,cgroups/mem" },
         { "posix/disk", "disk/du" },
+        { "cgroups/io", "cgroups/blkio" },
+};
+
+/* What cgroups/all stands for, as far as the host can do it. */
+static const char *const all_cgroups[] = {
+        "cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/blkio", "cgroups/cpuset", "cgroups/hugetlb",
+        "cgroups/devices",
+};
+
+/* Names of Mesos that are not in the table above. */
+static const struct {
+        const char *name;
+        const char *why;
+} absent[] = {
+        { "cgroups/net_cls", "is of cgroup v1 only; with cgroup2 packet filters match cgroups by path" },
+        { "cgroups/net_prio", "is of cgroup v1 only; with cgroup2 packet filters match cgroups by path" },
+        { "cgroups/perf_event", "is not in this version; perf stat --for-each-cgroup counts events of a container's cgroup" },
+        { "disk/xfs", "is not in this version; disk/du is" },
+        { "filesystem/shared", "is not in this version; Mesos, too, has it for old frameworks only" },
+        { "network/cni", "is not in this version; network/bridge gives containers a network of their own" },
+        { "network/port_mapping", "is not in this version; network/ports and network/bridge are" },
+        { "docker/runtime", "is not in this version: there are no images yet" },
+        { "appc/runtime", "is not in this version: there are no images yet" },
+        { "volume/image", "is not in this version: there are no images yet" },
+        { "docker/volume", "is not in this version" },
+        { "volume/csi", "is not in this version" },
+        { "volume/secret", "is not in this version; secrets with a value reach containers in the environment" },
+        { "gpu/nvidia", "is not in this version; cgroups/devices with --allowed_devices gives devices to all containers" },
 };
 
 /* Those of two families that would decide the same. */
@@ -106,13 +138,17 @@ static int check_controllers(const IsolatorOps *ops, const IsolatorHost *host, c
         return ISOLATOR_OK;
 }
 
+static bool is_name(const char *known, const char *name, size_t n) {
+        return strlen(known) == n && strncmp(known, name, n) == 0;
+}
+
 static int choose(IsolatorSet *s, const char *name, size_t n, const IsolatorHost *host, char **reterr_message) {
         int r;
 
         for (size_t i = 0; i < ELEMENTSOF(isolators); i++) {
                 const IsolatorOps *ops = isolators[i];
 
-                if (strlen(ops->name) != n || strncmp(ops->name, name, n) != 0)
+                if (!is_name(ops->name, name, n))
                         continue;
                 if (s->chosen[i])
                         return isolator_refuse(reterr_message, "%s is given twice", ops->name);
@@ -125,7 +161,33 @@ static int choose(IsolatorSet *s, const char *name, size_t n, const IsolatorHost
                 return r;
         }
 
-        return isolator_refuse(reterr_message, "'%.*s' is not an isolator of this version", (int) n, name);
+        for (size_t i = 0; i < ELEMENTSOF(absent); i++)
+                if (is_name(absent[i].name, name, n))
+                        return isolator_refuse(reterr_message, "%s %s", absent[i].name, absent[i].why);
+
+        return isolator_refuse(reterr_message, "'%.*s' is not an isolator", (int) n, name);
+}
+
+/* What cannot work here is left out; that nothing can is no answer to "all". */
+static int choose_all_cgroups(IsolatorSet *s, const IsolatorHost *host, char **reterr_message) {
+        bool any = false;
+
+        for (size_t i = 0; i < ELEMENTSOF(all_cgroups); i++) {
+                _cleanup_free_ char *message = NULL;
+                int r;
+
+                if (isolator_set_has(s, all_cgroups[i]))
+                        return isolator_refuse(reterr_message, "%s is given twice, since cgroups/all has it", all_cgroups[i]);
+
+                r = choose(s, all_cgroups[i], strlen(all_cgroups[i]), host, &message);
+                if (r < 0)
+                        return r;
+                any = any || r == ISOLATOR_OK;
+        }
+
+        return any ? ISOLATOR_OK
+                   : isolator_refuse(reterr_message,
+                                     "cgroups/all: nothing of it can work here; a name such as cgroups/mem says why");
 }
 
 static int choose_list(IsolatorSet *s, const char *text, const IsolatorHost *host, char **reterr_message);
@@ -133,8 +195,11 @@ static int choose_list(IsolatorSet *s, const char *text, const IsolatorHost *hos
 /* An alias stands for a list without aliases. */
 static int choose_name(IsolatorSet *s, const char *name, size_t n, const IsolatorHost *host, char **reterr_message) {
         for (size_t i = 0; i < ELEMENTSOF(aliases); i++)
-                if (strlen(aliases[i].name) == n && strncmp(aliases[i].name, name, n) == 0)
+                if (is_name(aliases[i].name, name, n))
                         return choose_list(s, aliases[i].names, host, reterr_message);
+
+        if (is_name("cgroups/all", name, n))
+                return choose_all_cgroups(s, host, reterr_message);
 
         return choose(s, name, n, host, reterr_message);
 }

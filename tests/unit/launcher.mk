@@ -68,3 +68,8 @@ unit_tests += tests/unit/test-devices
 tests_unit_test_devices_SOURCES = tests/unit/test-devices.c tests/unit/test.h
 tests_unit_test_devices_CFLAGS = $(unit_cflags)
 tests_unit_test_devices_LDADD = $(launcher_unit_libs)
+
+unit_tests += tests/unit/test-io
+tests_unit_test_io_SOURCES = tests/unit/test-io.c tests/unit/test.h
+tests_unit_test_io_CFLAGS = $(unit_cflags)
+tests_unit_test_io_LDADD = $(launcher_unit_libs)

@@ -93,6 +93,42 @@ static void test_what_cannot_work_is_refused_by_name(void **state) {
         assert_refused("cgroups/cpu", &posix, "--launcher=linux");
 }
 
+static void test_names_of_mesos_that_are_not_here_say_why(void **state) {
+        static const char *const names[] = { "cgroups/net_cls", "cgroups/net_prio", "cgroups/perf_event", "disk/xfs",
+                                             "filesystem/shared", "network/cni", "network/port_mapping", "docker/runtime",
+                                             "appc/runtime", "docker/volume", "volume/image", "volume/csi",
+                                             "volume/secret", "gpu/nvidia" };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                assert_refused(names[i], &host, names[i]);
+
+        assert_refused("cgroups/net_cls", &host, "cgroup v1 only");
+        assert_refused("network/cni", &host, "not in this version");
+        assert_refused("network/cn", &host, "'network/cn' is not an isolator");
+}
+
+static void test_all_cgroups_are_those_that_the_host_can_do(void **state) {
+        const IsolatorHost without_memory = { .root = true, .cgroups = true, .controllers = "cpu io pids" };
+        const IsolatorHost posix = { .root = true, .controllers = "cpu memory" };
+        _cleanup_(isolator_set_freep) IsolatorSet *s = NULL;
+        _cleanup_free_ char *message = NULL;
+
+        (void) state;
+        assert_int_equal(isolator_set_new("cgroups/all", &without_memory, &config, &s, &message), ISOLATOR_OK);
+        assert_true(isolator_set_has(s, "cgroups/cpu"));
+        assert_true(isolator_set_has(s, "cgroups/pids"));
+        assert_true(isolator_set_has(s, "cgroups/blkio"));
+        assert_false(isolator_set_has(s, "cgroups/mem"));
+        assert_false(isolator_set_has(s, "cgroups/hugetlb"));
+        assert_false(isolator_set_has(s, "posix/cpu"));
+
+        assert_refused("cgroups/all", &posix, "nothing of it");
+        assert_refused("cgroups/all,cgroups/cpu", &without_memory, "twice");
+        assert_refused("cgroups/cpu,cgroups/all", &without_memory, "twice");
+        assert_refused("posix/cpu,cgroups/all", &without_memory, "exclude");
+}
+
 static void test_measuring_confines_nothing(void **state) {
         const IsolatorRequest request = ask(1000, 64000);
         _cleanup_(confinement_freep) Confinement *c = plan("process", &config, &request);
@@ -490,6 +526,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_names_and_aliases_choose),
                 cmocka_unit_test(test_what_cannot_work_is_refused_by_name),
+                cmocka_unit_test(test_names_of_mesos_that_are_not_here_say_why),
+                cmocka_unit_test(test_all_cgroups_are_those_that_the_host_can_do),
                 cmocka_unit_test(test_measuring_confines_nothing),
                 cmocka_unit_test(test_cpus_are_weighed),
                 cmocka_unit_test(test_a_limit_of_cpus_is_a_quota),
