@@ -1,6 +1,7 @@
 # tests/vm: on machines with a kernel of their own, user-mode Linux (see boot).
 
 vm_tests = \
+        tests/vm/test_io.py \
         tests/vm/test_limits.py \
         tests/vm/test_reboot.py
 
