@@ -181,7 +181,8 @@ static void on_durable(int error, void *userdata) {
         /* No task is taken meanwhile, but none killed either. */
         if (error < 0) {
                 if (!d->reported)
-                        (void) log_error_errno(error, "Cannot record that the agent is to be drained, it waits until that works: %m");
+                        (void) log_error_errno(error, "Cannot record that the agent is to be drained, it waits until "
+                                                      "that works: %m");
                 d->reported = true;
                 (void) sd_event_source_set_time_relative(d->retry_source, RECORD_RETRY_USEC);
                 (void) sd_event_source_set_enabled(d->retry_source, SD_EVENT_ONESHOT);

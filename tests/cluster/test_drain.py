@@ -108,6 +108,8 @@ def test_agent_that_dies_while_draining_goes_on_with_it():
         stand.start_agent()
         stand.master.run(task_info("live", "exec sleep 1000"))
         wait_running(stand, "live")
+        # Its child has the name, too, until it executes the command.
+        wait_until(lambda: len(children_named("holdfast-executor")) == 1, "the command is executed")
         executor, = children_named("holdfast-executor")
         os.kill(executor, signal.SIGSTOP)
         stand.master.drain(max_grace_s=1)
