@@ -1,20 +1,21 @@
 # units: what systemd needs to know, and settings to start from.
 
-holdfast_units_in = units/holdfast-agent.service.in units/holdfast-master.service.in
+holdfast_units_in = units/holdfast-agent.service.in units/holdfast-master.service.in units/user/holdfast-agent.service.in
 holdfast_defaults = units/holdfast-agent.default units/holdfast-master.default
 
 systemdsystemunit_DATA = units/holdfast-agent.service units/holdfast-master.service
+systemduserunit_DATA = units/user/holdfast-agent.service
 dist_systemdsystemunit_DATA = units/holdfast-agent.socket units/holdfast.slice
 catalogdir = $(prefix)/lib/systemd/catalog
 dist_catalog_DATA = units/holdfast.catalog
 sysusersdir = $(prefix)/lib/sysusers.d
 
 EXTRA_DIST += $(holdfast_units_in) $(holdfast_defaults) units/holdfast.sysusers
-CLEANFILES += $(systemdsystemunit_DATA)
+CLEANFILES += $(systemdsystemunit_DATA) $(systemduserunit_DATA)
 
 # The directories of make, not of configure: `make install prefix=…` may differ.
 units/%.service: $(srcdir)/units/%.service.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) units && sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
 	        $(srcdir)/units/$*.service.in >$@.tmp && mv $@.tmp $@
 
 # Settings that somebody has edited are neither overwritten nor removed.

@@ -5,6 +5,7 @@ systemd_tests = \
         tests/systemd/test_pitfalls.py \
         tests/systemd/test_one_scope.py \
         tests/systemd/test_reload.py \
+        tests/systemd/test_rootless.py \
         tests/systemd/test_scopes.py \
         tests/systemd/test_shutdown.py \
         tests/systemd/test_stop.py \
