@@ -66,7 +66,8 @@ agent_libagent_a_SOURCES = \
         agent/worker.c agent/worker.h
 
 holdfast_agent_SOURCES = agent/main.c
-holdfast_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
+holdfast_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"' \
+        -DSECCOMPDIR='"$(seccompdir)"'
 holdfast_agent_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a common/libnet.a \
         common/libmodel.a proto/libproto.a common/libbase.a \
         $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) $(isolator_libs) -lm

@@ -40,6 +40,7 @@
 #include "common/net/pbjson.h"
 #include "isolator/cgroup.h"
 #include "isolator/registry.h"
+#include "isolator/seccomp_profiles.h"
 
 /* Descriptors for executors' streams and launchers' sockets; what tasks get is the launcher's business. */
 #define N_FDS_WANTED 65536
@@ -49,6 +50,7 @@ static char *arg_master, *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, 
                 *arg_default_role, *arg_attributes, *arg_domain, *arg_recover, *arg_reconfiguration_policy,
                 *arg_launcher, *arg_isolation, *arg_cgroups_root, *arg_systemd_runtime_directory, *arg_systemd_scope,
                 *arg_executor_environment_variables, *arg_effective_capabilities, *arg_bounding_capabilities,
+                *arg_seccomp_config_dir, *arg_seccomp_profile_name,
                 *arg_logging_level, *arg_containerizers, *arg_dry_run,
                 *arg_inspect, *arg_network_bridge, *arg_network_subnet;
 static uint64_t arg_port, arg_advertise_port, arg_max_completed_executors, arg_pids_max;
@@ -228,6 +230,10 @@ static Flag flags[] = {
         { .name = "runtime_dir", .kind = FLAG_PATH, .value = &arg_runtime_dir, .metavar = "DIR",
           .help = "State that a reboot clears: launchers' sockets (default: /run/holdfast/agent)." },
         UNUSED("sandbox_directory", FLAG_PATH, "/mnt/mesos/sandbox", "Where containers with an image see their sandbox."),
+        { .name = "seccomp_config_dir", .kind = FLAG_PATH, .value = &arg_seccomp_config_dir, .metavar = "DIR",
+          .help = "Where the profiles of linux/seccomp are (default: those that came with this program)." },
+        { .name = "seccomp_profile_name", .kind = FLAG_STRING, .value = &arg_seccomp_profile_name, .metavar = "FILE",
+          .help = "Profile of tasks that name none, with linux/seccomp (default: default.json, if --seccomp_config_dir is not given)." },
         { .name = "strict", .kind = FLAG_BOOL, .value = &arg_strict, .default_text = "true",
           .help = "Damaged stored state is an error; else what cannot be read is left out." },
         { .name = "switch_user", .kind = FLAG_BOOL, .value = &arg_switch_user, .default_text = "true",
@@ -273,6 +279,7 @@ typedef struct Settings {
         ProtobufCMessage *domain, *effective_capabilities, *bounding_capabilities, *allowed_devices;
         char **executor_environment;
         IsolatorConfig isolator_config;
+        SeccompProfiles *seccomp_profiles;
         IsolatorSet *isolators;
         char *hostname, *domain_socket, *work_dir, *runtime_dir, *launcher_dir, *network_gateway, *network_helper;
 } Settings;
@@ -291,6 +298,7 @@ static void settings_deinit(Settings *s) {
         resources_free(s->resources);
         value_deinit(&s->isolated_ports);
         isolator_set_free(s->isolators);
+        seccomp_profiles_free(s->seccomp_profiles);
         free(s->hostname);
         free(s->domain_socket);
         free(s->work_dir);
@@ -632,6 +640,21 @@ static int settle_devices(Settings *s) {
         return 0;
 }
 
+static int settle_seccomp(Settings *s) {
+        s->seccomp_profiles = seccomp_profiles_new(arg_seccomp_config_dir ?: SECCOMPDIR);
+        if (!s->seccomp_profiles)
+                return log_oom();
+
+        s->isolator_config.seccomp_profiles = s->seccomp_profiles;
+        s->isolator_config.seccomp_profile_name = arg_seccomp_profile_name;
+
+        /* As with Mesos, who has profiles of their own says which one is for all. */
+        if (!arg_seccomp_profile_name && !arg_seccomp_config_dir)
+                s->isolator_config.seccomp_profile_name = "default.json";
+
+        return 0;
+}
+
 static int settle_isolation(Settings *s) {
         _cleanup_free_ char *controllers = NULL, *message = NULL;
         IsolatorHost host = { .root = geteuid() == 0, .cgroups = s->config.launcher == LAUNCHER_LINUX };
@@ -649,6 +672,8 @@ static int settle_isolation(Settings *s) {
         r = settle_capabilities(s);
         if (r == 0)
                 r = settle_devices(s);
+        if (r == 0)
+                r = settle_seccomp(s);
         if (r < 0)
                 return r;
 

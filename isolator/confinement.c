@@ -26,6 +26,10 @@
 #define N_SETTINGS_MAX 256
 #define N_MOUNTS_MAX 256
 
+/* As the kernel has them: struct sock_filter, BPF_MAXINSNS. */
+#define SECCOMP_INSTRUCTION_BYTES 8U
+#define SECCOMP_PROGRAM_MAX_BYTES (4096U * SECCOMP_INSTRUCTION_BYTES)
+
 static const char *const namespace_names[] = {
         [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__MOUNT] = "mount",
         [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__UTS] = "uts",
@@ -168,6 +172,10 @@ int confinement_check(const Confinement *c, char **reterr_message) {
         if (c->network && c->network->helper[0] != '/')
                 return invalid(reterr_message, "'%s' is no absolute path", c->network->helper);
 
+        if (c->has_seccomp_program && (c->seccomp_program.len == 0 || c->seccomp_program.len % SECCOMP_INSTRUCTION_BYTES ||
+                                       c->seccomp_program.len > SECCOMP_PROGRAM_MAX_BYTES))
+                return invalid(reterr_message, "%zu bytes are no seccomp program", c->seccomp_program.len);
+
         if (c->capabilities && c->capabilities->has_effective && c->capabilities->has_bounding &&
             c->capabilities->effective & ~c->capabilities->bounding)
                 return invalid(reterr_message, "Capabilities %" PRIx64 " are not within %" PRIx64,
@@ -284,6 +292,22 @@ int confinement_set_text(char **field, const char *format, ...) {
 
         free(*field);
         *field = text;
+        return 0;
+}
+
+/* Copies both; once. */
+int confinement_set_seccomp(Confinement *c, const char *profile, const void *program, size_t n, unsigned flags) {
+        assert(!c->seccomp_profile);
+        c->seccomp_profile = strdup(profile);
+        c->seccomp_program.data = malloc(n);
+        if (!c->seccomp_profile || !c->seccomp_program.data)
+                return -ENOMEM;
+
+        memcpy(c->seccomp_program.data, program, n);
+        c->seccomp_program.len = n;
+        c->has_seccomp_program = true;
+        c->has_seccomp_flags = flags != 0;
+        c->seccomp_flags = flags;
         return 0;
 }
 
@@ -549,5 +573,7 @@ int confinement_print(const Confinement *c, Buffer *b) {
                 r = print_capabilities(c->capabilities, b);
         if (r >= 0 && c && c->no_new_privileges)
                 r = buffer_printf(b, "%-16s%s\n", "new privileges", "none");
+        if (r >= 0 && c && c->has_seccomp_program)
+                r = print_line("seccomp", c->seccomp_profile ? c->seccomp_profile : "?", b);
         return r;
 }

@@ -42,7 +42,8 @@ void confinement_set_no_new_privileges(Confinement *c);
 int confinement_add_mount(Confinement *c, const Mount *m);
 
 /* Replaces one of its texts, such as c->root. */
-int confinement_set_text(char **field, const char *format, ...) _printf_(2, 3);
+int confinement_set_text(char **field, const char *format, ...) _printf_(2, 3);int confinement_set_seccomp(Confinement *c, const char *profile, const void *program, size_t n, unsigned flags);
+
 /* Either may be NULL: nothing is said of it. */
 int confinement_set_capabilities(Confinement *c, const uint64_t *bounding, const uint64_t *effective);
 

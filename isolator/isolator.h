@@ -28,6 +28,8 @@ typedef struct IsolatorConfig {
         const char *cpuset_cpus;     /* --holdfast_cpuset_cpus; NULL: all */
         const Mesos__V1__DeviceWhitelist *allowed_devices;   /* --allowed_devices; NULL: none */
         const Mesos__V1__CapabilityInfo *effective_capabilities, *bounding_capabilities;   /* NULL: not given */
+        struct SeccompProfiles *seccomp_profiles;   /* of --seccomp_config_dir; borrowed */
+        const char *seccomp_profile_name;           /* NULL: of those that ask for one alone */
         const char *network_bridge;  /* --holdfast_network_bridge */
         const char *network_gateway; /* its address, "10.88.0.1/16" */
         const char *network_helper;  /* path of holdfast-network */
@@ -94,5 +96,6 @@ extern const IsolatorOps isolator_network_bridge;
 extern const IsolatorOps isolator_posix_rlimits;
 extern const IsolatorOps isolator_linux_capabilities;
 extern const IsolatorOps isolator_linux_nnp;
+extern const IsolatorOps isolator_linux_seccomp;
 
 int isolator_refuse(char **reterr_message, const char *format, ...) _printf_(2, 3);

@@ -8,7 +8,7 @@ isolator_libisolator_a_SOURCES = \
         isolator/device_program.c isolator/device_program.h
 
 # Those who decide; the agent's.
-isolator_libs = $(LIBCAP_LIBS)
+isolator_libs = $(LIBCAP_LIBS) $(LIBSECCOMP_LIBS) $(JANSSON_LIBS)
 noinst_LIBRARIES += isolator/libisolators.a
 isolator_libisolators_a_SOURCES = \
         isolator/capabilities.c \
@@ -28,4 +28,11 @@ isolator_libisolators_a_SOURCES = \
         isolator/process_table.c isolator/process_table.h \
         isolator/registry.c isolator/registry.h \
         isolator/rlimits.c \
+        isolator/seccomp.c \
+        isolator/seccomp_profile.c isolator/seccomp_profile.h \
+        isolator/seccomp_profiles.c isolator/seccomp_profiles.h \
         isolator/usage.c isolator/usage.h
+
+# What tasks are let through by where an agent has linux/seccomp and nobody says otherwise.
+seccompdir = $(datadir)/holdfast/seccomp
+dist_seccomp_DATA = isolator/seccomp/default.json

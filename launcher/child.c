@@ -383,6 +383,8 @@ static const ChildStep steps[] = {
         { "enter the working directory", child_change_directory },
         { "close descriptors", child_close_descriptors },
         { "forbid new privileges", child_forbid_new_privileges },
+        /* The last: it may forbid what the others need. */
+        { "filter system calls", child_filter_system_calls },
         { "execute", child_execute },
 };
 

@@ -12,11 +12,17 @@
  *      take     what stays: permitted, effective and inheritable first, then ambient, which the kernel
  *               wants within both. From here on nothing comes back
  *      forbid   new privileges
+ *      filter   system calls. The kernel lets do this who has forbidden itself new privileges, or has
+ *               CAP_SYS_ADMIN; so without the former the latter is taken along to here, whoever the user is.
+ *               Nothing but exec is left to be done, and exec takes it away: it is neither ambient nor
+ *               inheritable, and of root's it keeps what the bounding set has
  *
  * They run in the child, between clone and exec: system calls only. See child.c.
  */
 
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -101,26 +107,38 @@ int child_bound_capabilities(const ChildContext *c) {
         return 0;
 }
 
-int child_keep_capabilities(const ChildContext *c) {
+/* Whether the right to set a filter is needed at the end. */
+static bool child_needs_admin(const ChildContext *c) {
+        const Confinement *confinement = c->plan->confinement;
+
+        return confinement && confinement->has_seccomp_program && !confinement->no_new_privileges;
+}
+
+static bool child_has_effective(const ChildContext *c) {
         const ConfinementCapabilities *p = child_capabilities(c);
 
-        if (!c->switch_user || !p || !p->has_effective)
+        return p && p->has_effective;
+}
+
+int child_keep_capabilities(const ChildContext *c) {
+        if (!c->switch_user || (!child_has_effective(c) && !child_needs_admin(c)))
                 return 0;
 
         return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-/* After the change of user. The user's own, where nothing was said, is what the kernel left. */
+/* After the change of user. Where nothing was said root has its own, and others have none. */
 int child_take_capabilities(const ChildContext *c) {
-        const ConfinementCapabilities *p = child_capabilities(c);
+        uint64_t effective = child_has_effective(c) ? child_capabilities(c)->effective : 0;
+        uint64_t admin = child_needs_admin(c) ? UINT64_C(1) << CAP_SYS_ADMIN : 0;
         int r;
 
-        if (!p || !p->has_effective)
+        if (!child_has_effective(c) && (!c->switch_user || !admin || c->plan->uid == 0))
                 return 0;
 
-        r = child_set_capabilities(p->effective, p->effective);
+        r = child_set_capabilities(effective | admin, effective);
         for (unsigned i = 0; r >= 0 && i < N_CAPABILITIES_MAX; i++)
-                if (has(p->effective, i) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
+                if (has(effective, i) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
                         r = -errno;
 
         return r;
@@ -134,4 +152,17 @@ int child_forbid_new_privileges(const ChildContext *c) {
                 return 0;
 
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int child_filter_system_calls(const ChildContext *c) {
+        const Confinement *confinement = c->plan->confinement;
+        struct sock_fprog program;
+
+        if (!confinement || !confinement->has_seccomp_program)
+                return 0;
+
+        /* Its length was checked with the plan, what is in it the kernel checks. */
+        program.len = (unsigned short) (confinement->seccomp_program.len / sizeof(struct sock_filter));
+        program.filter = (struct sock_filter *) (void *) confinement->seccomp_program.data;
+        return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, confinement->seccomp_flags, &program) < 0 ? -errno : 0;
 }

@@ -11,3 +11,4 @@ int child_bound_capabilities(const ChildContext *c);
 int child_keep_capabilities(const ChildContext *c);
 int child_take_capabilities(const ChildContext *c);
 int child_forbid_new_privileges(const ChildContext *c);
+int child_filter_system_calls(const ChildContext *c);

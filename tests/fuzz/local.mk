@@ -6,7 +6,8 @@ fuzz_targets = \
         tests/fuzz/fuzz-pbjson \
         tests/fuzz/fuzz-pbwire \
         tests/fuzz/fuzz-recordio \
-        tests/fuzz/fuzz-resources
+        tests/fuzz/fuzz-resources \
+        tests/fuzz/fuzz-seccomp
 fuzz_cflags = $(AM_CFLAGS)
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 fuzz_libs = common/libnet.a common/libmodel.a proto/libproto.a common/libbase.a \
@@ -48,6 +49,11 @@ tests_fuzz_fuzz_resources_SOURCES = tests/fuzz/fuzz-resources.c tests/fuzz/fuzz.
 tests_fuzz_fuzz_resources_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_resources_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_resources_LDADD = $(fuzz_libs)
+
+tests_fuzz_fuzz_seccomp_SOURCES = tests/fuzz/fuzz-seccomp.c tests/fuzz/fuzz.h $(fuzz_driver)
+tests_fuzz_fuzz_seccomp_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_seccomp_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_seccomp_LDADD = isolator/libisolators.a isolator/libisolator.a $(fuzz_libs) $(isolator_libs)
 
 check_PROGRAMS += $(fuzz_targets)
 EXTRA_DIST += tests/fuzz/corpus

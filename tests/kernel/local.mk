@@ -6,7 +6,8 @@ kernel_tests = \
         tests/kernel/test_disk.py \
         tests/kernel/test_network.py \
         tests/kernel/test_ports.py \
-        tests/kernel/test_rlimits.py
+        tests/kernel/test_rlimits.py \
+        tests/kernel/test_seccomp.py
 
 EXTRA_DIST += $(kernel_tests) tests/kernel/try-capabilities
 TESTS += $(kernel_tests)

@@ -11,6 +11,7 @@ unit_tests += \
         tests/unit/test-plan \
         tests/unit/test-process \
         tests/unit/test-process-tree \
+        tests/unit/test-seccomp \
         tests/unit/test-wire
 
 launcher_unit_libs = launcher/liblauncher.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a \
@@ -73,3 +74,6 @@ unit_tests += tests/unit/test-io
 tests_unit_test_io_SOURCES = tests/unit/test-io.c tests/unit/test.h
 tests_unit_test_io_CFLAGS = $(unit_cflags)
 tests_unit_test_io_LDADD = $(launcher_unit_libs)
+tests_unit_test_seccomp_SOURCES = tests/unit/test-seccomp.c tests/unit/bpf.h
+tests_unit_test_seccomp_CFLAGS = $(unit_cflags)
+tests_unit_test_seccomp_LDADD = $(launcher_unit_libs)
