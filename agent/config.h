@@ -35,6 +35,7 @@ typedef struct AgentConfig {
         const Mesos__V1__DomainInfo *domain;
 
         bool switch_user;
+        bool verify_executors;            /* who speaks for an executor must be in its container */
         bool strict;
         bool reconnect;                   /* --recover=reconnect; false: cleanup */
         bool reconfiguration_additive;

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "agent/agent.h"
+#include "agent/caller.h"
 #include "agent/container.h"
 #include "agent/executor_api.h"
 #include "agent/executors.h"
@@ -38,6 +39,7 @@ typedef Mesos__V1__Executor__Call Call;
 
 struct ExecutorApi {
         Agent *agent;             /* borrowed */
+        CallerCheck *callers;     /* NULL: they are taken at their word */
 };
 
 struct ExecutorStream {
@@ -49,17 +51,26 @@ struct ExecutorStream {
 };
 
 int executor_api_new(Agent *a, ExecutorApi **ret) {
-        ExecutorApi *api = malloc(sizeof(*api));
+        _cleanup_(executor_api_freep) ExecutorApi *api = malloc(sizeof(*api));
+        int r;
 
         if (!api)
                 return -ENOMEM;
 
         *api = (ExecutorApi) { .agent = a };
-        *ret = api;
+        r = a->config->verify_executors ? caller_check_new(a, &api->callers) : 0;
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(api);
         return 0;
 }
 
 ExecutorApi *executor_api_free(ExecutorApi *api) {
+        if (!api)
+                return NULL;
+
+        caller_check_free(api->callers);
         free(api);
         return NULL;
 }
@@ -346,6 +357,15 @@ static Executor *find_caller(ExecutorApi *api, HttpRequest *r, const Call *call)
         e = framework_find_executor(f, call->executor_id->value);
         if (!e) {
                 http_request_answer_text(r, 400, "Executor cannot be found");
+                return NULL;
+        }
+
+        if (api->callers && !caller_check_is_executor(api->callers, r, e)) {
+                LogContext context = { .framework_id = e->framework->id, .container_id = e->container_id };
+
+                (void) log_warning_ctx(&context, 0, "Somebody outside of its container speaks for executor '%s': refused "
+                                                    "(see --holdfast_verify_executors).", e->id);
+                http_request_answer_text(r, 403, "The caller is not in the container of the executor");
                 return NULL;
         }
 

@@ -10,6 +10,7 @@ agent_libagent_a_SOURCES = \
         agent/agent.c agent/agent.h \
         agent/answer.c agent/answer.h \
         agent/call.c agent/call.h \
+        agent/caller.c agent/caller.h \
         agent/capability.c agent/capability.h \
         agent/census.c agent/census.h \
         agent/checkpoint.c agent/checkpoint.h \

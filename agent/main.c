@@ -60,7 +60,7 @@ static usec_t arg_registration_backoff_factor, arg_recovery_timeout, arg_executo
 static double arg_gc_disk_headroom;
 static bool arg_hostname_lookup, arg_quiet, arg_switch_user, arg_strict, arg_systemd_enable_support,
                 arg_http_executor_domain_sockets, arg_cgroups_enable_cfs, arg_cgroups_limit_swap,
-                arg_cgroups_count_processes, arg_revocable_cpu_low_priority, arg_enforce_container_disk_quota;
+                arg_cgroups_count_processes, arg_verify_executors, arg_revocable_cpu_low_priority, arg_enforce_container_disk_quota;
 
 static char *arg_allowed_devices, *arg_io_max, *arg_cpuset_cpus;
 static uint64_t arg_io_weight;
@@ -177,6 +177,8 @@ static Flag flags[] = {
           .default_text = "10.88.0.0/16", .metavar = "NETWORK", .help = "Addresses of containers, with network/bridge." },
         { .name = "holdfast_pids_max", .kind = FLAG_U64, .value = &arg_pids_max, .default_text = "8192", .metavar = "N",
           .help = "Processes and threads that a container may have, with cgroups/pids." },
+        { .name = "holdfast_verify_executors", .kind = FLAG_BOOL, .value = &arg_verify_executors, .default_text = "true",
+          .help = "Whoever speaks for an executor must be in its container, as far as the kernel can tell." },
         { .name = "hostname", .kind = FLAG_STRING, .value = &arg_hostname, .metavar = "NAME",
           .help = "Name told to masters and frameworks (default: the address looked up)." },
         { .name = "hostname_lookup", .kind = FLAG_BOOL, .value = &arg_hostname_lookup, .default_text = "true",
@@ -520,6 +522,7 @@ static int settle_containers(Settings *s) {
                 return refuse("systemd_scope", arg_systemd_scope, "a host that systemd runs, and --systemd_enable_support");
         s->config.cgroups_root = arg_cgroups_root;
         s->config.switch_user = arg_switch_user;
+        s->config.verify_executors = arg_verify_executors;
         return 0;
 }
 

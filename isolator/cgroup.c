@@ -20,6 +20,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -37,6 +38,9 @@
 
 /* Of cgroup.procs: some 7 bytes a process, and a host has 4 million pids at most. */
 #define PROCS_MAX_BYTES (32U << 20)
+
+/* From <linux/exportfs.h>, which is the kernel's own. */
+#define FILEID_KERNFS 0xfe
 
 /* The kernel's own limit of nesting is cgroup.max.depth, by default none; a container may add
  * levels. */
@@ -133,13 +137,13 @@ int cgroup_open(int mount_fd, const char *path) {
         return fd < 0 ? -errno : fd;
 }
 
-int cgroup_read_user_controllers(int proc_fd, int mount_fd, char **ret) {
+/* From /proc/PID/cgroup: the line of cgroup2 among those of v1 hierarchies. */
+static int read_cgroup_path(int proc_fd, const char *file, char **ret) {
         _cleanup_free_ char *text = NULL;
-        _cleanup_fd_ int fd = -EBADF;
-        char *path, *service;
+        char *path;
         int r;
 
-        r = file_read_at(proc_fd, "self/cgroup", 65536, &text, NULL);
+        r = file_read_at(proc_fd, file, 65536, &text, NULL);
         if (r < 0)
                 return r;
 
@@ -148,7 +152,55 @@ int cgroup_read_user_controllers(int proc_fd, int mount_fd, char **ret) {
         if (!path)
                 return -ENOENT;
 
-        path[strcspn(path, "\n")] = '\0';
+        *ret = strndup(path, strcspn(path, "\n"));
+        return *ret ? 0 : -ENOMEM;
+}
+
+int cgroup_path_of_process(int proc_fd, pid_t pid, char **ret) {
+        char file[32];
+
+        (void) snprintf(file, sizeof(file), "%i/cgroup", (int) pid);
+        return read_cgroup_path(proc_fd, file, ret);
+}
+
+/* A kernfs file handle is the id; the kernel finds the directory. */
+int cgroup_path_of_id(int mount_fd, uint64_t id, char **ret) {
+        union {
+                struct file_handle handle;
+                uint8_t bytes[sizeof(struct file_handle) + sizeof(uint64_t)];
+        } h = { .handle = { .handle_bytes = sizeof(uint64_t), .handle_type = FILEID_KERNFS } };
+        char link[64], root[PATH_MAX], path[PATH_MAX];
+        _cleanup_fd_ int fd = -EBADF;
+        ssize_t n_root, n;
+
+        memcpy(h.handle.f_handle, &id, sizeof(id));
+        fd = open_by_handle_at(mount_fd, &h.handle, O_PATH | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%i", mount_fd);
+        n_root = readlink(link, root, sizeof(root));
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%i", fd);
+        n = readlink(link, path, sizeof(path));
+        if (n_root < 0 || n < 0)
+                return -errno;
+        if (n < n_root || memcmp(path, root, (size_t) n_root) != 0)
+                return -ENOENT;
+
+        *ret = n == n_root ? strdup("/") : strndup(path + n_root, (size_t) (n - n_root));
+        return *ret ? 0 : -ENOMEM;
+}
+
+int cgroup_read_user_controllers(int proc_fd, int mount_fd, char **ret) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_fd_ int fd = -EBADF;
+        char *service;
+        int r;
+
+        r = read_cgroup_path(proc_fd, "self/cgroup", &path);
+        if (r < 0)
+                return r;
+
         service = strstr(path, "/user@");
         if (service)
                 service[1 + strcspn(service + 1, "/")] = '\0';

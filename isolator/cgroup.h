@@ -15,6 +15,12 @@ int cgroup_find_mount(int proc_fd, char **ret);
 int cgroup_open_mount(int proc_fd);
 int cgroup_open(int mount_fd, const char *path);
 
+/* Where the cgroup with this id is, "/a/b" below the mount; -ESTALE when there is none any more. */
+int cgroup_path_of_id(int mount_fd, uint64_t id, char **ret);
+
+/* The cgroup of a process, "/a/b". */
+int cgroup_path_of_process(int proc_fd, pid_t pid, char **ret);
+
 /* cgroup.controllers of the nearest user@….service above us: what a manager of our own can hand out. */
 int cgroup_read_user_controllers(int proc_fd, int mount_fd, char **ret);
 

@@ -34,6 +34,7 @@ struct HttpConnection {
         struct MHD_Connection *mhd;
         HttpRequest *request;        /* the one in progress */
         int fd;                      /* libmicrohttpd's */
+        uint64_t mark;                   /* of the handlers' */
         bool is_link;                /* carries libprocess messages: not closed to make room */
         bool has_timeout;            /* libmicrohttpd watches the progress of its answer */
         ConnectionState state;

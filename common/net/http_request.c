@@ -376,6 +376,18 @@ static void format_peer(HttpRequest *r) {
 }
 
 /* Formatted when first asked for: most requests never need it. */
+int http_request_fd(const HttpRequest *r) {
+        return r->connection->fd;
+}
+
+uint64_t http_request_mark(const HttpRequest *r) {
+        return r->connection->mark;
+}
+
+void http_request_set_mark(HttpRequest *r, uint64_t mark) {
+        r->connection->mark = mark;
+}
+
 const char *http_request_peer(const HttpRequest *r) {
         HttpRequest *cache = (HttpRequest *) r;
 

@@ -49,6 +49,11 @@ const char *http_request_query(const HttpRequest *r, const char *name);
 const char *http_request_header(const HttpRequest *r, const char *name);
 const void *http_request_body(const HttpRequest *r, size_t *ret_n);
 const char *http_request_peer(const HttpRequest *r);      /* "ip:port", or "unix" */
+int http_request_fd(const HttpRequest *r);                /* of the connection; borrowed */
+
+/* What a handler found out about the connection, for the requests that follow on it; 0 at first. */
+uint64_t http_request_mark(const HttpRequest *r);
+void http_request_set_mark(HttpRequest *r, uint64_t mark);
 
 /* Keeps something of the caller's beside the request and hears when the peer leaves before the answer. */
 typedef void (*HttpGone)(HttpRequest *request, void *userdata);

@@ -1,6 +1,7 @@
 # tests/kernel: what containers are kept from, seen to be enforced by the kernel this runs on. Skipped where it cannot be.
 
 kernel_tests = \
+        tests/kernel/test_callers.py \
         tests/kernel/test_capabilities.py \
         tests/kernel/test_devices.py \
         tests/kernel/test_disk.py \

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Only what is in an executor's container can speak for it."""
+
+import base64
+import http.client
+import json
+import os
+import socket
+import sys
+import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from harness import Cluster, check, equal, main    # noqa: E402
+from scheduler import Scheduler    # noqa: E402
+
+REFUSAL = "The caller is not in the container of the executor"
+
+# Says whatever it is told to the agent, over TCP or a Unix socket, and prints the answer.
+SPEAK = """import http.client, socket, sys
+where, body = sys.argv[1:]
+c = http.client.HTTPConnection("localhost", timeout=10)
+if where[0] == "/":
+    c.sock = socket.socket(socket.AF_UNIX)
+    c.sock.connect(where)
+else:
+    host, port = where.split(":")
+    c.sock = socket.create_connection((host, int(port)))
+c.request("POST", "/slave(1)/api/v1/executor", body, {"Content-Type": "application/json", "Accept": "application/json"})
+answer = c.getresponse()
+print(answer.status, answer.read().decode() if answer.status != 200 else "")
+"""
+
+
+def call(s, executor_id, kind, **fields):
+    return {"type": kind, "framework_id": {"value": s.framework_id}, "executor_id": {"value": executor_id}, **fields}
+
+
+def subscribe(s, executor_id):
+    return call(s, executor_id, "SUBSCRIBE", subscribe={"unacknowledged_tasks": [], "unacknowledged_updates": []})
+
+
+def finished(s, task_id):
+    status = {"task_id": {"value": task_id}, "state": "TASK_FINISHED", "source": "SOURCE_EXECUTOR",
+              "uuid": base64.b64encode(uuid.uuid4().bytes).decode()}
+    return call(s, task_id, "UPDATE", update={"status": status})
+
+
+def speak_from_outside(where, body):
+    connection = http.client.HTTPConnection("localhost", timeout=10)
+    if isinstance(where, str):
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(where)
+    else:
+        connection.sock = socket.create_connection(where)
+    connection.request("POST", "/slave(1)/api/v1/executor", json.dumps(body), {"Content-Type": "application/json",
+                                                                      "Accept": "application/json"})
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode() if answer.status != 200 else ""
+
+
+def check_nobody_else_speaks(*flags):
+    with Cluster(launcher="linux", agent_flags=flags) as cluster, Scheduler(cluster.master_addr) as s:
+        s.launch([s.task("victim", "exec sleep 1000")])
+        s.wait_state("victim", "TASK_RUNNING")
+        places = [cluster.agent().addr]
+        if flags:
+            places.append(cluster.work_path("agent-run", "agent.sock"))
+        for place in places:
+            for body in (finished(s, "victim"), subscribe(s, "victim")):
+                equal(speak_from_outside(place, body), (403, REFUSAL), "answer to a process of the host")
+                text = place if isinstance(place, str) else "%s:%d" % place
+                name = "attacker-%d" % len(s.statuses)
+                task = s.task(name)
+                task["command"] = {"shell": False, "value": sys.executable,
+                                   "arguments": [sys.executable, "-c", SPEAK, text, json.dumps(body)]}
+                s.launch([task])
+                equal(s.wait_terminal(name)["state"], "TASK_FINISHED", "the attacker's own end")
+                equal(cluster.read_sandbox(name).splitlines()[-1], "403 " + REFUSAL, "answer to another container")
+        equal(s.states("victim"), ["TASK_STARTING", "TASK_RUNNING"], "states of the victim")
+        check("speaks for executor 'victim'" in cluster.agent().log(), "the log does not tell")
+        s.kill("victim")
+        equal(s.wait_terminal("victim")["state"], "TASK_KILLED", "end of the victim")
+
+
+def test_nobody_else_speaks_for_an_executor():
+    check_nobody_else_speaks()
+
+
+def test_nobody_else_speaks_for_an_executor_on_the_unix_socket():
+    check_nobody_else_speaks("--http_executor_domain_sockets")
+
+
+def test_its_own_children_speak_for_it():
+    with Cluster(launcher="linux") as cluster, Scheduler(cluster.master_addr) as s:
+        # From deep below, where nobody asked for a new cgroup.
+        body = json.dumps(finished(s, "itself")).replace("UPDATE", "HEARTBEAT")
+        task = s.task("itself")
+        task["command"] = {"shell": False, "value": "sh", "arguments": [
+            "sh", "-c", "(setsid sh -c '\"$@\" >answer; touch done' sh \"$@\" &); until [ -e done ]; do sleep 0.05; done; cat answer",
+            "sh", sys.executable, "-c", SPEAK, "%s:%d" % cluster.agent().addr, body]}
+        s.launch([task])
+        equal(s.wait_terminal("itself")["state"], "TASK_FINISHED", "end")
+        equal(cluster.read_sandbox("itself").splitlines()[-1].strip(), "202", "answer")
+
+
+def test_verification_can_be_switched_off():
+    with Cluster(launcher="linux", agent_flags=("--no-holdfast_verify_executors",)) as cluster, \
+            Scheduler(cluster.master_addr) as s:
+        s.launch([s.task("trusting", "exec sleep 1000")])
+        s.wait_state("trusting", "TASK_RUNNING")
+        equal(speak_from_outside(cluster.agent().addr, finished(s, "trusting"))[0], 202, "answer")
+        equal(s.wait_terminal("trusting")["state"], "TASK_FINISHED", "state")
+
+
+if __name__ == "__main__":
+    main()
