@@ -48,6 +48,10 @@
 
 #define LEAVE_DELAY_USEC (200 * USEC_PER_MSEC)
 
+/* Frameworks that listen acknowledge within milliseconds. */
+#define FAREWELL_USEC (500 * USEC_PER_MSEC)
+#define FAREWELL_POLL_USEC (10 * USEC_PER_MSEC)
+
 static int make_info(Agent *a) {
         Mesos__V1__AgentInfo info = MESOS__V1__AGENT_INFO__INIT;
         int r;
@@ -348,6 +352,7 @@ Agent *agent_free(Agent *a) {
         a->recovery = recovery_free(a->recovery);
         free_frameworks(a);
         sd_event_source_disable_unref(a->leave_source);
+        sd_event_source_disable_unref(a->farewell_source);
         a->master = master_link_free(a->master);
         a->executor_api = executor_api_free(a->executor_api);
         a->statuses = status_manager_free(a->statuses);
@@ -385,6 +390,44 @@ static void leave_soon(Agent *a) {
         if (!a->leave_source && sd_event_add_time_relative(a->event, &a->leave_source, CLOCK_MONOTONIC,
                                                            LEAVE_DELAY_USEC, 0, on_leave, a) < 0)
                 (void) sd_event_exit(a->event, 0);
+}
+
+static int on_farewell(sd_event_source *source, uint64_t usec, void *userdata) {
+        Agent *a = userdata;
+        usec_t now_usec = usec_now(CLOCK_MONOTONIC);
+
+        (void) usec;
+        if (now_usec >= a->farewell_deadline_usec ||
+            !status_manager_has_news(a->statuses, usec_sub(now_usec, FAREWELL_USEC)))
+                return sd_event_exit(a->event, 0);
+
+        (void) sd_event_source_set_time_relative(source, FAREWELL_POLL_USEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/*
+ * Whoever stops us may be taking the host down, which ends us as soon as the last container has ended.
+ * Its framework would learn of that after the next boot, or never; a moment before it can be told. What
+ * has come in is looked at first, hence the priority.
+ */
+void agent_leave(Agent *a) {
+        int r;
+
+        if (a->farewell_source || a->state != AGENT_RUNNING) {
+                (void) sd_event_exit(a->event, 0);
+                return;
+        }
+
+        a->farewell_deadline_usec = usec_add(usec_now(CLOCK_MONOTONIC), FAREWELL_USEC);
+        r = sd_event_add_time_relative(a->event, &a->farewell_source, CLOCK_MONOTONIC, 0, 1, on_farewell, a);
+        if (r >= 0)
+                r = sd_event_source_set_priority(a->farewell_source, SD_EVENT_PRIORITY_IDLE);
+        if (r < 0)
+                (void) sd_event_exit(a->event, 0);
+}
+
+bool agent_is_leaving(const Agent *a) {
+        return a->farewell_source != NULL;
 }
 
 void agent_tidy_framework(Agent *a, Framework *f) {

@@ -70,6 +70,8 @@ typedef struct Agent {
         OperatorApi *operator_api;
         MasterLink *master;
         sd_event_source *leave_source; /* once everything has ended in AGENT_TERMINATING */
+        sd_event_source *farewell_source; /* once somebody ends us */
+        usec_t farewell_deadline_usec;
         Recovery *recovery;            /* only while AGENT_RECOVERING */
 
         AgentState state;
@@ -95,6 +97,10 @@ int agent_start(Agent *a);
 
 /* Our id, as a master gave it. */
 int agent_set_id(Agent *a, const char *id);
+
+/* Leaves the loop; what runs goes on. Ends of tasks that are being told get a moment for it. */
+void agent_leave(Agent *a);
+bool agent_is_leaving(const Agent *a);
 
 /* Kills everything and leaves the loop when that is done. The agent keeps its id, as Mesos's does: what it
  * was removed for is the operator's to know. */

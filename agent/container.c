@@ -100,6 +100,7 @@ static void tell_end(Container *c) {
 
         if (c->has_record) {
                 end.launched = c->record.kind == EXIT_RECORD_EXITED;
+                end.called_off = c->record.kind == EXIT_RECORD_NEVER_STARTED && !c->why;
                 end.status = c->record.status;
                 end.message = c->record.kind == EXIT_RECORD_FAILED ? c->record.message : c->why;
                 end.limitation = c->record.limitation;

@@ -26,6 +26,7 @@ void container_identity_deinit(ContainerIdentity *i);
 typedef struct ContainerEnd {
         ExitStatus status;           /* of the executor; unknown when nobody witnessed it */
         bool launched;               /* the executor was running at all */
+        bool called_off;             /* not launched: its launcher was stopped before the agent said go */
         const char *limitation;      /* the limit that ended it, for people; NULL: none did */
         uint64_t memory_max_bytes;   /* with a limitation */
         const char *message;         /* why it did not start, or why the status is unknown; NULL: an ordinary end */

@@ -215,6 +215,21 @@ static void exceeded_memory(Agent *a, Executor *e, const ContainerEnd *end) {
                    message ?: "Memory limit exceeded", &limitation);
 }
 
+/*
+ * Nothing of it has run. Before it is placed a launcher is in the agent's own cgroup, so whoever stops the
+ * agent's service stops it too; which of the two notices first is no difference to the framework.
+ */
+static void call_off(Agent *a, Executor *e) {
+        if (e->recovered || agent_is_leaving(a))
+                terminated(a, e, MESOS__V1__TASK_STATE__TASK_DROPPED,
+                           MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_RESTARTED,
+                           "Task launched during agent restart", NULL);
+        else
+                terminated(a, e, MESOS__V1__TASK_STATE__TASK_DROPPED,
+                           MESOS__V1__TASK_STATUS__REASON__REASON_EXECUTOR_TERMINATED,
+                           "Its container was stopped before it was started", NULL);
+}
+
 static void on_ended(Container *c, const ContainerEnd *end, void *userdata) {
         Agent *a = agent_of(userdata);
         Executor *e = container_executor(c);
@@ -235,10 +250,8 @@ static void on_ended(Container *c, const ContainerEnd *end, void *userdata) {
                 return;
         }
 
-        if (!end->launched && e->recovered && !end->message) {
-                terminated(a, e, MESOS__V1__TASK_STATE__TASK_DROPPED,
-                           MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_RESTARTED,
-                           "Task launched during agent restart", NULL);
+        if (!end->launched && !end->message && (e->recovered || end->called_off)) {
+                call_off(a, e);
                 return;
         }
 

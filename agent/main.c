@@ -856,6 +856,13 @@ static void raise_fd_limit(void) {
         (void) setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static int on_term(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        (void) source;
+        (void) info;
+        agent_leave(userdata);
+        return 0;
+}
+
 static int on_usr1(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         (void) source;
         (void) info;
@@ -878,10 +885,6 @@ static int run(const AgentConfig *config) {
 
         r = sd_event_new(&event);
         if (r >= 0)
-                r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
-        if (r >= 0)
-                r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
-        if (r >= 0)
                 r = sd_event_set_watchdog(event, true);
         if (r < 0)
                 return log_error_errno(r, "Cannot make the event loop: %m");
@@ -889,9 +892,13 @@ static int run(const AgentConfig *config) {
         r = agent_new(event, config, &agent);
         if (r < 0)
                 return log_error_errno(r, "Cannot set the agent up: %m");
-        r = sd_event_add_signal(event, NULL, SIGUSR1, on_usr1, agent);
+        r = sd_event_add_signal(event, NULL, SIGTERM, on_term, agent);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGINT, on_term, agent);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGUSR1, on_usr1, agent);
         if (r < 0)
-                return log_error_errno(r, "Cannot watch for SIGUSR1: %m");
+                return log_error_errno(r, "Cannot watch for signals: %m");
         r = agent_start(agent);
         if (r < 0)
                 return r;

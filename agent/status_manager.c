@@ -87,6 +87,7 @@ struct TaskStream {
         Record *records;             /* owned; all there are of this task, in order of arrival */
         size_t n_records, n_allocated_records;
         sd_event_source *retry_source;
+        usec_t forwarded_usec;       /* when something was forwarded last */
         UT_hash_handle hh;
 };
 
@@ -266,6 +267,7 @@ static void forward_head(TaskStream *s) {
         }
 
         status_stream_forwarded(s->stream, now_usec);
+        s->forwarded_usec = now_usec;
         arm_retry(s);
         m->ops->forward((Mesos__Internal__StatusUpdate *) update, m->userdata);
 }
@@ -652,4 +654,18 @@ bool status_manager_is_done(StatusManager *m, const char *framework_id, const ch
         forget_records(s);
         stream_drop(s);
         return true;
+}
+
+/* An update that was forwarded earlier than that has a framework that does not listen. */
+bool status_manager_has_news(const StatusManager *m, usec_t since_usec) {
+        for (const TaskStream *s = m->paused ? NULL : m->streams; s; s = s->hh.next) {
+                const StatusUpdate *head = status_stream_head(s->stream);
+                const Recording *r = head ? find_recording(s, head->uuid) : NULL;
+
+                if (head && status_stream_is_terminated(s->stream) &&
+                    (r ? !r->refused : s->forwarded_usec >= since_usec))
+                        return true;
+        }
+
+        return false;
 }

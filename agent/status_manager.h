@@ -61,3 +61,6 @@ bool status_manager_knows(StatusManager *m, const char *framework_id, const char
 
 /* Whether the task's terminal update has been acknowledged; what is kept of the task is dropped then. */
 bool status_manager_is_done(StatusManager *m, const char *framework_id, const char *task_id);
+
+/* Whether the end of some task is being told just now: recorded, or forwarded since then (CLOCK_MONOTONIC). */
+bool status_manager_has_news(const StatusManager *m, usec_t since_usec);

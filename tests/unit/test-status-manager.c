@@ -273,6 +273,41 @@ static void test_a_forgotten_framework_leaves_no_callback_behind(void **state) {
         assert_int_equal(f->n_recorded, 0);
 }
 
+static void test_the_end_of_a_task_is_news_until_it_is_acknowledged(void **state) {
+        usec_t begin_usec = usec_now(CLOCK_MONOTONIC);
+        Fixture *f = *state;
+
+        status_manager_resume(f->manager);
+        (void) update(f, 1, MESOS__V1__TASK_STATE__TASK_RUNNING);
+        turn(f);
+        assert_false(status_manager_has_news(f->manager, begin_usec));
+
+        (void) update(f, 2, MESOS__V1__TASK_STATE__TASK_FINISHED);
+        assert_true(status_manager_has_news(f->manager, begin_usec));
+        turn(f);
+        acknowledge(f, 1);
+        turn(f);
+        assert_int_equal(f->last_forwarded[0], 2);
+        assert_true(status_manager_has_news(f->manager, begin_usec));
+
+        acknowledge(f, 2);
+        turn(f);
+        assert_false(status_manager_has_news(f->manager, begin_usec));
+}
+
+static void test_what_nobody_listens_to_is_no_news(void **state) {
+        usec_t begin_usec = usec_now(CLOCK_MONOTONIC);
+        Fixture *f = *state;
+
+        (void) update(f, 1, MESOS__V1__TASK_STATE__TASK_FINISHED);
+        turn(f);
+        assert_false(status_manager_has_news(f->manager, begin_usec));
+
+        status_manager_resume(f->manager);
+        assert_true(status_manager_has_news(f->manager, begin_usec));
+        assert_false(status_manager_has_news(f->manager, usec_now(CLOCK_MONOTONIC) + 1));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -287,6 +322,8 @@ int main(void) {
                 TEST(test_a_new_life_goes_on_where_the_former_one_was_cut),
                 TEST(test_nothing_is_kept_of_a_task_that_is_over),
                 TEST(test_a_forgotten_framework_leaves_no_callback_behind),
+                TEST(test_the_end_of_a_task_is_news_until_it_is_acknowledged),
+                TEST(test_what_nobody_listens_to_is_no_news),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
