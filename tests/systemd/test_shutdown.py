@@ -11,7 +11,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import check, equal    # noqa: E402
+from harness import check, equal, wait_until    # noqa: E402
 from scheduler import TERMINAL, Scheduler    # noqa: E402
 from systemd import (AGENT, MASTER, SOCKET, Host, Machine, custom_executor, main_outside,    # noqa: E402
                      power_off, systemctl)
@@ -19,14 +19,15 @@ from systemd import (AGENT, MASTER, SOCKET, Host, Machine, custom_executor, main
 NOTES = "/var/tmp/notes"
 STOPPED = " after its container was stopped"
 
-# What a task does about SIGTERM, and what is told of its end.
+# What a task does, once it is ready, about SIGTERM, and what is told of its end.
 COMMANDS = {
-    "plain": ("exec sleep 1000", "Command terminated with signal Terminated"),
-    "polite": ("trap 'exit 0' TERM; while :; do sleep 0.05; done", "Command exited with status 0"),
-    "slow": ("trap 'sleep 1; exit 7' TERM; while :; do sleep 0.05; done", "Command exited with status 7"),
-    "deaf": ("trap '' TERM; while :; do sleep 0.05; done", "Command terminated with signal Killed"),
+    "plain": ("touch %s; exec sleep 1000", "Command terminated with signal Terminated"),
+    "polite": ("trap 'exit 0' TERM; touch %s; while :; do sleep 0.05; done", "Command exited with status 0"),
+    "angry": ("trap 'exit 7' TERM; touch %s; while :; do sleep 0.05; done", "Command exited with status 7"),
+    "deaf": ("trap '' TERM; touch %s; while :; do sleep 0.05; done", "Command terminated with signal Killed"),
 }
 TASKS = (*COMMANDS, "hold")
+QUICK = ("polite", "hold")
 BEGINNING = ["TASK_STARTING", "TASK_RUNNING"]
 
 
@@ -44,15 +45,19 @@ def outlive_the_services():
     systemctl("daemon-reload")
 
 
-def launch(s):
-    tasks = [s.task(name, command) for name, (command, _) in COMMANDS.items()]
-    tasks.append(s.task("hold", executor=custom_executor(s)))
-    s.launch(tasks, s.wait_offer(cpus=2, mem=512))
-    for name in TASKS:
+def ready(name):
+    return "/tmp/%s-is-ready" % name
+
+
+def launch(s, names):
+    s.launch([s.task(name, COMMANDS[name][0] % ready(name)) if name in COMMANDS else s.task(name, executor=custom_executor(s))
+              for name in names], s.wait_offer(cpus=2, mem=512))
+    for name in names:
         s.wait_state(name, "TASK_RUNNING")
+    wait_until(lambda: all(os.path.exists(ready(name)) for name in names if name in COMMANDS), "every trap is set")
 
 
-def first_boot(at_shutdown, before_shutdown=lambda: None):
+def first_boot(names, at_shutdown=lambda s: None, before_shutdown=lambda: None):
     """Runs tasks until the machine is off; from some time before that on "plain" is not acknowledged."""
     forgotten = set()
     with open(NOTES, "w", buffering=1) as notes:
@@ -64,7 +69,7 @@ def first_boot(at_shutdown, before_shutdown=lambda: None):
         systemctl("enable", MASTER, SOCKET, AGENT)
         host = Host()
         s = Scheduler(host.master_addr, acknowledge=note)
-        launch(s)
+        launch(s, names)
         with open(NOTES + ".ids", "w") as f:
             json.dump({"framework": s.framework_id, "boot": boot_id(), "agent": host.agents()[0]["id"]}, f)
         forgotten.add("plain")
@@ -75,7 +80,7 @@ def first_boot(at_shutdown, before_shutdown=lambda: None):
 class Told:
     """All that the framework was told in both boots, each update once."""
 
-    def __init__(self, *more_tasks):
+    def __init__(self, names):
         with open(NOTES) as f:
             by_uuid = {status["uuid"]: status for status in map(json.loads, f)}
         with open(NOTES + ".ids") as f:
@@ -83,7 +88,7 @@ class Told:
         check(boot_id() != ids["boot"], "this is the same boot")
         self.before = list(by_uuid.values())
         with Host() as host, Scheduler(host.master_addr, framework_id=ids["framework"]) as s:
-            s.wait_until(lambda: all(self._is_over(s, name) for name in (*TASKS, *more_tasks)), "all ends are told")
+            s.wait_until(lambda: all(self._is_over(s, name) for name in names), "all ends are told")
             equal(host.agents()[0]["id"], ids["agent"], "the agent's id")
             equal(s.run("after", "true")["state"], "TASK_FINISHED", "end of a task of the new boot")
             self.after = [x for x in s.statuses if x["uuid"] not in by_uuid]
@@ -111,11 +116,11 @@ def shut_down_with_agent():
         s.wait_state("plain", "TASK_KILLING")
         s.launch([s.task("late", "true")])
 
-    first_boot(launch_one_more)
+    first_boot(TASKS, launch_one_more)
 
 
 def after_shutdown_with_agent():
-    told = Told("late")
+    told = Told((*TASKS, "late"))
     for name, (_, message) in COMMANDS.items():
         equal(told.states(name), [*BEGINNING, "TASK_KILLING", "TASK_KILLED"], "states of " + name)
         equal(told.end(name), ("TASK_KILLED", message + STOPPED, None, "SOURCE_EXECUTOR"), "end of " + name)
@@ -124,19 +129,31 @@ def after_shutdown_with_agent():
 
     # Told before the host was off, but for what had to wait for an acknowledgement.
     equal({x["task_id"]["value"] for x in told.after} - {"after", "late"}, {"plain"}, "tasks told of after the boot")
-    equal(told.again, {"plain"}, "tasks of which an update came again")
+    equal(told.again - {"late"}, {"plain"}, "tasks of which an update came again")
 
     # A host on its way down starts nothing more, and nobody is made to try it again and again.
     equal(told.states("late"), ["TASK_DROPPED"], "states of the late task")
-    equal(told.end("late")[2], "REASON_AGENT_RESTARTED", "reason of the late task")
+    equal(told.end("late")[3], "SOURCE_AGENT", "who says so")
+
+
+def shut_down_quickly():
+    first_boot(QUICK)
+
+
+def after_quick_shutdown():
+    told = Told(QUICK)
+    equal({x["task_id"]["value"] for x in told.after}, {"after"}, "tasks told of after the boot")
+    equal(told.again, set(), "tasks of which an update came again")
+    for name in QUICK:
+        equal(told.states(name)[-1], "TASK_FAILED" if name == "hold" else "TASK_KILLED", "state of " + name)
 
 
 def shut_down_without_agent():
-    first_boot(lambda s: None, lambda: systemctl("stop", SOCKET, AGENT))
+    first_boot(TASKS, before_shutdown=lambda: systemctl("stop", SOCKET, AGENT))
 
 
 def after_shutdown_without_agent():
-    told = Told()
+    told = Told(TASKS)
     for name in COMMANDS:
         equal(told.states(name), [*BEGINNING, "TASK_FAILED"], "states of " + name)
     for name in TASKS:
@@ -147,6 +164,12 @@ def test_tasks_of_a_host_that_is_shut_down_are_killed_and_told_while_the_agent_i
     with Machine(disk=True) as machine:
         machine.run(shut_down_with_agent)
         machine.run(after_shutdown_with_agent)
+
+
+def test_ends_that_come_at_the_last_moment_are_told_in_it():
+    with Machine(disk=True) as machine:
+        machine.run(shut_down_quickly)
+        machine.run(after_quick_shutdown)
 
 
 def test_tasks_of_a_host_that_is_shut_down_without_agent_are_told_after_the_next_boot():

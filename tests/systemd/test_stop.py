@@ -2,34 +2,51 @@
 # SPDX-License-Identifier: Apache-2.0
 """Somebody on the host stops scopes, or the slice: what the tasks come to, and what frameworks are told."""
 
+import contextlib
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import check, equal, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
-from systemd import AGENT, SOCKET, Host, custom_executor, main, scopes, show, start_task, systemctl    # noqa: E402
+from systemd import (AGENT, SOCKET, Host, custom_executor, main, open_gate, scopes, show, start_task,    # noqa: E402
+                     systemctl)
 
 SLICE = "holdfast.slice"
 STOPPED = " after its container was stopped"
 
-# What a task does about SIGTERM, its grace in seconds, and what is told of its end.
+# What a task does, once it is ready, about SIGTERM; its grace in seconds; what is told of its end. The slow
+# one ends when the test says so.
+GATE = "/tmp/slow-gate"
 WAYS = {
-    "plain": ("exec sleep 1000", 3, "Command terminated with signal Terminated"),
-    "polite": ("trap 'exit 0' TERM; while :; do sleep 0.05; done", 3, "Command exited with status 0"),
-    "slow": ("trap 'sleep 4; exit 7' TERM; while :; do sleep 0.05; done", 8, "Command exited with status 7"),
-    "deaf": ("trap '' TERM; while :; do sleep 0.05; done", 1, "Command terminated with signal Killed"),
-    "family": ("sleep 1000 & (sleep 1001 &); wait", 3, "Command terminated with signal Terminated"),
+    "plain": ("touch %s; exec sleep 1000", 3, "Command terminated with signal Terminated"),
+    "polite": ("trap 'exit 0' TERM; touch %s; while :; do sleep 0.05; done", 3, "Command exited with status 0"),
+    "slow": ("trap '' TERM; touch %s; read line <" + GATE + "; exit 7", 15, "Command exited with status 7"),
+    "deaf": ("trap '' TERM; touch %s; while :; do sleep 0.05; done", 1, "Command terminated with signal Killed"),
+    "family": ("touch %s; sleep 1000 & (sleep 1001 &); wait", 3, "Command terminated with signal Terminated"),
 }
 
 
-def launch(s, *names):
+def ready(name):
+    return "/tmp/%s-is-ready" % name
+
+
+def launch(s, *names, deaf_grace_s=WAYS["deaf"][1]):
     """Starts a task of each way; returns the scopes there are then."""
-    tasks = [s.task(name, WAYS[name][0], kill_policy={"grace_period": {"nanoseconds": int(WAYS[name][1] * 1e9)}})
-             for name in names]
+    if not os.path.exists(GATE):
+        os.mkfifo(GATE)
+    tasks = []
+    for name in names:
+        command, grace_s, _ = WAYS[name]
+        grace_s = deaf_grace_s if name == "deaf" else grace_s
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(ready(name))
+        grace = {"grace_period": {"nanoseconds": int(grace_s * 1e9)}}
+        tasks.append(s.task(name, command % ready(name), kill_policy=grace))
     s.launch(tasks)
     for name in names:
         s.wait_state(name, "TASK_RUNNING")
+    wait_until(lambda: all(os.path.exists(ready(name)) for name in names), "every trap is set")
     return scopes()
 
 
@@ -51,9 +68,12 @@ def check_executor_terminated(s, name, *messages):
 
 def test_stopping_a_scope_kills_its_task_after_the_tasks_own_grace():
     with Host() as host, Scheduler(host.master_addr) as s:
-        units = launch(s, *WAYS)
+        units = launch(s, *WAYS, deaf_grace_s=4)
         _, others = start_task(host, s, "steady")
-        systemctl("stop", *units)
+        systemctl("stop", "--no-block", *units)
+        s.wait_terminal("deaf")
+        equal(s.states("slow")[-1], "TASK_KILLING", "state of the slow one after 4 s")
+        open_gate(GATE)
         for name in WAYS:
             check_was_stopped(s, name)
         equal(systemctl("list-units", "--failed", "--no-legend"), "", "failed units")
@@ -82,7 +102,8 @@ def test_killing_a_scope_fails_its_task_whether_or_not_the_launcher_saw_it():
         for name in names:
             s.wait_state(name, "TASK_RUNNING")
         # One after the other is killed, and the launcher among them; if it is the last it has seen the rest.
-        systemctl("kill", "--signal=KILL", *scopes())
+        # That a cgroup goes meanwhile is an error to systemctl.
+        systemctl("kill", "--signal=KILL", *scopes(), ok=False)
         for name in names:
             check_executor_terminated(s, name, "Executor terminated", "Abnormal executor termination: its launcher "
                                                                       "ended without leaving a record")
@@ -114,7 +135,9 @@ def test_stopping_the_slice_ends_every_task_but_not_the_agent():
     with Host() as host, Scheduler(host.master_addr) as s:
         launch(s, *WAYS)
         agent = host.agent_pid()
-        systemctl("stop", SLICE)
+        systemctl("stop", "--no-block", SLICE)
+        s.wait_terminal("deaf")
+        open_gate(GATE)
         for name in WAYS:
             check_was_stopped(s, name)
         equal(host.agent_pid(), agent, "pid of the agent")
@@ -135,9 +158,7 @@ def test_task_that_comes_while_the_slice_is_being_stopped_runs_when_it_is_over()
 
 def test_task_that_comes_while_the_slice_takes_long_to_stop_is_refused_with_the_reason():
     with Host() as host, Scheduler(host.master_addr) as s:
-        grace = {"grace_period": {"nanoseconds": int(8e9)}}
-        s.launch([s.task("deaf", WAYS["deaf"][0], kill_policy=grace)])
-        s.wait_state("deaf", "TASK_RUNNING")
+        launch(s, "deaf", deaf_grace_s=8)
         systemctl("stop", "--no-block", SLICE)
         s.wait_state("deaf", "TASK_KILLING")
         status = s.run("refused", "true")
