@@ -145,19 +145,23 @@ static int set_agent_variables(Environment *v, const Agent *a, const Executor *e
         return set_duration(v, "MESOS_SUBSCRIPTION_BACKOFF_MAX", config->executor_reregistration_timeout_usec);
 }
 
-/* The value, or the secret that stands for it. A secret by reference needs a resolver, and there is none. */
-static int command_variable_value(const Mesos__V1__Environment__Variable *variable, char **ret) {
+/* The value, or the secret that stands for it. A secret by reference needs a resolver, and there is none: in the words
+ * of Mesos's own, which has none either. */
+static int command_variable_value(const Mesos__V1__Environment__Variable *variable, char **ret, char **reterr_message) {
         const Mesos__V1__Secret *secret = variable->secret;
 
-        if (secret && !secret->value)
-                return -ENOKEY;
+        if (secret && !secret->value) {
+                *reterr_message = strdup(secret->reference ? "Default secret resolver cannot resolve references"
+                                                           : "Secret has no value");
+                return *reterr_message ? LAUNCH_E_REFUSED : -ENOMEM;
+        }
 
         *ret = secret ? strndup((const char *) secret->value->data.data, secret->value->data.len)
                       : strdup(variable->value ?: "");
         return *ret ? 0 : -ENOMEM;
 }
 
-static int set_command_variables(Environment *v, const Mesos__V1__CommandInfo *command) {
+static int set_command_variables(Environment *v, const Mesos__V1__CommandInfo *command, char **reterr_message) {
         if (!command || !command->environment)
                 return 0;
 
@@ -166,17 +170,17 @@ static int set_command_variables(Environment *v, const Mesos__V1__CommandInfo *c
                 _cleanup_free_ char *value = NULL;
                 int r;
 
-                r = command_variable_value(variable, &value);
-                if (r == 0)
+                r = command_variable_value(variable, &value, reterr_message);
+                if (r == LAUNCH_OK)
                         r = environment_set(v, variable->name, value);
-                if (r < 0)
+                if (r != LAUNCH_OK)
                         return r;
         }
 
         return 0;
 }
 
-static int make_environment(Launch *l, const Agent *a, const Executor *e) {
+static int make_environment(Launch *l, const Agent *a, const Executor *e, char **reterr_message) {
         Environment *v = &l->environment;
         int r = 0;
 
@@ -189,7 +193,7 @@ static int make_environment(Launch *l, const Agent *a, const Executor *e) {
         if (r == 0)
                 r = set_agent_variables(v, a, e);
         if (r == 0)
-                r = set_command_variables(v, e->info->command);
+                r = set_command_variables(v, e->info->command, reterr_message);
         if (r == 0 && !environment_has(v, "PATH"))
                 r = environment_set(v, "PATH", DEFAULT_PATH);
 
@@ -328,8 +332,8 @@ int launch_new(const Agent *a, const Executor *e, const Identity *identity, Laun
                 memcpy(l->groups, identity->groups, identity->n_groups * sizeof(*l->groups));
         }
 
-        r = make_environment(l, a, e);
-        if (r < 0)
+        r = make_environment(l, a, e, reterr_message);
+        if (r != LAUNCH_OK)
                 return r;
         r = make_command(l, e);
         if (r < 0)

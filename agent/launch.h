@@ -12,7 +12,7 @@ typedef struct Launch Launch;
 /* Decides everything about the launch; the plan is valid until launch_free(). */
 enum {
         LAUNCH_OK = 0,
-        LAUNCH_E_REFUSED,        /* by an isolator; *reterr_message says why */
+        LAUNCH_E_REFUSED,        /* by an isolator, or for its environment; *reterr_message says why */
 };
 
 int launch_new(const Agent *a, const Executor *e, const Identity *identity, Launch **ret, char **reterr_message);

@@ -23,6 +23,7 @@ cluster_tests = \
         tests/cluster/test_launcher_trouble.py \
         tests/cluster/test_random_kills.py \
         tests/cluster/test_run.py \
+        tests/cluster/test_secrets.py \
         tests/cluster/test_statistics.py \
         tests/cluster/test_stored_state.py \
         tests/cluster/test_thousand.py \
