@@ -37,7 +37,6 @@ static const IsolatorOps *const isolators[] = {
         &isolator_linux_capabilities,
         &isolator_linux_nnp,
         &isolator_environment_secret,
-        &isolator_linux_devices,
         &isolator_linux_seccomp,
 };
 

@@ -74,6 +74,7 @@ unit_tests += tests/unit/test-io
 tests_unit_test_io_SOURCES = tests/unit/test-io.c tests/unit/test.h
 tests_unit_test_io_CFLAGS = $(unit_cflags)
 tests_unit_test_io_LDADD = $(launcher_unit_libs)
+
 tests_unit_test_seccomp_SOURCES = tests/unit/test-seccomp.c tests/unit/bpf.h
 tests_unit_test_seccomp_CFLAGS = $(unit_cflags)
 tests_unit_test_seccomp_LDADD = $(launcher_unit_libs)
