@@ -33,6 +33,7 @@
 #include "agent/volume_links.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
+#include "common/base/parse.h"
 #include "launcher/link.h"
 
 /* NGROUPS_MAX of older kernels; the agent itself is in a few. */
@@ -184,8 +185,39 @@ static void empty_place(Container *c) {
         }
 }
 
+/*
+ * What a container asked for counts among its siblings: the payload's is its launcher, the others are
+ * the container's. So what the isolators say of it holds there, too, by whoever owns that cgroup.
+ */
+static void claim_share(Container *c, const Confinement *settings) {
+        PlacementResult place = place_of(c);
+        PlacementShare share = {};
+
+        for (size_t i = 0; i < settings->n_cgroup; i++) {
+                const CgroupSetting *s = settings->cgroup[i];
+
+                if (streq(s->file, "cpu.weight"))
+                        (void) parse_u64(s->value, &share.cpu_weight);
+                else if (streq(s->file, "memory.low"))
+                        (void) parse_u64(s->value, &share.memory_low_bytes);
+        }
+
+        if (share.cpu_weight > 0 || share.memory_low_bytes > 0)
+                placement_set_share(c->agent->placement, c->executor->container_id, &place, &share);
+}
+
+/* What follows the demands of its tasks. */
+static int decide_settings(const Container *c, Confinement **ret) {
+        IsolatorRequest request;
+        int r;
+
+        r = isolation_request(c->executor, NULL, &request);
+        return r < 0 ? r : isolator_set_update(c->agent->config->isolators, &request, ret);
+}
+
 static void on_placed(const char *container_id, int error, const char *message, const PlacementResult *result,
                       void *userdata) {
+        _cleanup_(confinement_freep) Confinement *settings = NULL;
         Container *c = userdata;
 
         if (error < 0) {
@@ -202,6 +234,9 @@ static void on_placed(const char *container_id, int error, const char *message, 
         c->identity.invocation_id = result->invocation_id ? strdup(result->invocation_id) : NULL;
         if (c->destroying)
                 return;
+
+        if (decide_settings(c, &settings) == 0)
+                claim_share(c, settings);
 
         CRASH_POINT("placed");
         c->state = CONTAINER_PLACED;
@@ -609,15 +644,12 @@ static bool same_settings(const Confinement *a, const Confinement *b) {
 
 int container_update(Container *c) {
         _cleanup_(confinement_freep) Confinement *settings = NULL;
-        IsolatorRequest request;
         int r;
 
         if (!c->link || c->state != CONTAINER_RUNNING || c->destroying)
                 return 0;
 
-        r = isolation_request(c->executor, NULL, &request);
-        if (r == 0)
-                r = isolator_set_update(c->agent->config->isolators, &request, &settings);
+        r = decide_settings(c, &settings);
         if (r < 0 || settings->n_cgroup == 0 || same_settings(c->settings, settings))
                 return r;
 
@@ -625,6 +657,7 @@ int container_update(Container *c) {
         if (r < 0)
                 return r;
 
+        claim_share(c, settings);
         confinement_free(c->settings);
         c->settings = TAKE_PTR(settings);
         return 0;

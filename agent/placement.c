@@ -16,6 +16,7 @@
  */
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 
 #include "agent/placement_ops.h"
 #include "common/base/fd.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "isolator/cgroup.h"
 
@@ -299,6 +301,36 @@ int placement_kill(Placement *p, const char *container_id, const PlacementResult
         DL_APPEND(p->emptyings, e);
         (void) TAKE_PTR(e);
         return 0;
+}
+
+static void write_share(int cgroup_fd, const char *container_id, const char *file, uint64_t value) {
+        char text[24];
+        int r;
+
+        if (value == 0)
+                return;
+
+        snprintf(text, sizeof(text), "%" PRIu64, value);
+        r = file_write_at(cgroup_fd, file, text);
+        if (r < 0 && r != -ENOENT)
+                (void) log_warning_errno(r, "Cannot set %s of container '%s': %m", file, container_id);
+}
+
+void placement_set_share(Placement *p, const char *container_id, const PlacementResult *result,
+                         const PlacementShare *share) {
+        _cleanup_fd_ int fd = -EBADF;
+
+        if (p->ops->set_share && result->unit) {
+                p->ops->set_share(p, result->unit, share);
+                return;
+        }
+
+        fd = open_place(p, container_id, result);
+        if (fd < 0)
+                return;
+
+        write_share(fd, container_id, "cpu.weight", share->cpu_weight);
+        write_share(fd, container_id, "memory.low", share->memory_low_bytes);
 }
 
 void placement_remove(Placement *p, const char *container_id, const PlacementResult *result) {

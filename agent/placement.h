@@ -66,6 +66,16 @@ int placement_place(Placement *p, const char *container_id, const char *descript
 /* No callback of this container that is still due will be called. What is under way is undone. */
 void placement_cancel(Placement *p, const char *container_id);
 
+/* What a container may count on beside the others of this host, as cgroup2 has it. 0: nothing is said. */
+typedef struct PlacementShare {
+        uint64_t cpu_weight;
+        uint64_t memory_low_bytes;
+} PlacementShare;
+
+/* Again whenever it changes. What cannot be set is logged. */
+void placement_set_share(Placement *p, const char *container_id, const PlacementResult *result,
+                         const PlacementShare *share);
+
 /*
  * For containers whose launcher is gone or silent: kills all in the cgroup and removes what we made
  * there. A cgroup that doesn't exist is empty. `result` is what placement_place() gave; where its

@@ -49,6 +49,8 @@ typedef struct PlacementOps {
         void (*finished)(Placement *p);                              /* a job is, or was; may be NULL */
         void (*remove)(Placement *p, const char *container_id);      /* whose path nobody wrote down; may be NULL */
         int (*open)(Placement *p, const char *container_id);         /* the cgroup; may be NULL */
+        /* For what has a unit of its own; NULL: cgroups are ours to write to. */
+        void (*set_share)(Placement *p, const char *unit, const PlacementShare *share);
         Placement *(*free)(Placement *p);
 } PlacementOps;
 

@@ -365,6 +365,51 @@ static int on_next(sd_event_source *source _unused_, void *userdata) {
         return 0;
 }
 
+static int on_share_set(sd_bus_message *m, void *userdata _unused_, sd_bus_error *ret_error _unused_) {
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+
+        /* A container may end before it gets its share. */
+        if (error && !sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit"))
+                log_warning("Cannot set the share of a scope: %s", error->message ? error->message : error->name);
+        return 0;
+}
+
+static int append_share(const PlacementShare *share, sd_bus_message *m) {
+        int r = 0;
+
+        if (share->cpu_weight > 0)
+                r = sd_bus_message_append(m, "(sv)", "CPUWeight", "t", share->cpu_weight);
+        if (r >= 0 && share->memory_low_bytes > 0)
+                r = sd_bus_message_append(m, "(sv)", "MemoryLow", "t", share->memory_low_bytes);
+
+        return r;
+}
+
+/* A scope's own files are systemd's: what we wrote to them would last until its next daemon-reload. */
+static void systemd_set_share(Placement *p, const char *unit, const PlacementShare *share) {
+        SystemdPlacement *s = systemd(p);
+        sd_bus_message *m = NULL;
+        int r;
+
+        r = !s->bus ? -ENOTCONN
+                    : sd_bus_message_new_method_call(s->bus, &m, MANAGER, MANAGER_PATH, MANAGER_INTERFACE,
+                                                     "SetUnitProperties");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sb", unit, 1);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(sv)");
+        if (r >= 0)
+                r = append_share(share, m);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r >= 0)
+                r = sd_bus_call_async(s->bus, NULL, m, on_share_set, NULL, 0);
+
+        sd_bus_message_unref(m);
+        if (r < 0)
+                (void) log_warning_errno(r, "Cannot set the share of scope '%s': %m", unit);
+}
+
 static void systemd_finished(Placement *p) {
         (void) sd_event_source_set_enabled(systemd(p)->next_source, SD_EVENT_ONESHOT);
 }
@@ -551,6 +596,7 @@ int placement_new_systemd(sd_event *event, const PlacementSystemdConfig *config,
                 .kind = "systemd",
                 .place = systemd_place,
                 .finished = systemd_finished,
+                .set_share = systemd_set_share,
                 .free = systemd_free,
         };
         _cleanup_(placement_freep) Placement *p = NULL;

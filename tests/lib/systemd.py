@@ -164,10 +164,10 @@ class Host:
         wait_until(lambda: not container_cgroups(), "the last cgroup goes")
 
 
-def start_task(host, s, task_id="steady", command="exec sleep 1000"):
+def start_task(host, s, task_id="steady", command="exec sleep 1000", **fields):
     """Launches a task; returns its scope and the pids in it."""
     before = set(scopes())
-    s.launch([s.task(task_id, command)])
+    s.launch([s.task(task_id, command, **fields)])
     s.wait_state(task_id, "TASK_RUNNING")
     scope = wait_until(lambda: [n for n in scopes() if n not in before], "the scope of %s" % task_id)[0]
     return scope, host.task_pids(scope)

@@ -80,6 +80,39 @@ def test_cfs_makes_a_limit_of_what_was_asked_for():
         check_share(burn(h, s, "slow", 2, cpus=0.2), 0.2 + EXECUTOR_CPUS)
 
 
+def test_busy_tasks_share_by_what_they_asked_for():
+    with host() as h, Scheduler(h.master_addr) as s:
+        names = ("large", "small")
+        cgroups = {}
+        for name, cpus in zip(names, (2.0, 0.1)):
+            cgroups[name] = payload(start_task(h, s, name, "while :; do :; done", cpus=cpus)[0])
+
+        def used():
+            return {name: keyed(cgroup, "cpu.stat")["usage_usec"] for name, cgroup in cgroups.items()}
+
+        before = used()
+        wait_until(lambda: sum(used().values()) - sum(before.values()) > 2e6, "two seconds are used")
+        large, small = (used()[name] - before[name] for name in names)
+        # Ten to one is what their weights say, executors included.
+        check(large > 4 * small, "the task of 2 cpus got %.2f s, that of 0.1 cpus %.2f s" % (large / 1e6, small / 1e6))
+        for name in names:
+            s.kill(name)
+            s.wait_terminal(name)
+
+
+def test_share_stays_when_systemd_reads_its_units_again():
+    with host() as h, Scheduler(h.master_addr) as s:
+        scope, _ = start_task(h, s)
+        cgroup = os.path.dirname(payload(scope))
+        expected = ("20", str((32 + EXECUTOR_MB) << 20))
+        wait_until(lambda: (read(cgroup, "cpu.weight"), read(cgroup, "memory.low")) == expected, "the share is set")
+        systemctl("daemon-reload")
+        systemctl("set-property", "--runtime", scope, "TasksMax=10000")
+        equal((read(cgroup, "cpu.weight"), read(cgroup, "memory.low")), expected, "cpu.weight and memory.low")
+        s.kill("steady")
+        s.wait_terminal("steady")
+
+
 def check_memory_limitation(status, limit_mb):
     equal((status["state"], status["source"], status["reason"]),
           ("TASK_FAILED", "SOURCE_AGENT", "REASON_CONTAINER_LIMITATION_MEMORY"), "end")
