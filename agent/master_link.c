@@ -204,7 +204,7 @@ static void send_reregister(MasterLink *l) {
         _cleanup_(inventory_deinit) Inventory v = {};
         Introduction i;
 
-        if (resources_to_pb(agent_resources_checkpointed(l->agent->resources), RESOURCE_FORMAT_NEW,
+        if (resources_to_pb(agent_resources_checkpointed(l->agent->resources), RESOURCE_FORMAT_OLD,
                             &m.checkpointed_resources, &m.n_checkpointed_resources) < 0) {
                 (void) log_oom();
                 return;
