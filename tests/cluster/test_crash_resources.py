@@ -112,12 +112,13 @@ class Story(Stand):
         return task_id in tasks
 
     def drain(self, task_id):
-        """As a master does: the command comes with each registration until the task has ended."""
+        """The command comes again only for an agent that has forgotten it, which is less than masters do."""
         n_deaths = None
         def drained():
             nonlocal n_deaths
             state = self.now()
-            if state and n_deaths != self.n_deaths and "TASK_KILLED" not in self.master.states(task_id):
+            if (state and n_deaths != self.n_deaths and "drain_config" not in state
+                    and "TASK_KILLED" not in self.master.states(task_id)):
                 n_deaths = self.n_deaths
                 self.master.drain(max_grace_s=1)
                 return False
