@@ -400,6 +400,8 @@ static void launcher_start(Launcher *l, LauncherState state, const LaunchCommand
         const SpawnPlace place = {
                 .proc_fd = l->proc_fd,
                 .cgroup_fd = l->payload.cgroup.main_fd,
+                /* After the fetcher: launcher_on_main_exit(). */
+                .cgroup_was_killed = state == LAUNCHER_RUNNING && l->plan->fetcher,
                 .stdout_fd = l->stdout_fd,
                 .stderr_fd = l->stderr_fd,
                 .launcher_pid_fd = l->self_pid_fd,

@@ -190,8 +190,11 @@ static int make_child(ChildContext *c, SpawnedChild *ret) {
         int pid_fd = -EBADF;
         pid_t pid;
 
-        pid = clone_child(c->clone_flags, c->place.cgroup_fd, &pid_fd);
-        if (pid < 0 && c->place.cgroup_fd >= 0 && pid != -EAGAIN && pid != -ENOMEM) {
+        /* Linux compares with the wrong cgroup (6.15 and later, kill_seq) and kills what is born into one that was
+         * ever killed. What moves there is left alone. */
+        c->join_cgroup = c->place.cgroup_fd >= 0 && c->place.cgroup_was_killed;
+        pid = clone_child(c->clone_flags, c->join_cgroup ? -EBADF : c->place.cgroup_fd, &pid_fd);
+        if (pid < 0 && c->place.cgroup_fd >= 0 && !c->join_cgroup && pid != -EAGAIN && pid != -ENOMEM) {
                 /* Some kernels and some sandboxes refuse only that: the child then moves itself. */
                 c->join_cgroup = true;
                 pid = clone_child(c->clone_flags, -EBADF, &pid_fd);

@@ -13,6 +13,7 @@
 typedef struct SpawnPlace {
         int proc_fd;             /* /proc */
         int cgroup_fd;           /* the cgroup to be born in, or negative */
+        bool cgroup_was_killed;
         int stdout_fd;
         int stderr_fd;
         int launcher_pid_fd;     /* of the calling process: readable once it is dead */

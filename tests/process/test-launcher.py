@@ -563,6 +563,14 @@ def test_a_failed_fetch_is_told_as_frameworks_know_it():
         check(not os.path.exists(d.sandbox + "/started"), "the command ran all the same")
 
 
+def test_a_command_runs_in_the_cgroup_that_its_fetcher_was_in():
+    with Cgroup() as cgroup, Directory() as d:
+        fetcher = command_message([SH, "-c", "setsid sleep 60 & exit 0"])
+        launcher = launch_and_go(d, sh("cat /proc/self/cgroup; exit 5"), cgroup=cgroup.path, fetcher=fetcher)
+        equal(launcher.ended()["exit"]["wait_status"], 5 << 8, "status")
+        check("0::%s/payload/main\n" % cgroup.path in d.output(), d.output())
+
+
 def test_what_a_fetcher_leaves_behind_does_not_run_beside_the_command():
     with Directory() as d:
         script = "setsid sleep 1000 & echo $! > left"
