@@ -12,8 +12,10 @@
  */
 
 #include <math.h>
+#include <stdio.h>
 
 #include "agent/isolation.h"
+#include "agent/volumes.h"
 
 static bool is_revocable_cpus(const ResourceView *v, void *userdata) {
         (void) userdata;
@@ -97,4 +99,67 @@ const char *isolation_refuse_limits(const IsolatorSet *isolators, const Mesos__V
                        "loaded the 'cgroups/mem' isolator";
 
         return NULL;
+}
+
+static bool is_volume(const ResourceView *v, void *userdata) {
+        (void) userdata;
+        return v->persistent_volume;
+}
+
+static int volume_paths(const AgentConfig *config, Mesos__V1__Resource *const *list, size_t n, char ***ret) {
+        char **paths = calloc(n + 1, sizeof(*paths));
+        size_t k = 0;
+        int r = paths ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r == 0 && i < n; i++) {
+                r = volume_path(config, list[i], &paths[k]);
+                k += r == 0 && paths[k];
+        }
+
+        if (r < 0) {
+                for (size_t i = 0; i < k; i++)
+                        free(paths[i]);
+                free(paths);
+                return r;
+        }
+
+        *ret = paths;
+        return 0;
+}
+
+/* A command's volumes are all known now. An executor of the framework's own may be given tasks later, with volumes
+ * that don't exist yet: it sees where they will be. */
+static int all_volumes(const AgentConfig *config, char ***ret) {
+        char **paths = calloc(2, sizeof(*paths));
+
+        if (!paths || asprintf(&paths[0], "%s/volumes", config->work_dir) < 0) {
+                free(paths);
+                return -ENOMEM;
+        }
+
+        *ret = paths;
+        return 0;
+}
+
+int isolation_exposed(const AgentConfig *config, const Executor *e, char ***ret) {
+        _cleanup_(resources_freep) Resources *used = NULL, *volumes = NULL;
+        Mesos__V1__Resource **list;
+        size_t n;
+        int r;
+
+        if (!e->generated)
+                return all_volumes(config, ret);
+
+        used = executor_used_resources(e);
+        volumes = used ? resources_filter(used, is_volume, NULL) : NULL;
+        if (!volumes)
+                return -ENOMEM;
+
+        r = resources_to_pb(volumes, RESOURCE_FORMAT_NEW, &list, &n);
+        if (r < 0)
+                return r;
+
+        r = volume_paths(config, list, n, ret);
+        resources_free_pb(list, n);
+        return r;
 }

@@ -45,6 +45,7 @@ struct Launch {
         Buffer fetch_input;
         gid_t *groups;
         Confinement *confinement;
+        char **exposed;         /* owned, NULL-terminated */
 };
 
 static int environment_put(Environment *v, char *variable) {
@@ -294,14 +295,23 @@ void launch_remove_exit_record(const AgentConfig *config, const char *container_
                 (void) unlink(half);
 }
 
+static void strings_free(char **strings) {
+        for (char **p = strings; p && *p; p++)
+                free(*p);
+        free(strings);
+}
+
 static int confine(Launch *l, const Agent *a, const Executor *e, const Identity *identity, char **reterr_message) {
         IsolatorRequest request;
         int r;
 
         r = isolation_request(e, identity, &request);
+        if (r == 0)
+                r = isolation_exposed(a->config, e, &l->exposed);
         if (r < 0)
                 return r;
         request.runtime_directory = l->runtime_directory;
+        request.exposed = l->exposed;
 
         r = isolator_set_plan(a->config->isolators, &request, &l->confinement, reterr_message);
         if (r != ISOLATOR_OK)
@@ -373,6 +383,7 @@ Launch *launch_free(Launch *l) {
         free(l->argv);
         free(l->groups);
         confinement_free(l->confinement);
+        strings_free(l->exposed);
         free(l->fetcher_path);
         free(l->exit_record_path);
         free(l->runtime_directory);

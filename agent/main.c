@@ -52,15 +52,16 @@ static char *arg_master, *arg_ip, *arg_advertise_ip, *arg_ip_discovery_command, 
                 *arg_executor_environment_variables, *arg_effective_capabilities, *arg_bounding_capabilities,
                 *arg_seccomp_config_dir, *arg_seccomp_profile_name,
                 *arg_logging_level, *arg_containerizers, *arg_dry_run,
-                *arg_inspect, *arg_network_bridge, *arg_network_subnet;
-static uint64_t arg_port, arg_advertise_port, arg_max_completed_executors, arg_pids_max;
+                *arg_inspect, *arg_host_path_volume_force_creation, *arg_network_bridge, *arg_network_subnet;
+static uint64_t arg_default_container_shm_size, arg_port, arg_advertise_port, arg_max_completed_executors, arg_pids_max;
 static usec_t arg_registration_backoff_factor, arg_recovery_timeout, arg_executor_registration_timeout,
                 arg_executor_reregistration_timeout, arg_executor_shutdown_grace_period, arg_fetcher_stall_timeout,
                 arg_gc_delay, arg_disk_watch_interval, arg_container_disk_watch_interval;
 static double arg_gc_disk_headroom;
 static bool arg_hostname_lookup, arg_quiet, arg_switch_user, arg_strict, arg_systemd_enable_support,
                 arg_http_executor_domain_sockets, arg_cgroups_enable_cfs, arg_cgroups_limit_swap,
-                arg_cgroups_count_processes, arg_verify_executors, arg_revocable_cpu_low_priority, arg_enforce_container_disk_quota;
+                arg_cgroups_count_processes, arg_verify_executors, arg_revocable_cpu_low_priority, arg_enforce_container_disk_quota,
+                arg_disallow_sharing_ipc, arg_disallow_sharing_pid;
 
 static char *arg_allowed_devices, *arg_io_max, *arg_cpuset_cpus;
 static uint64_t arg_io_weight;
@@ -116,10 +117,14 @@ static Flag flags[] = {
           .help = "How often the ports that containers listen on are looked at, with network/ports." },
         { .name = "containerizers", .kind = FLAG_STRING, .value = &arg_containerizers, .default_text = "mesos",
           .metavar = "NAME", .help = "Containerizers; only mesos is there." },
+        { .name = "default_container_shm_size", .kind = FLAG_BYTES, .value = &arg_default_container_shm_size,
+          .metavar = "SIZE", .help = "Size of a container's own /dev/shm where it names none (default: half the memory)." },
         { .name = "default_role", .kind = FLAG_STRING, .value = &arg_default_role, .default_text = "*", .metavar = "ROLE",
           .help = "Role of resources in --resources that name none." },
-        UNUSED("disallow_sharing_agent_ipc_namespace", FLAG_BOOL, "false", "Every container has an IPC namespace."),
-        UNUSED("disallow_sharing_agent_pid_namespace", FLAG_BOOL, "false", "Every container has a pid namespace."),
+        { .name = "disallow_sharing_agent_ipc_namespace", .kind = FLAG_BOOL, .value = &arg_disallow_sharing_ipc,
+          .default_text = "false", .help = "Every container has its own IPC and /dev/shm, with namespaces/ipc." },
+        { .name = "disallow_sharing_agent_pid_namespace", .kind = FLAG_BOOL, .value = &arg_disallow_sharing_pid,
+          .default_text = "false", .help = "Every container has its own processes, with namespaces/pid." },
         { .name = "disk_watch_interval", .kind = FLAG_DURATION, .value = &arg_disk_watch_interval, .default_text = "1mins",
           .metavar = "DURATION", .help = "How often the disk is looked at, to remove old sandboxes sooner." },
         UNUSED("docker", FLAG_STRING, "docker", "Docker command."),
@@ -179,6 +184,8 @@ static Flag flags[] = {
           .help = "Processes and threads that a container may have, with cgroups/pids." },
         { .name = "holdfast_verify_executors", .kind = FLAG_BOOL, .value = &arg_verify_executors, .default_text = "true",
           .help = "Whoever speaks for an executor must be in its container, as far as the kernel can tell." },
+        { .name = "host_path_volume_force_creation", .kind = FLAG_STRING, .value = &arg_host_path_volume_force_creation,
+          .metavar = "DIR:DIR", .help = "Directories below which volumes of the host are made if they are not there." },
         { .name = "hostname", .kind = FLAG_STRING, .value = &arg_hostname, .metavar = "NAME",
           .help = "Name told to masters and frameworks (default: the address looked up)." },
         { .name = "hostname_lookup", .kind = FLAG_BOOL, .value = &arg_hostname_lookup, .default_text = "true",
@@ -283,7 +290,7 @@ typedef struct Settings {
         IsolatorConfig isolator_config;
         SeccompProfiles *seccomp_profiles;
         IsolatorSet *isolators;
-        char *hostname, *domain_socket, *work_dir, *runtime_dir, *launcher_dir, *network_gateway, *network_helper;
+        char *hostname, *domain_socket, *socket_dir, *cgroup_mount, *work_dir, *runtime_dir, *launcher_dir, *network_gateway, *network_helper;
 } Settings;
 
 static void settings_deinit(Settings *s) {
@@ -303,6 +310,8 @@ static void settings_deinit(Settings *s) {
         seccomp_profiles_free(s->seccomp_profiles);
         free(s->hostname);
         free(s->domain_socket);
+        free(s->socket_dir);
+        free(s->cgroup_mount);
         free(s->work_dir);
         free(s->runtime_dir);
         free(s->launcher_dir);
@@ -368,7 +377,7 @@ static int settle_directories(Settings *s) {
         if (!arg_http_executor_domain_sockets)
                 return 0;
         if (arg_domain_socket_location)
-                s->domain_socket = strdup(arg_domain_socket_location);
+                s->domain_socket = absolute_path(arg_domain_socket_location);
         else if (asprintf(&s->domain_socket, "%s/agent.sock", s->runtime_dir) < 0)
                 s->domain_socket = NULL;
         s->config.domain_socket = s->domain_socket;
@@ -658,9 +667,46 @@ static int settle_seccomp(Settings *s) {
         return 0;
 }
 
+/* What containers see of our directories, and where they find us. */
+static int settle_filesystem(Settings *s, int proc_fd) {
+        IsolatorConfig *c = &s->isolator_config;
+        int r;
+
+        c->unprivileged = geteuid() != 0;
+        c->work_dir = s->work_dir;
+        c->runtime_dir = s->runtime_dir;
+        c->host_path_volume_force_creation = arg_host_path_volume_force_creation;
+        c->disallow_sharing_pid = arg_disallow_sharing_pid;
+        c->disallow_sharing_ipc = arg_disallow_sharing_ipc;
+        c->default_shm_bytes = arg_default_container_shm_size;
+
+        if (s->domain_socket) {
+                s->socket_dir = strdup(s->domain_socket);
+                if (!s->socket_dir)
+                        return log_oom();
+                *strrchr(s->socket_dir, '/') = '\0';
+                if (streq(s->socket_dir, s->work_dir))
+                        return refuse("domain_socket_location", s->domain_socket,
+                                      "another directory than --work_dir, which containers don't see");
+                c->socket_dir = s->socket_dir;
+        }
+
+        r = s->config.launcher == LAUNCHER_LINUX ? cgroup_find_mount(proc_fd, &s->cgroup_mount) : 0;
+        if (r < 0 && r != -ENOENT)
+                return log_error_errno(r, "Cannot find out where cgroups are: %m");
+
+        c->cgroup_mount = s->cgroup_mount;
+        return 0;
+}
+
 static int settle_isolation(Settings *s) {
+        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_free_ char *controllers = NULL, *message = NULL;
-        IsolatorHost host = { .root = geteuid() == 0, .cgroups = s->config.launcher == LAUNCHER_LINUX };
+        IsolatorHost host = {
+                .root = geteuid() == 0,
+                .cgroups = s->config.launcher == LAUNCHER_LINUX,
+                .proc_fd = proc_fd,
+        };
         int r;
 
         s->isolator_config = (IsolatorConfig) {
@@ -681,6 +727,8 @@ static int settle_isolation(Settings *s) {
                 return r;
 
         r = settle_network(s);
+        if (r == 0)
+                r = settle_filesystem(s, proc_fd);
         if (r < 0)
                 return r;
         if (arg_pids_max == 0)

@@ -15,6 +15,7 @@ typedef struct IsolatorHost {
         bool root;
         bool cgroups;                /* each container has a cgroup2 of its own: --launcher=linux */
         const char *controllers;     /* "cpu io memory pids": those its cgroup can have; "": none */
+        int proc_fd;                 /* /proc; borrowed */
 } IsolatorHost;
 
 /* What the operator said; constant. */
@@ -30,6 +31,15 @@ typedef struct IsolatorConfig {
         const Mesos__V1__CapabilityInfo *effective_capabilities, *bounding_capabilities;   /* NULL: not given */
         struct SeccompProfiles *seccomp_profiles;   /* of --seccomp_config_dir; borrowed */
         const char *seccomp_profile_name;           /* NULL: of those that ask for one alone */
+        bool unprivileged;           /* the agent isn't root */
+        const char *work_dir;
+        const char *runtime_dir;
+        const char *socket_dir;      /* where executors find the agent; NULL: not by a Unix socket */
+        const char *cgroup_mount;    /* where a container's own cgroup is shown; NULL: it has none */
+        const char *host_path_volume_force_creation;
+        bool disallow_sharing_pid;   /* --disallow_sharing_agent_pid_namespace */
+        bool disallow_sharing_ipc;
+        uint64_t default_shm_bytes;  /* --default_container_shm_size; 0: the kernel's choice */
         const char *network_bridge;  /* --holdfast_network_bridge */
         const char *network_gateway; /* its address, "10.88.0.1/16" */
         const char *network_helper;  /* path of holdfast-network */
@@ -53,6 +63,7 @@ typedef struct IsolatorRequest {
         IsolatorDemand cpus, mem;
         bool revocable_cpus;
         const char *address;                        /* "10.88.0.5/16" for it; NULL: none is to be had */
+        char *const *exposed;                       /* what it needs of the work directory besides the sandbox; NULL: nothing */
         const Mesos__V1__ContainerInfo *info;       /* NULL: nothing was asked for */
 } IsolatorRequest;
 
@@ -79,6 +90,12 @@ typedef struct IsolatorOps {
         void (*usage)(const IsolatorConfig *config, const UsageSource *source, Mesos__V1__ResourceStatistics *s);
 } IsolatorOps;
 
+extern const IsolatorOps isolator_filesystem_posix;
+extern const IsolatorOps isolator_filesystem_linux;
+extern const IsolatorOps isolator_volume_host_path;
+extern const IsolatorOps isolator_volume_sandbox_path;
+extern const IsolatorOps isolator_namespaces_pid;
+extern const IsolatorOps isolator_namespaces_ipc;
 extern const IsolatorOps isolator_posix_cpu;
 extern const IsolatorOps isolator_posix_mem;
 extern const IsolatorOps isolator_disk_du;

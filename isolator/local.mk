@@ -18,8 +18,13 @@ isolator_libisolators_a_SOURCES = \
         isolator/disk_du.c \
         isolator/environment_secret.c \
         isolator/io.c \
+        isolator/filesystem.c isolator/filesystem.h \
+        isolator/filesystem_linux.c \
+        isolator/filesystem_posix.c \
         isolator/isolator.h \
         isolator/memory.c \
+        isolator/namespace_ipc.c \
+        isolator/namespace_pid.c \
         isolator/network.c \
         isolator/nnp.c \
         isolator/pids.c \
@@ -31,7 +36,10 @@ isolator_libisolators_a_SOURCES = \
         isolator/seccomp.c \
         isolator/seccomp_profile.c isolator/seccomp_profile.h \
         isolator/seccomp_profiles.c isolator/seccomp_profiles.h \
-        isolator/usage.c isolator/usage.h
+        isolator/usage.c isolator/usage.h \
+        isolator/user_namespace.c isolator/user_namespace.h \
+        isolator/volume_host_path.c \
+        isolator/volume_sandbox_path.c
 
 # What tasks are let through by where an agent has linux/seccomp and nobody says otherwise.
 seccompdir = $(datadir)/holdfast/seccomp

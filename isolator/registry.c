@@ -20,6 +20,12 @@
 #include "isolator/registry.h"
 
 static const IsolatorOps *const isolators[] = {
+        &isolator_filesystem_posix,
+        &isolator_filesystem_linux,
+        &isolator_volume_host_path,
+        &isolator_volume_sandbox_path,
+        &isolator_namespaces_pid,
+        &isolator_namespaces_ipc,
         &isolator_posix_cpu,
         &isolator_posix_mem,
         &isolator_disk_du,
@@ -79,9 +85,20 @@ static const struct {
 
 /* Those of two families that would decide the same. */
 static const char *const rivals[][2] = {
+        { "filesystem/posix", "filesystem/linux" },
         { "posix/cpu", "cgroups/cpu" },
         { "posix/mem", "cgroups/mem" },
 };
+
+/* Those that come along: when the second is chosen, or no other of the first's family. */
+static const char *const companions[][2] = {
+        { "filesystem/posix", NULL },
+        { "volume/host_path", "filesystem/linux" },
+        { "volume/sandbox_path", "filesystem/linux" },
+};
+
+/* Those that mount something. */
+static const char *const with_mounts[] = { "volume/host_path", "volume/sandbox_path", "namespaces/pid", "namespaces/ipc" };
 
 struct IsolatorSet {
         const IsolatorConfig *config;        /* borrowed */
@@ -218,6 +235,39 @@ static int choose_list(IsolatorSet *s, const char *text, const IsolatorHost *hos
         return ISOLATOR_OK;
 }
 
+static bool has_family(const IsolatorSet *s, const char *name) {
+        size_t n = (size_t) (strchr(name, '/') - name) + 1;
+
+        for (size_t i = 0; i < ELEMENTSOF(isolators); i++)
+                if (s->chosen[i] && strncmp(isolators[i]->name, name, n) == 0)
+                        return true;
+
+        return false;
+}
+
+static int choose_companions(IsolatorSet *s, const IsolatorHost *host, char **reterr_message) {
+        int r = ISOLATOR_OK;
+
+        for (size_t i = 0; r == ISOLATOR_OK && i < ELEMENTSOF(companions); i++) {
+                const char *name = companions[i][0], *with = companions[i][1];
+
+                if (isolator_set_has(s, name) || (with ? !isolator_set_has(s, with) : has_family(s, name)))
+                        continue;
+
+                r = choose(s, name, strlen(name), host, reterr_message);
+        }
+
+        return r;
+}
+
+static int check_mounting(const IsolatorSet *s, char **reterr_message) {
+        for (size_t i = 0; i < ELEMENTSOF(with_mounts); i++)
+                if (isolator_set_has(s, with_mounts[i]) && !isolator_set_has(s, "filesystem/linux"))
+                        return isolator_refuse(reterr_message, "%s needs filesystem/linux", with_mounts[i]);
+
+        return ISOLATOR_OK;
+}
+
 static int check_rivals(const IsolatorSet *s, char **reterr_message) {
         for (size_t i = 0; i < ELEMENTSOF(rivals); i++)
                 if (isolator_set_has(s, rivals[i][0]) && isolator_set_has(s, rivals[i][1]))
@@ -240,6 +290,10 @@ int isolator_set_new(const char *text, const IsolatorHost *host, const IsolatorC
         r = choose_list(s, text, host, reterr_message);
         if (r == ISOLATOR_OK)
                 r = check_rivals(s, reterr_message);
+        if (r == ISOLATOR_OK)
+                r = check_mounting(s, reterr_message);
+        if (r == ISOLATOR_OK)
+                r = choose_companions(s, host, reterr_message);
         if (r != ISOLATOR_OK)
                 return r;
 

@@ -7,6 +7,7 @@ unit_tests += \
         tests/unit/test-isolators \
         tests/unit/test-limits \
         tests/unit/test-link \
+        tests/unit/test-mounting \
         tests/unit/test-placement \
         tests/unit/test-plan \
         tests/unit/test-process \
@@ -40,6 +41,10 @@ tests_unit_test_exit_record_LDADD = $(launcher_unit_libs)
 tests_unit_test_isolators_SOURCES = tests/unit/test-isolators.c
 tests_unit_test_isolators_CFLAGS = $(unit_cflags)
 tests_unit_test_isolators_LDADD = $(launcher_unit_libs)
+
+tests_unit_test_mounting_SOURCES = tests/unit/test-mounting.c tests/unit/directory.h
+tests_unit_test_mounting_CFLAGS = $(unit_cflags)
+tests_unit_test_mounting_LDADD = $(launcher_unit_libs)
 
 tests_unit_test_limits_SOURCES = tests/unit/test-limits.c
 tests_unit_test_limits_CFLAGS = $(unit_cflags)

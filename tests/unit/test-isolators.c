@@ -245,6 +245,7 @@ static void test_every_type_of_limit_is_the_one_of_its_name(void **state) {
                 limit.hard = 100;
                 info.rlimits = &(Mesos__V1__RLimitInfo__RLimit *) { &limit };
                 info.n_rlimits = 1;
+                container.type = MESOS__V1__CONTAINER_INFO__TYPE__MESOS;
                 container.rlimit_info = &info;
                 request.info = &container;
 
@@ -267,6 +268,7 @@ static void assert_limit_refused(Mesos__V1__RLimitInfo__RLimit limit, const char
         limit.base.descriptor = &mesos__v1__rlimit_info__rlimit__descriptor;
         info.rlimits = &(Mesos__V1__RLimitInfo__RLimit *) { &limit };
         info.n_rlimits = 1;
+        container.type = MESOS__V1__CONTAINER_INFO__TYPE__MESOS;
         container.rlimit_info = &info;
         request.info = &container;
         assert_int_equal(isolator_set_plan(s, &request, &c, &message), ISOLATOR_E_REFUSED);
@@ -342,6 +344,7 @@ static int plan_capabilities(const CapabilityCase *t, Confinement **ret, char **
         else
                 info.effective_capabilities = t->task_effective;
         info.bounding_capabilities = t->task_bounding;
+        container.type = MESOS__V1__CONTAINER_INFO__TYPE__MESOS;
         container.linux_info = &info;
         request.info = &container;
         return isolator_set_plan(s, &request, ret, reterr_message);

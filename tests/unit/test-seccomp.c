@@ -428,6 +428,7 @@ static int plan(const IsolatorConfig *config, uid_t uid, const char *profile, bo
         seccomp.has_unconfined = unconfined;
         seccomp.unconfined = unconfined;
         info.seccomp = &seccomp;
+        container.type = MESOS__V1__CONTAINER_INFO__TYPE__MESOS;
         container.linux_info = profile || unconfined ? &info : NULL;
         r = isolator_set_new("linux/seccomp", &root, config, &s, reterr_message);
         return r == ISOLATOR_OK ? isolator_set_plan(s, &request, ret, reterr_message) : r;
