@@ -36,6 +36,7 @@ EXTRA_DIST += \
         tests/lib/launcher.py \
         tests/lib/libprocess_agent.py \
         tests/lib/libprocess_master.py \
+        tests/lib/matrix.py \
         tests/lib/mounts.py \
         tests/lib/other_launcher.py \
         tests/lib/scheduler.py \

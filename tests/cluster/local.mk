@@ -21,6 +21,7 @@ cluster_tests = \
         tests/cluster/test_reboot.py \
         tests/cluster/test_reregistration.py \
         tests/cluster/test_launcher_trouble.py \
+        tests/cluster/test_matrix.py \
         tests/cluster/test_random_kills.py \
         tests/cluster/test_run.py \
         tests/cluster/test_secrets.py \

@@ -3,6 +3,7 @@
 vm_tests = \
         tests/vm/test_io.py \
         tests/vm/test_limits.py \
+        tests/vm/test_matrix.py \
         tests/vm/test_reboot.py
 
 EXTRA_DIST += $(vm_tests) tests/vm/boot tests/vm/build-disk tests/vm/guest-init tests/vm/uml.c
