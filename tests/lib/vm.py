@@ -69,7 +69,7 @@ class Machine:
         """What an administrator does after the installation: settings, and the units enabled."""
         etc = os.path.join(self._layer, "etc", "systemd", "system")
         for unit, target in ((systemd.AGENT, "multi-user"), ("holdfast-agent.socket", "sockets")):
-            path, = glob.glob(os.path.join(self._layer, "**", unit), recursive=True)
+            path, = glob.glob(os.path.join(self._layer, "**", "system", unit), recursive=True)
             wants = os.path.join(etc, target + ".target.wants")
             os.makedirs(wants, exist_ok=True)
             os.symlink("/" + os.path.relpath(path, self._layer), os.path.join(wants, unit))
@@ -136,8 +136,11 @@ class Machine:
 
     def console(self):
         """Everything that its kernel and its journal have said, over all boots."""
-        with open(os.path.join(self._state, "console"), errors="replace") as f:
-            return f.read()
+        try:
+            with open(os.path.join(self._state, "console"), errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""    # it was never switched on
 
     def stored(self):
         """What was in the agent's database when the machine had booted and the agent was not yet there."""

@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import check, equal, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
-from systemd import AGENT, Host, scopes, show, start_task, systemctl    # noqa: E402
+from systemd import AGENT, Host, container_cgroups, scopes, show, start_task, systemctl    # noqa: E402
 from vm import main_inside    # noqa: E402
 
 PIDS_MAX = 40
@@ -147,6 +147,21 @@ def test_task_that_exceeds_its_memory_while_no_agent_is_there_is_told_as_such():
         systemctl("start", AGENT)
         check_memory_limitation(s.wait_terminal("hog"), 32 + EXECUTOR_MB)
         os.unlink(gate)
+
+
+def test_limits_hold_in_one_scope_for_all():
+    with host(MESOS_SYSTEMD_SCOPE="agent") as h, Scheduler(h.master_addr) as s:
+        s.launch([s.task("steady", "exec sleep 1000", cpus=0.4, mem=32)])
+        s.wait_state("steady", "TASK_RUNNING")
+        cgroup, = (path for path in container_cgroups() if os.path.basename(path) == "payload")
+        equal(read(cgroup, "memory.max"), str((32 + EXECUTOR_MB) << 20), "memory.max")
+        equal(read(os.path.dirname(cgroup), "cpu.weight"), "50", "cpu.weight")
+        check_memory_limitation(s.run("hog", HOG % 200, mem=64), 64 + EXECUTOR_MB)
+        s.kill("steady")
+        equal(s.wait_terminal("steady")["state"], "TASK_KILLED", "state of the other container")
+        # It outlives the last container.
+        wait_until(lambda: not [path for path in container_cgroups() if path.endswith("payload")], "the last container goes")
+        systemctl("stop", "holdfast-containers.scope", ok=False)
 
 
 def test_fork_bomb_is_bounded_and_killed():
