@@ -4,7 +4,8 @@
  * Disk watch
  *
  * The agent's half of disk/du. Every --container_disk_watch_interval the sandbox of each running
- * container is due; helper processes measure them, a few at a time:
+ * container is due, and each of its persistent volumes; helper processes measure them, a few at a
+ * time:
  *
  *     tick ─▶ due ─▶ holdfast-worker usage ─▶ figure ─▶ over the disk resource: the container is ended
  *
@@ -22,12 +23,14 @@
 #include <uthash.h>
 
 #include "agent/container.h"
+#include "agent/disk_quota.h"
 #include "agent/disk_watch.h"
 #include "agent/executors.h"
 #include "agent/worker.h"
 #include "common/base/buffer.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
+#include "common/net/pbwire.h"
 
 /* Some trees may be slow; the others should not wait for them. */
 #define N_WORKERS_MAX 4
@@ -37,7 +40,9 @@
 
 typedef struct Measurement {
         DiskWatch *watch;               /* borrowed: the owner */
+        char *key;                      /* owned; "<container id> <directory>" */
         char container_id[37];
+        const char *directory;          /* in the key */
         Worker *worker;                 /* owned; while it is being measured */
         bool due, known, alive;
         bool incomplete;                /* what was found is not all; said once */
@@ -51,7 +56,7 @@ struct DiskWatch {
         Agent *agent;                   /* borrowed */
         char *program;                  /* owned; path of holdfast-worker */
         sd_event_source *timer;         /* NULL before disk_watch_start() */
-        Measurement *measurements;      /* uthash by container; owned */
+        Measurement *measurements;      /* uthash by key; owned */
         unsigned n_workers;
 };
 
@@ -68,29 +73,9 @@ static Measurement *measurement_free(Measurement *m) {
         HASH_DEL(m->watch->measurements, m);
         m->watch->n_workers -= m->worker != NULL;
         worker_free(m->worker);
+        free(m->key);
         free(m);
         return NULL;
-}
-
-/* Volumes have directories of their own. */
-static bool is_of_sandbox(const ResourceView *v, void *userdata) {
-        (void) userdata;
-        return v->scalar && !v->persistent_volume && streq(v->name, "disk");
-}
-
-/* Of one that asked for no disk there is no limit. */
-static bool limit_of(const Executor *e, Resources **ret_disk, uint64_t *ret_bytes) {
-        _cleanup_(resources_freep) Resources *used = executor_used_resources(e);
-        _cleanup_(resources_freep) Resources *disk = used ? resources_filter(used, is_of_sandbox, NULL) : NULL;
-        uint64_t milli;
-
-        if (!disk || resources_is_empty(disk))
-                return false;
-
-        milli = (uint64_t) MAX(resources_scalar_milli(disk, "disk"), (int64_t) 0);
-        *ret_bytes = milli > UINT64_MAX >> 20 ? UINT64_MAX : (milli << 20) / 1000;
-        *ret_disk = TAKE_PTR(disk);
-        return true;
 }
 
 static char *make_message(uint64_t used_bytes, uint64_t limit_bytes) {
@@ -104,18 +89,24 @@ static char *make_message(uint64_t used_bytes, uint64_t limit_bytes) {
         return buffer_take_text(&b);
 }
 
-static void judge(DiskWatch *w, Executor *e, uint64_t used_bytes) {
-        _cleanup_(resources_freep) Resources *disk = NULL;
-        _cleanup_free_ char *message = NULL;
-        uint64_t limit_bytes;
+static void judge(DiskWatch *w, Executor *e, const Measurement *m) {
+        _cleanup_(disk_quotas_deinit) DiskQuotas quotas = {};
+        _cleanup_(resources_freep) Resources *met = NULL;
+        _cleanup_free_ char *message = NULL, *why = NULL;
+        const DiskQuota *q;
 
-        if (!w->agent->config->enforce_container_disk_quota || !limit_of(e, &disk, &limit_bytes) ||
-            used_bytes <= limit_bytes)
+        if (!w->agent->config->enforce_container_disk_quota ||
+            disk_quotas_make(w->agent->config, e, &quotas) < 0)
                 return;
 
-        message = make_message(used_bytes, limit_bytes);
+        q = disk_quotas_find(&quotas, m->directory);
+        if (!q || !disk_quota_is_limited(q) || !q->enforced || m->used_bytes <= q->limit_bytes ||
+            resources_from_pb(q->resources, q->n_resources, &met, &why) != RESOURCES_OK)
+                return;
+
+        message = make_message(m->used_bytes, q->limit_bytes);
         executors_exceeded(w->agent, e, MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LIMITATION_DISK,
-                           message ?: "Disk usage exceeds quota", disk);
+                           message ?: "Disk usage exceeds quota", met);
 }
 
 /* "<bytes>", and "incomplete" when there is more than that. */
@@ -130,8 +121,8 @@ static void on_line(char *line, void *userdata) {
                 return;
 
         if (incomplete && !m->incomplete)
-                log_warning("The sandbox of container '%s' is too large or too deep to be measured in time: it occupies "
-                            "%" PRIu64 " bytes at least.", m->container_id, m->found_bytes);
+                log_warning("'%s' is too large or too deep to be measured in time: it occupies %" PRIu64 " bytes at least.",
+                            m->directory, m->found_bytes);
         m->incomplete = incomplete;
 }
 
@@ -149,7 +140,7 @@ static void on_ended(ExitStatus status, void *userdata) {
         if (exit_status_is_success(status) && e) {
                 m->used_bytes = (m->found_bytes + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
                 m->known = true;
-                judge(w, e, m->used_bytes);
+                judge(w, e, m);
         }
 
         run(w);
@@ -157,22 +148,16 @@ static void on_ended(ExitStatus status, void *userdata) {
 
 static const WorkerOps worker_ops = { .line = on_line, .ended = on_ended };
 
+/* Its parent is the agent's, so that nobody can put another in its place. */
 static void start(DiskWatch *w, Measurement *m) {
-        const Executor *e = executors_find_live(w->agent, m->container_id);
-        char *argv[] = { (char *) "holdfast-worker", (char *) "usage", (char *) w->agent->config->work_dir, NULL, NULL };
-        const char *path;
+        char *argv[] = { (char *) "holdfast-worker", (char *) "usage", (char *) m->directory, (char *) ".", NULL };
         int r;
-
-        m->due = false;
-        path = e ? startswith(e->directory, w->agent->config->work_dir) : NULL;
-        if (!path || *path != '/')
-                return;
 
         /* To the end, so that everyone's turn comes where there is more to do than time. */
         HASH_DEL(w->measurements, m);
-        HASH_ADD_STR(w->measurements, container_id, m);
+        HASH_ADD_KEYPTR(hh, w->measurements, m->key, strlen(m->key), m);
 
-        argv[3] = (char *) path + 1;
+        m->due = false;
         m->started_usec = now(w);
         r = worker_start(w->agent->event, w->program, argv, &worker_ops, m, &m->worker);
         if (r < 0)
@@ -193,10 +178,24 @@ static void run(DiskWatch *w) {
         }
 }
 
-static Measurement *measurement_of(DiskWatch *w, const Executor *e) {
+static char *make_key(const char *container_id, const char *directory) {
+        char *key;
+
+        return asprintf(&key, "%s %s", container_id, directory) < 0 ? NULL : key;
+}
+
+static Measurement *find(const DiskWatch *w, const Executor *e, const char *directory) {
+        _cleanup_free_ char *key = make_key(e->container_id, directory);
         Measurement *m = NULL;
 
-        HASH_FIND_STR(w->measurements, e->container_id, m);
+        if (key)
+                HASH_FIND_STR(w->measurements, key, m);
+        return m;
+}
+
+static Measurement *find_or_add(DiskWatch *w, const Executor *e, const char *directory) {
+        Measurement *m = find(w, e, directory);
+
         if (m)
                 return m;
 
@@ -204,25 +203,46 @@ static Measurement *measurement_of(DiskWatch *w, const Executor *e) {
         if (!m)
                 return NULL;
 
+        m->key = make_key(e->container_id, directory);
+        if (!m->key) {
+                free(m);
+                return NULL;
+        }
+
         m->watch = w;
         memcpy(m->container_id, e->container_id, sizeof(m->container_id));
-        HASH_ADD_STR(w->measurements, container_id, m);
+        m->directory = strchr(m->key, ' ') + 1;
+        HASH_ADD_KEYPTR(hh, w->measurements, m->key, strlen(m->key), m);
         return m;
 }
 
-/* One that has no process yet, or none any more, writes nothing. */
+static void note_container(DiskWatch *w, const Executor *e) {
+        _cleanup_(disk_quotas_deinit) DiskQuotas quotas = {};
+
+        if (disk_quotas_make(w->agent->config, e, &quotas) < 0) {
+                (void) log_oom();
+                return;
+        }
+
+        for (size_t i = 0; i < quotas.n; i++) {
+                Measurement *m = find_or_add(w, e, quotas.quotas[i].directory);
+
+                if (!m)
+                        continue;
+
+                m->alive = true;
+                m->due = m->due || now(w) >= m->not_before_usec;
+        }
+}
+
+/* A container that has no process yet, or none any more, writes nothing. */
 static void note_due(DiskWatch *w) {
         Measurement *m, *next;
 
         for (const Framework *f = w->agent->frameworks; f; f = f->hh.next)
-                for (const Executor *e = f->executors; e; e = e->hh.next) {
-                        m = e->container && container_executor_pid(e->container) > 0 ? measurement_of(w, e) : NULL;
-                        if (!m)
-                                continue;
-
-                        m->alive = true;
-                        m->due = m->due || now(w) >= m->not_before_usec;
-                }
+                for (const Executor *e = f->executors; e; e = e->hh.next)
+                        if (e->container && container_executor_pid(e->container) > 0)
+                                note_container(w, e);
 
         HASH_ITER (hh, w->measurements, m, next) {
                 if (!m->alive)
@@ -287,19 +307,55 @@ void disk_watch_start(DiskWatch *w) {
                 (void) sd_event_source_set_description(w->timer, "disk-watch");
 }
 
-void disk_watch_add_usage(const DiskWatch *w, const Executor *e, Mesos__V1__ResourceStatistics *s) {
-        _cleanup_(resources_freep) Resources *disk = NULL;
-        const Measurement *m = NULL;
+/* A source and a persistence are of the volume, whichever of its resources is asked. */
+static Mesos__V1__DiskStatistics *make_statistics(const DiskQuota *q, const Measurement *m) {
+        const Mesos__V1__Resource__DiskInfo *disk = q->resources[0]->disk;
+        Mesos__V1__DiskStatistics s = MESOS__V1__DISK_STATISTICS__INIT;
 
-        if (!w)
+        if (disk && disk->persistence) {
+                s.source = disk->source;
+                s.persistence = disk->persistence;
+        }
+        s.has_limit_bytes = true;
+        s.limit_bytes = q->limit_bytes;
+        s.has_used_bytes = m && m->known;
+        s.used_bytes = s.has_used_bytes ? m->used_bytes : 0;
+        return (Mesos__V1__DiskStatistics *) pb_copy(&s.base);
+}
+
+static void add_one(const DiskQuota *q, const Measurement *m, Mesos__V1__ResourceStatistics *s) {
+        Mesos__V1__DiskStatistics **p = reallocarray(s->disk_statistics, s->n_disk_statistics + 1, sizeof(*p));
+
+        if (!p)
                 return;
 
-        if (limit_of(e, &disk, &s->disk_limit_bytes))
-                s->has_disk_limit_bytes = true;
+        s->disk_statistics = p;
+        p[s->n_disk_statistics] = make_statistics(q, m);
+        s->n_disk_statistics += p[s->n_disk_statistics] != NULL;
+}
 
-        HASH_FIND_STR(w->measurements, e->container_id, m);
-        if (m && m->known) {
-                s->has_disk_used_bytes = true;
-                s->disk_used_bytes = m->used_bytes;
-        }
+void disk_watch_add_usage(const DiskWatch *w, const Executor *e, Mesos__V1__ResourceStatistics *s) {
+        _cleanup_(disk_quotas_deinit) DiskQuotas quotas = {};
+        const Measurement *m;
+
+        if (!w || disk_quotas_make(w->agent->config, e, &quotas) < 0)
+                return;
+
+        m = find(w, e, quotas.quotas[0].directory);
+        s->has_disk_limit_bytes = disk_quota_is_limited(&quotas.quotas[0]);
+        s->disk_limit_bytes = quotas.quotas[0].limit_bytes;
+        s->has_disk_used_bytes = m && m->known;
+        s->disk_used_bytes = s->has_disk_used_bytes ? m->used_bytes : 0;
+
+        for (size_t i = 0; i < quotas.n; i++)
+                if (disk_quota_is_limited(&quotas.quotas[i]))
+                        add_one(&quotas.quotas[i], find(w, e, quotas.quotas[i].directory), s);
+}
+
+void disk_watch_free_usage(Mesos__V1__ResourceStatistics *s) {
+        for (size_t i = 0; i < s->n_disk_statistics; i++)
+                pb_free(&s->disk_statistics[i]->base);
+        free(s->disk_statistics);
+        s->disk_statistics = NULL;
+        s->n_disk_statistics = 0;
 }

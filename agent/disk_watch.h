@@ -14,3 +14,6 @@ void disk_watch_start(DiskWatch *w);
 
 /* The last figures; nothing of a container that was not measured yet, or for NULL. */
 void disk_watch_add_usage(const DiskWatch *w, const Executor *e, Mesos__V1__ResourceStatistics *s);
+
+/* What that allocated. */
+void disk_watch_free_usage(Mesos__V1__ResourceStatistics *s);

@@ -18,6 +18,7 @@ agent_libagent_a_SOURCES = \
         agent/config.h \
         agent/container.c agent/container.h \
         agent/container_view.c agent/container_view.h \
+        agent/disk_quota.c agent/disk_quota.h \
         agent/disk_watch.c agent/disk_watch.h \
         agent/drain.c agent/drain.h \
         agent/dry_run.c agent/dry_run.h \

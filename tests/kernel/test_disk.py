@@ -7,6 +7,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import Cluster, check, equal, http_get, main, wait_until    # noqa: E402
+from libprocess_master import Stand, create, reserve, task_info    # noqa: E402
+from libprocess_master import scalar as resource    # noqa: E402
 from scheduler import Scheduler, scalar    # noqa: E402
 
 MIB = 1 << 20
@@ -97,6 +99,53 @@ def test_a_restarted_agent_goes_on_measuring():
         with open(go, "w"):
             pass
         equal(s.wait_terminal("late")["reason"], "REASON_CONTAINER_LIMITATION_DISK", "reason")
+
+
+def start_with_volumes(stand, size, *volumes):
+    stand.start_agent({"MESOS_ISOLATION": "process,disk/du", "MESOS_CONTAINER_DISK_WATCH_INTERVAL": "100ms",
+                       "MESOS_ENFORCE_CONTAINER_DISK_QUOTA": "true"})
+    stand.master.apply_and_acknowledge(reserve(ops_disk(size * len(volumes))))
+    stand.master.apply_and_acknowledge(create(*volumes))
+
+
+def ops_disk(size, volume=None):
+    return resource("disk", size, "ops", volume=volume, allocated="ops")
+
+
+def run_with(stand, task_id, command, *resources):
+    stand.master.run(task_info(task_id, command, resource("cpus", 0.1, allocated="ops"), *resources))
+
+
+def test_a_volume_is_held_to_its_own_size_and_told_apart_from_the_sandbox():
+    with Stand() as stand:
+        small, large = ops_disk(8, ("v1", "small")), ops_disk(8, ("v2", "large"))
+        start_with_volumes(stand, 8, small, large)
+        run_with(stand, "two", "dd if=/dev/zero of=large/file bs=1M count=5; dd if=/dev/zero of=small/file bs=1M count=2;"
+                 "sync -f large; until test -e end; do sleep 0.05; done", small, large, resource("disk", 1, allocated="ops"))
+        stand.master.wait_state("two", "TASK_RUNNING")
+
+        def measured():
+            disks = statistics(stand.cluster, "two").get("disk_statistics", [])
+            return disks if len(disks) == 3 and all(d.get("used_bytes", 0) for d in disks) \
+                and any(d["used_bytes"] > 5 * MIB for d in disks) else None
+        disks = wait_until(measured, "sandbox and volumes are measured")
+        by_id = {d.get("persistence", {}).get("id"): d for d in disks}
+        equal({name: d["limit_bytes"] for name, d in by_id.items()}, {None: MIB, "v1": 8 * MIB, "v2": 8 * MIB}, "limits")
+        check(2 * MIB <= by_id["v1"]["used_bytes"] < 3 * MIB and by_id[None]["used_bytes"] < MIB, "used: %r" % by_id)
+        with open(os.path.join(stand.cluster.sandboxes("two")[0], "end"), "w"):
+            pass
+        stand.master.wait_state("two", "TASK_FINISHED")
+
+
+def test_a_volume_that_is_filled_too_far_ends_its_container():
+    with Stand() as stand:
+        volume = ops_disk(4, ("v1", "data"))
+        start_with_volumes(stand, 4, volume)
+        run_with(stand, "full", "dd if=/dev/zero of=data/file bs=1M count=8; sync -f data; sleep 1000", volume)
+        status = stand.master.wait_state("full", "TASK_FAILED")
+        check(status.message.startswith("Disk usage (8") and status.message.endswith(" exceeds quota (4MB)"),
+              "message is " + status.message)
+        check(os.path.getsize(os.path.join(stand.volume("v1"), "file")) == 8 * MIB, "what the volume holds is gone")
 
 
 if __name__ == "__main__":
