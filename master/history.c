@@ -21,6 +21,7 @@
 
 #include "common/base/log.h"
 #include "common/model/id.h"
+#include "common/net/pbwire.h"
 #include "master/framework.h"
 #include "master/history.h"
 #include "master/node.h"
@@ -54,10 +55,25 @@ static int known_tasks_init(KnownTasks *k, const Framework *f, const Node *n) {
         return 0;
 }
 
-/* Ids may be used again: the uuid of the last update tells one run from the other. */
+/* Ids may be used again: the uuid of the last status tells one run from the other. */
 static bool is_same_run(const Task *a, const Task *b) {
-        return !a->has_update_uuid || !b->has_update_uuid ||
-               memcmp(a->update_uuid, b->update_uuid, sizeof(a->update_uuid)) == 0;
+        Mesos__V1__TaskStatus *x = task_last_status(a), *y = task_last_status(b);
+        bool same = !x || !y || !x->has_uuid || !y->has_uuid ||
+                    (x->uuid.len == y->uuid.len && memcmp(x->uuid.data, y->uuid.data, x->uuid.len) == 0);
+
+        if (x)
+                pb_free(&x->base);
+        if (y)
+                pb_free(&y->base);
+        return same;
+}
+
+bool history_has(const Framework *f, const Task *t) {
+        for (const Task *old = f->completed_tasks; old; old = old->next)
+                if (streq(old->id, t->id) && streq(old->agent_id, t->agent_id) && is_same_run(old, t))
+                        return true;
+
+        return false;
 }
 
 static bool known_tasks_have(const KnownTasks *k, const Task *t) {

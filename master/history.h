@@ -6,5 +6,8 @@
 #include "master/master.h"
 #include "proto/internal.pb-c.h"
 
+/* Whether the task is among those of its framework that are over: its agent died before it heard so. */
+bool history_has(const Framework *f, const Task *t);
+
 /* Takes over what an agent that was not among ours reports. */
 void history_learn(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r);

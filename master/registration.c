@@ -356,6 +356,12 @@ static void learn_task(Master *m, Node *n, const Mesos__V1__Task *report, const 
                 return;
         }
 
+        /* Its last update comes again, and is passed on without it. */
+        if (task_is_terminal(t) && history_has(f, t)) {
+                task_free(t);
+                return;
+        }
+
         forget_unreachable(f, t->id);
         t->node = n;
         framework_add_task(f, t);

@@ -44,6 +44,10 @@ def history(agent):
             "framework infos": by_name(frameworks.get("completed_frameworks", []), "framework_info")}
 
 
+def n_live_executors(agent):
+    return len(ask(agent.addr, "GET_EXECUTORS").get("executors", []))
+
+
 def stored(cluster, table):
     """-1 while the agent has the database to itself."""
     path = cluster.work_path("agent", "meta", "agent.db")
@@ -93,6 +97,7 @@ def test_restarted_agent_tells_of_what_is_over_as_it_did_before():
                 forgetful.run("not-stored", "true")
             ended = start_history(stack.enter_context(Scheduler(cluster.master_addr, "working")))
             wait_completed(agent.addr, [*ended, "of-another", "not-stored"], "tasks")
+            wait_until(lambda: n_live_executors(agent) == 1, "only one executor is left")
             before = history(agent)
             restart(cluster, crash)
             wait_completed(agent.addr, [*ended, "of-another"], "tasks of frameworks that checkpoint")
@@ -135,10 +140,10 @@ def test_older_executors_and_tasks_give_way_to_newer_ones_in_memory_and_on_the_d
         def sizes():
             return stored(cluster, "completed_tasks"), stored(cluster, "completed_executors")
         for _ in range(2):
-            wait_until(lambda: len(completed_ids(cluster.agent().addr)) == 203, "200 tasks and 3 are left")
-            wait_until(lambda: sizes() == (203, 3), "as much is stored")
-            found = completed_ids(cluster.agent().addr)
-            equal([t for t in found if t.startswith("task-")], ["task-2", "task-3", "task-4"], "command tasks")
+            wait_until(lambda: [t for t in completed_ids(cluster.agent().addr) if t.startswith("task-")]
+                       == ["task-2", "task-3", "task-4"], "3 command tasks are left")
+            wait_until(lambda: sizes() == (203, 3), "200 tasks of the live executor and 3 are stored")
+            equal(len(completed_ids(cluster.agent().addr)), 203, "tasks that the agent tells of")
             restart(cluster, crash=True)
 
 
@@ -197,6 +202,7 @@ def test_new_master_learns_what_is_over_and_refuses_nobody_for_it():
         master = cluster.master()
         idle = Scheduler(cluster.master_addr, "idle")
         idle.run("long-ago", "exit 9")
+        wait_completed(cluster.agent().addr, ["long-ago"], "tasks")
         idle.disconnect()
         s = Scheduler(cluster.master_addr, "working")
         ended = start_history(s)
@@ -230,6 +236,20 @@ def test_new_master_learns_what_is_over_and_refuses_nobody_for_it():
                        "the framework that is back has its past")
             restart(cluster, crash=True)
             equal(master_history(master.addr)[idle.framework_id], (False, ["again", "long-ago"]), "after the agent's restart")
+
+
+def test_task_whose_agent_died_before_it_heard_of_the_acknowledgement_is_over_once():
+    with Cluster() as cluster, Scheduler(cluster.master_addr) as s:
+        agent, master = cluster.agent(), cluster.master()
+        for i in range(8):
+            s.run("task-%d" % i, "true")
+            # The master may have sent the acknowledgement, and the agent may have recorded it.
+            agent.kill9()
+            agent.start()
+            cluster.wait_reregistered(agent)
+        expected = ["task-%d" % i for i in range(8)]
+        wait_completed(agent.addr, expected, "tasks")
+        wait_completed(master.addr, expected, "tasks")
 
 
 def test_agent_that_was_unreachable_tells_nothing_twice():
