@@ -122,6 +122,22 @@ def test_running_agent_of_a_former_release_uses_the_launchers_and_executors_of_t
             story.judge_work()
 
 
+def test_agent_of_a_former_release_refuses_what_a_later_one_stored_and_harms_nothing():
+    """A downgrade: the way back is the later release."""
+    for release in RELEASES:
+        with upgrade(release) as (story, frozen):
+            story.use(BIN_DIR, BIN_DIR).start_agent()
+            story.launch_work()
+            story.stop_keeping()
+            story.agent.kill9()
+            story.use(frozen, frozen).agent.start(wait_ready=False)
+            check(story.agent.process.wait(20) != 0, "the former agent ended well")
+            check("written by a later version" in story.agent.log(), "the log does not say why:\n" + story.agent.log_tail())
+            story.end_seven()
+            story.use(BIN_DIR, BIN_DIR).start_agent()
+            story.judge_work()
+
+
 # What they stored
 
 def schema_of(path):
