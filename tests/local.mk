@@ -41,6 +41,7 @@ EXTRA_DIST += \
         tests/lib/other_launcher.py \
         tests/lib/scheduler.py \
         tests/lib/systemd.py \
+        tests/lib/user_host.py \
         tests/lib/vm.py \
         tests/lib/wire.py
 
