@@ -190,7 +190,7 @@ int container_view_take(const Agent *a, usec_t now_usec, ContainerView *ret) {
 
 void container_view_deinit(ContainerView *v) {
         for (size_t i = 0; v->entries && i < v->n; i++)
-                disk_watch_free_usage(&v->entries[i].statistics);
+                usage_deinit(&v->entries[i].statistics);
         free(v->entries);
         free(v->list);
         *v = (ContainerView) {};

@@ -30,7 +30,7 @@
 #include "common/base/buffer.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
-#include "common/net/pbwire.h"
+#include "common/model/convert.h"
 
 /* Some trees may be slow; the others should not wait for them. */
 #define N_WORKERS_MAX 4
@@ -320,7 +320,7 @@ static Mesos__V1__DiskStatistics *make_statistics(const DiskQuota *q, const Meas
         s.limit_bytes = q->limit_bytes;
         s.has_used_bytes = m && m->known;
         s.used_bytes = s.has_used_bytes ? m->used_bytes : 0;
-        return (Mesos__V1__DiskStatistics *) pb_copy(&s.base);
+        return message_copy(&s);
 }
 
 static void add_one(const DiskQuota *q, const Measurement *m, Mesos__V1__ResourceStatistics *s) {
@@ -350,12 +350,4 @@ void disk_watch_add_usage(const DiskWatch *w, const Executor *e, Mesos__V1__Reso
         for (size_t i = 0; i < quotas.n; i++)
                 if (disk_quota_is_limited(&quotas.quotas[i]))
                         add_one(&quotas.quotas[i], find(w, e, quotas.quotas[i].directory), s);
-}
-
-void disk_watch_free_usage(Mesos__V1__ResourceStatistics *s) {
-        for (size_t i = 0; i < s->n_disk_statistics; i++)
-                pb_free(&s->disk_statistics[i]->base);
-        free(s->disk_statistics);
-        s->disk_statistics = NULL;
-        s->n_disk_statistics = 0;
 }

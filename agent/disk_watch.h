@@ -12,8 +12,5 @@ DEFINE_CLEANUP(DiskWatch *, disk_watch_free)
 /* Recovery is complete: who lives is known. NULL: nothing to do. */
 void disk_watch_start(DiskWatch *w);
 
-/* The last figures; nothing of a container that was not measured yet, or for NULL. */
+/* The last figures; nothing of a container that was not measured yet, or for NULL. For usage_deinit(). */
 void disk_watch_add_usage(const DiskWatch *w, const Executor *e, Mesos__V1__ResourceStatistics *s);
-
-/* What that allocated. */
-void disk_watch_free_usage(Mesos__V1__ResourceStatistics *s);

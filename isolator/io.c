@@ -9,6 +9,8 @@
  *
  * Limits are of whole disks, named by number. The operator names them by path, and what is a part
  * of a disk stands for all of it.
+ *
+ * What a container has read and written is told per device, as Mesos tells it with cgroup v1.
  */
 
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 
 #include "common/base/file.h"
 #include "common/base/parse.h"
+#include "common/model/convert.h"
 #include "isolator/isolator.h"
 
 /* Documentation/admin-guide/cgroup-v2.rst. */
@@ -158,9 +161,108 @@ static int io_plan(const IsolatorConfig *config, const IsolatorRequest *request,
         return r == ISOLATOR_OK ? add_limits(config->io_max, c, reterr_message) : r;
 }
 
+typedef Mesos__V1__CgroupInfo__Blkio__Value Value;
+typedef Mesos__V1__CgroupInfo__Blkio__Throttling__Statistics DeviceStatistics;
+
+/* What io.stat tells of one device, as Mesos has it of cgroup v1's throttling. */
+enum { READ, WRITE, DISCARD, TOTAL, N_OPERATIONS };
+
+typedef struct DeviceUsage {
+        unsigned major, minor;
+        uint64_t bytes[N_OPERATIONS], operations[N_OPERATIONS];
+} DeviceUsage;
+
+/* "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6" */
+static bool parse_usage(const char *line, DeviceUsage *ret) {
+        DeviceUsage u = {};
+
+        if (sscanf(line,
+                   "%u:%u rbytes=%" SCNu64 " wbytes=%" SCNu64 " rios=%" SCNu64 " wios=%" SCNu64 " dbytes=%" SCNu64
+                   " dios=%" SCNu64,
+                   &u.major, &u.minor, &u.bytes[READ], &u.bytes[WRITE], &u.operations[READ], &u.operations[WRITE],
+                   &u.bytes[DISCARD], &u.operations[DISCARD]) < 6)
+                return false;
+
+        u.bytes[TOTAL] = u.bytes[READ] + u.bytes[WRITE] + u.bytes[DISCARD];
+        u.operations[TOTAL] = u.operations[READ] + u.operations[WRITE] + u.operations[DISCARD];
+        *ret = u;
+        return true;
+}
+
+static void init_values(const uint64_t numbers[static N_OPERATIONS], Value values[static N_OPERATIONS],
+                        Value *list[static N_OPERATIONS]) {
+        static const Mesos__V1__CgroupInfo__Blkio__Operation names[] = {
+                [READ] = MESOS__V1__CGROUP_INFO__BLKIO__OPERATION__READ,
+                [WRITE] = MESOS__V1__CGROUP_INFO__BLKIO__OPERATION__WRITE,
+                [DISCARD] = MESOS__V1__CGROUP_INFO__BLKIO__OPERATION__DISCARD,
+                [TOTAL] = MESOS__V1__CGROUP_INFO__BLKIO__OPERATION__TOTAL,
+        };
+
+        for (size_t i = 0; i < N_OPERATIONS; i++) {
+                mesos__v1__cgroup_info__blkio__value__init(&values[i]);
+                values[i].has_op = values[i].has_value = true;
+                values[i].op = names[i];
+                values[i].value = numbers[i];
+                list[i] = &values[i];
+        }
+}
+
+static DeviceStatistics *make_statistics(const DeviceUsage *u) {
+        DeviceStatistics s = MESOS__V1__CGROUP_INFO__BLKIO__THROTTLING__STATISTICS__INIT;
+        Mesos__V1__Device__Number number = MESOS__V1__DEVICE__NUMBER__INIT;
+        Value bytes[N_OPERATIONS], operations[N_OPERATIONS];
+        Value *byte_list[N_OPERATIONS], *operation_list[N_OPERATIONS];
+
+        number.major_number = u->major;
+        number.minor_number = u->minor;
+        init_values(u->bytes, bytes, byte_list);
+        init_values(u->operations, operations, operation_list);
+        s.device = &number;
+        s.io_service_bytes = byte_list;
+        s.io_serviced = operation_list;
+        s.n_io_service_bytes = s.n_io_serviced = N_OPERATIONS;
+        return message_copy(&s);
+}
+
+static int add_device(Mesos__V1__CgroupInfo__Blkio__Statistics *s, const DeviceUsage *u) {
+        DeviceStatistics **p = reallocarray(s->throttling, s->n_throttling + 1, sizeof(*p));
+
+        if (!p)
+                return -ENOMEM;
+
+        s->throttling = p;
+        p[s->n_throttling] = make_statistics(u);
+        if (!p[s->n_throttling])
+                return -ENOMEM;
+
+        s->n_throttling++;
+        return 0;
+}
+
+static void io_usage(const IsolatorConfig *config, const UsageSource *source, Mesos__V1__ResourceStatistics *s) {
+        _cleanup_free_ char *text = source->payload_fd >= 0 ? usage_read(source->payload_fd, "io.stat") : NULL;
+        Mesos__V1__CgroupInfo__Blkio__Statistics none = MESOS__V1__CGROUP_INFO__BLKIO__STATISTICS__INIT;
+        char *saved = NULL;
+        int r = 0;
+
+        (void) config;
+        if (!text)
+                return;
+
+        s->blkio_statistics = message_copy(&none);
+        for (char *line = strtok_r(text, "\n", &saved); s->blkio_statistics && r == 0 && line;
+             line = strtok_r(NULL, "\n", &saved)) {
+                DeviceUsage u;
+
+                if (parse_usage(line, &u))
+                        r = add_device(s->blkio_statistics, &u);
+        }
+}
+
 const IsolatorOps isolator_cgroups_blkio = {
         .name = "cgroups/blkio",
         .controllers = "io",
         .probe = io_probe,
         .plan = io_plan,
+        .usage = io_usage,
 };

@@ -20,6 +20,7 @@
 #include "common/base/file.h"
 #include "common/base/parse.h"
 #include "common/base/usec.h"
+#include "common/model/convert.h"
 #include "isolator/usage.h"
 
 /* The kernel's files here have a few hundred bytes; memory.stat has about two thousand. */
@@ -47,6 +48,15 @@ bool usage_find(const char *text, const char *key, uint64_t *ret) {
         }
 
         return false;
+}
+
+void usage_deinit(Mesos__V1__ResourceStatistics *s) {
+        for (size_t i = 0; i < s->n_disk_statistics; i++)
+                message_free(s->disk_statistics[i]);
+        free(s->disk_statistics);
+        s->disk_statistics = NULL;
+        s->n_disk_statistics = 0;
+        s->blkio_statistics = message_free(s->blkio_statistics);
 }
 
 bool usage_read_number(int cgroup_fd, const char *name, uint64_t *ret) {

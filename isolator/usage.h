@@ -41,6 +41,9 @@ typedef struct UsagePressure {
         uint64_t some_usec, full_usec;     /* ever */
 } UsagePressure;
 
+/* Frees what was allocated for figures that are messages of their own. */
+void usage_deinit(Mesos__V1__ResourceStatistics *s);
+
 /* What ResourceStatistics has no field for. */
 typedef struct UsageMore {
         UsagePressure cpu, memory, io;

@@ -16,7 +16,7 @@ unit_tests += \
         tests/unit/test-wire
 
 launcher_unit_libs = launcher/liblauncher.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a \
-        proto/libproto.a common/libbase.a $(SYSTEMD_LIBS) $(PROTOBUF_C_LIBS) $(isolator_libs) -lm $(CMOCKA_LIBS)
+        common/libmodel.a proto/libproto.a common/libbase.a $(SYSTEMD_LIBS) $(PROTOBUF_C_LIBS) $(isolator_libs) -lm $(CMOCKA_LIBS)
 
 tests_unit_test_fd_SOURCES = tests/unit/test-fd.c
 tests_unit_test_fd_CFLAGS = $(unit_cflags)

@@ -71,7 +71,7 @@ static void write_process(Fixture *f, int pid, const char *name, int parent, int
 /* What an agent with that --isolation reports. */
 static void measure(Fixture *f, const char *isolation, const IsolatorConfig *config, const IsolatorRequest *request,
                     const UsageSource *source) {
-        const IsolatorHost host = { .root = true, .cgroups = true, .controllers = "cpu memory pids" };
+        const IsolatorHost host = { .root = true, .cgroups = true, .controllers = "cpu io memory pids" };
         _cleanup_(isolator_set_freep) IsolatorSet *set = NULL;
         _cleanup_free_ char *message = NULL;
 
@@ -183,6 +183,43 @@ static void test_cpu_of_a_cgroup_is_times_and_throttling(void **state) {
         assert_int_equal(f->s.cpus_nr_throttled, 3);
         assert_true(f->s.cpus_throttled_time_secs == 0.25);
         assert_false(f->s.has_mem_rss_bytes || f->s.has_mem_total_bytes || f->s.has_processes);
+}
+
+static void assert_value(Mesos__V1__CgroupInfo__Blkio__Value *const *list, size_t n,
+                         Mesos__V1__CgroupInfo__Blkio__Operation op, uint64_t expected) {
+        for (size_t i = 0; i < n; i++)
+                if (list[i]->op == op) {
+                        assert_int_equal(list[i]->value, expected);
+                        return;
+                }
+
+        fail_msg("operation %d is missing", op);
+}
+
+static void test_io_of_a_cgroup_is_told_per_device(void **state) {
+        Fixture *f = *state;
+        const Mesos__V1__CgroupInfo__Blkio__Throttling__Statistics *d;
+
+        write_file(f, "io.stat",
+                   "8:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=100 dios=3\n"
+                   "254:16 \n"
+                   "7:1 rbytes=10 wbytes=0 rios=5 wios=0\n");
+        measure_cgroup(f, "cgroups/blkio", false);
+        assert_non_null(f->s.blkio_statistics);
+        assert_int_equal(f->s.blkio_statistics->n_throttling, 2);
+
+        d = f->s.blkio_statistics->throttling[0];
+        assert_int_equal(d->device->major_number, 8);
+        assert_value(d->io_service_bytes, d->n_io_service_bytes, MESOS__V1__CGROUP_INFO__BLKIO__OPERATION__READ, 4096);
+        assert_value(d->io_service_bytes, d->n_io_service_bytes, MESOS__V1__CGROUP_INFO__BLKIO__OPERATION__TOTAL, 12388);
+        assert_value(d->io_serviced, d->n_io_serviced, MESOS__V1__CGROUP_INFO__BLKIO__OPERATION__WRITE, 2);
+        assert_value(d->io_serviced, d->n_io_serviced, MESOS__V1__CGROUP_INFO__BLKIO__OPERATION__TOTAL, 6);
+
+        d = f->s.blkio_statistics->throttling[1];
+        assert_int_equal(d->device->minor_number, 1);
+        assert_value(d->io_serviced, d->n_io_serviced, MESOS__V1__CGROUP_INFO__BLKIO__OPERATION__TOTAL, 5);
+        usage_deinit(&f->s);
+        assert_null(f->s.blkio_statistics);
 }
 
 static void test_memory_of_a_cgroup_is_read_in_full(void **state) {
@@ -340,6 +377,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_circle_of_parents_ends, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_own_process_is_in_the_real_tree, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_cpu_of_a_cgroup_is_times_and_throttling, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_io_of_a_cgroup_is_told_per_device, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_memory_of_a_cgroup_is_read_in_full, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_cgroup_without_controllers_gives_cpu_time_only, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_posix_isolators_take_cpu_time_of_a_cgroup_that_is_there, setup, teardown),

@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import check, equal    # noqa: E402
+from harness import check, equal, http_get, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 from systemd import Host, show, start_task    # noqa: E402
 from vm import main_inside    # noqa: E402
@@ -53,6 +53,23 @@ def test_disk_is_asked_no_more_often_than_the_operator_allows():
             Scheduler(h.master_addr) as s:
         slow = seconds(h, s, "slow", WRITE % 30)
         check(slow > 2, "30 writes took %.1f s with 10 a second" % slow)
+
+
+def test_what_a_container_reads_and_writes_is_told_per_disk():
+    with Host(MESOS_ISOLATION="process,cgroups/blkio") as h, Scheduler(h.master_addr) as s:
+        start_task(h, s, "writer", WRITE % 32 + "; exec sleep 1000")
+
+        def written():
+            for container in http_get(h.agent_addr, "/containers").json():
+                for disk in container["statistics"].get("blkio_statistics", {}).get("throttling", []):
+                    values = {v["op"]: v["value"] for v in disk["io_service_bytes"]}
+                    if disk["device"] == {"major_number": 98, "minor_number": 0} and values["WRITE"] >= 2 * MIB:
+                        return values
+            return None
+        values = wait_until(written, "2 MiB are told")
+        equal(values["TOTAL"], values["READ"] + values["WRITE"] + values["DISCARD"], "sum")
+        s.kill("writer")
+        s.wait_terminal("writer")
 
 
 def test_all_cgroups_are_in_the_container_with_what_the_operator_set():
