@@ -5,10 +5,11 @@
  *
  * What the kernel alone takes to start a program and see its end: clone3() with a pidfd, exec of
  * /bin/true, waiting on the pidfd, reaping. Measured again with a new cgroup for each, where a cgroup2
- * directory that we may write to is given. bench/run measures it in the same minutes as our own
+ * directory that we may write to is given, and with new namespaces for each, which take their time to
+ * end, too. bench/run measures it in the same minutes as our own
  * launches, because only the ratio of the two means something on a busy machine.
  *
- *     floor [--cgroup=DIR] [COUNT]
+ *     floor [--cgroup=DIR] [--namespaces] [COUNT]
  *
  * Prints lines NAME VALUE UNIT.
  */
@@ -44,11 +45,11 @@ static int compare_u64(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-/* Starts /bin/true, in the cgroup if cgroup_fd >= 0; returns its pidfd. */
-static int start_true(int cgroup_fd) {
+/* Starts /bin/true, in new namespaces, and in the cgroup if cgroup_fd >= 0; returns its pidfd. */
+static int start_true(uint64_t namespaces, int cgroup_fd) {
         int pid_fd = -1;
         struct clone_args args = {
-                .flags = CLONE_PIDFD | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
+                .flags = CLONE_PIDFD | namespaces | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
                 .pidfd = (uint64_t) (uintptr_t) &pid_fd,
                 .exit_signal = SIGCHLD,
                 .cgroup = cgroup_fd >= 0 ? (uint64_t) cgroup_fd : 0,
@@ -76,7 +77,7 @@ static int reap(int pid_fd) {
         return info.si_code == CLD_EXITED && info.si_status == 0 ? 0 : -EIO;
 }
 
-static int launch_once(int cgroups_fd) {
+static int launch_once(uint64_t namespaces, int cgroups_fd) {
         int cgroup_fd = -1, pid_fd, r;
 
         if (cgroups_fd >= 0) {
@@ -85,7 +86,7 @@ static int launch_once(int cgroups_fd) {
                 cgroup_fd = openat(cgroups_fd, "one", O_PATH | O_DIRECTORY | O_CLOEXEC);
         }
 
-        pid_fd = start_true(cgroup_fd);
+        pid_fd = start_true(namespaces, cgroup_fd);
         r = pid_fd < 0 ? pid_fd : reap(pid_fd);
         if (pid_fd >= 0)
                 (void) close(pid_fd);
@@ -97,7 +98,7 @@ static int launch_once(int cgroups_fd) {
         return r;
 }
 
-static int measure(const char *name, int cgroups_fd, size_t n) {
+static int measure(const char *name, uint64_t namespaces, int cgroups_fd, size_t n) {
         _cleanup_free_ uint64_t *took_nsec = NULL;
         uint64_t start_nsec = now_nsec();
 
@@ -109,7 +110,7 @@ static int measure(const char *name, int cgroups_fd, size_t n) {
                 uint64_t begin_nsec = now_nsec();
                 int r;
 
-                r = launch_once(cgroups_fd);
+                r = launch_once(namespaces, cgroups_fd);
                 if (r < 0)
                         return r;
                 took_nsec[i] = now_nsec() - begin_nsec;
@@ -122,26 +123,51 @@ static int measure(const char *name, int cgroups_fd, size_t n) {
         return 0;
 }
 
+static int measure_namespaces(size_t n) {
+        static const struct {
+                const char *name;
+                uint64_t flags;
+        } kinds[] = {
+                { "floor_pid", CLONE_NEWPID },
+                { "floor_four", CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS },
+                { "floor_network", CLONE_NEWNET },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+                int r = measure(kinds[i].name, kinds[i].flags, -1, n);
+
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
 int main(int argc, char **argv) {
         const char *cgroup = NULL;
+        bool namespaces = false;
         size_t n = 500;
         int cgroups_fd, r;
 
         for (int i = 1; i < argc; i++)
                 if (startswith(argv[i], "--cgroup="))
                         cgroup = startswith(argv[i], "--cgroup=");
+                else if (streq(argv[i], "--namespaces"))
+                        namespaces = true;
                 else
                         n = strtoul(argv[i], NULL, 10);
         if (n == 0) {
-                fprintf(stderr, "Usage: floor [--cgroup=DIR] [COUNT]\n");
+                fprintf(stderr, "Usage: floor [--cgroup=DIR] [--namespaces] [COUNT]\n");
                 return 2;
         }
 
-        r = measure("floor", -1, n);
+        r = measure("floor", 0, -1, n);
         if (r >= 0 && cgroup) {
                 cgroups_fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                r = cgroups_fd < 0 ? -errno : measure("floor_cgroup", cgroups_fd, n);
+                r = cgroups_fd < 0 ? -errno : measure("floor_cgroup", 0, cgroups_fd, n);
         }
+        if (r >= 0 && namespaces)
+                r = measure_namespaces(n);
         if (r < 0) {
                 fprintf(stderr, "floor: %s\n", strerror(-r));
                 return 1;
