@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 
 #include "isolator/isolator.h"
+#include "isolator/user_namespace.h"
 
 static int pid_plan(const IsolatorConfig *config, const IsolatorRequest *request, Confinement *c,
                     char **reterr_message) {
@@ -36,7 +37,13 @@ static int pid_plan(const IsolatorConfig *config, const IsolatorRequest *request
         return confinement_add_mount(c, &m);
 }
 
+static int pid_probe(const IsolatorHost *host, const IsolatorConfig *config, char **reterr_message) {
+        (void) config;
+        return host->root ? ISOLATOR_OK : user_namespace_probe_proc(reterr_message);
+}
+
 const IsolatorOps isolator_namespaces_pid = {
         .name = "namespaces/pid",
+        .probe = pid_probe,
         .plan = pid_plan,
 };

@@ -330,6 +330,11 @@ int isolator_set_plan(const IsolatorSet *s, const IsolatorRequest *request, Conf
                         return r;
         }
 
+        /* Each of them may be fine, and all together too much. */
+        r = confinement_check(c, reterr_message);
+        if (r != CONFINEMENT_OK)
+                return r < 0 ? r : ISOLATOR_E_REFUSED;
+
         *ret = TAKE_PTR(c);
         return ISOLATOR_OK;
 }

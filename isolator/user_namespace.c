@@ -7,6 +7,9 @@
  * to be had is each distribution's own decision, spread over several switches. So it is tried: a
  * child makes one and mounts something in it. Only when that fails are the switches read, to say
  * which of them it was.
+ *
+ * A /proc of one's own is one thing more: there the kernel shows no more than what was visible before,
+ * and where a part of /proc is mounted over, as inside of other containers, there is none to be had.
  */
 
 #include <fcntl.h>
@@ -26,8 +29,26 @@ static int write_map(const char *file, unsigned id) {
         return file_write_at(AT_FDCWD, file, text);
 }
 
-/* In a process of its own; returns a positive errno. */
-static int try_in_child(void) {
+/* These run in a process of their own, and return a positive errno. */
+static int child_mount_proc(void) {
+        int status;
+        pid_t pid;
+
+        /* The pid namespace begins with the next process. */
+        pid = fork();
+        if (pid < 0)
+                return errno;
+        if (pid == 0)
+                _exit(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ? errno : 0);
+
+        return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
+static int child_mount_tmpfs(void) {
+        return mount("tmpfs", "/proc", "tmpfs", 0, NULL) < 0 ? errno : 0;
+}
+
+static int child_try(int (*child_mount)(void)) {
         unsigned uid = geteuid(), gid = getegid();
         int r;
 
@@ -42,7 +63,23 @@ static int try_in_child(void) {
         if (r < 0)
                 return -r;
 
-        return mount("tmpfs", "/proc", "tmpfs", 0, NULL) < 0 ? errno : 0;
+        return child_mount();
+}
+
+/* Returns a positive errno of what was tried. */
+static int try_in_child(int (*child_mount)(void)) {
+        int status;
+        pid_t pid;
+
+        pid = fork();
+        if (pid < 0)
+                return errno;
+        if (pid == 0)
+                _exit(child_try(child_mount));
+        if (waitpid(pid, &status, 0) < 0)
+                return errno;
+
+        return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
 }
 
 int user_namespace_explain(int proc_fd, int error, char **reterr_message) {
@@ -74,18 +111,19 @@ int user_namespace_explain(int proc_fd, int error, char **reterr_message) {
 }
 
 int user_namespace_probe(int proc_fd, char **reterr_message) {
-        int status;
-        pid_t pid;
+        int error = try_in_child(child_mount_tmpfs);
 
-        pid = fork();
-        if (pid < 0)
-                return -errno;
-        if (pid == 0)
-                _exit(try_in_child());
-        if (waitpid(pid, &status, 0) < 0)
-                return -errno;
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return error == 0 ? ISOLATOR_OK : user_namespace_explain(proc_fd, error, reterr_message);
+}
+
+int user_namespace_probe_proc(char **reterr_message) {
+        int error = try_in_child(child_mount_proc);
+
+        if (error == 0)
                 return ISOLATOR_OK;
 
-        return user_namespace_explain(proc_fd, WIFEXITED(status) ? WEXITSTATUS(status) : EPERM, reterr_message);
+        return isolator_refuse(reterr_message,
+                               "namespaces/pid needs a /proc of the container's own, which the kernel refuses to whoever isn't "
+                               "root where something is mounted over a part of the host's: %s",
+                               strerror(error));
 }

@@ -18,6 +18,10 @@ def uid_of(pid):
     return os.stat("/proc/%d" % pid).st_uid
 
 
+def user_namespaces_work():
+    return run("setpriv", "--reuid=" + USER, "--clear-groups", "unshare", "-U", "-m", "echo", "yes", ok=False) == "yes"
+
+
 def test_tasks_are_scopes_of_the_users_manager_and_run_as_the_user():
     with UserHost().start() as host, Scheduler(host.master_addr) as s:
         scope, pids = start(host, s)
@@ -51,6 +55,17 @@ def test_daemons_of_a_task_end_with_it():
         s.run("daemons", "(setsid sleep 1000 >/dev/null 2>&1 &); true")
         host.check_no_containers()
         equal(run("pgrep", "-u", USER, "sleep", ok=False), "", "processes left")
+
+
+def test_what_a_user_may_isolate_is_isolated():
+    if not user_namespaces_work():
+        skip("this kernel gives user namespaces to root only")
+    with UserHost(MESOS_LAUNCHER="linux", MESOS_ISOLATION="filesystem/linux,namespaces/ipc").start() as host, \
+            Scheduler(host.master_addr) as s:
+        status = s.run("look", "grep ^0: /proc/self/cgroup; cat /proc/self/uid_map; id -un; exit 7")
+        equal(status.get("message"), "Command exited with status 7", "message")
+        uid = str(pwd.getpwnam(USER).pw_uid)
+        equal(host.read_user_sandbox("look").split()[-5:], ["0::/", uid, uid, "1", USER], "what it sees")
 
 
 def test_one_scope_for_all_works_in_the_users_manager_too():
