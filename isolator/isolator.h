@@ -91,6 +91,7 @@ typedef struct IsolatorOps {
 } IsolatorOps;
 
 extern const IsolatorOps isolator_filesystem_posix;
+extern const IsolatorOps isolator_filesystem_kernel;
 extern const IsolatorOps isolator_filesystem_linux;
 extern const IsolatorOps isolator_volume_host_path;
 extern const IsolatorOps isolator_volume_sandbox_path;

@@ -22,6 +22,7 @@ isolator_libisolators_a_SOURCES = \
         isolator/filesystem_linux.c \
         isolator/filesystem_posix.c \
         isolator/isolator.h \
+        isolator/kernel_files.c \
         isolator/memory.c \
         isolator/namespace_ipc.c \
         isolator/namespace_pid.c \

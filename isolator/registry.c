@@ -41,6 +41,7 @@ static const IsolatorOps *const isolators[] = {
         &isolator_network_bridge,
         &isolator_posix_rlimits,
         &isolator_linux_capabilities,
+        &isolator_filesystem_kernel,
         &isolator_linux_nnp,
         &isolator_environment_secret,
         &isolator_linux_seccomp,
@@ -95,6 +96,7 @@ static const char *const companions[][2] = {
         { "filesystem/posix", NULL },
         { "volume/host_path", "filesystem/linux" },
         { "volume/sandbox_path", "filesystem/linux" },
+        { "filesystem/kernel", "filesystem/linux" },
 };
 
 /* Those that mount something. */

@@ -39,6 +39,7 @@ EXTRA_DIST += \
         tests/lib/matrix.py \
         tests/lib/mounts.py \
         tests/lib/other_launcher.py \
+        tests/lib/own_network.py \
         tests/lib/scheduler.py \
         tests/lib/systemd.py \
         tests/lib/user_host.py \

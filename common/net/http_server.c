@@ -454,6 +454,10 @@ static int listen_unix(const char *path) {
         if (bind(fd, (const struct sockaddr *) &un, sizeof(un)) < 0)
                 return -errno;
 
+        /* Open to all users, as a port is: who they are is the handlers' to ask. */
+        if (chmod(path, 0666) < 0)
+                return -errno;
+
         return TAKE_FD(fd);
 }
 

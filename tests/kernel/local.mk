@@ -5,6 +5,7 @@ kernel_tests = \
         tests/kernel/test_capabilities.py \
         tests/kernel/test_devices.py \
         tests/kernel/test_disk.py \
+        tests/kernel/test_escapes.py \
         tests/kernel/test_namespaces.py \
         tests/kernel/test_persistent_volumes.py \
         tests/kernel/test_network.py \
@@ -12,5 +13,5 @@ kernel_tests = \
         tests/kernel/test_rlimits.py \
         tests/kernel/test_seccomp.py
 
-EXTRA_DIST += $(kernel_tests) tests/kernel/try-capabilities
+EXTRA_DIST += $(kernel_tests) tests/kernel/try-capabilities tests/kernel/try-escapes
 TESTS += $(kernel_tests)

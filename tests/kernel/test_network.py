@@ -2,22 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """network/bridge: each container has a network of its own. All of it in a network namespace that this test makes."""
 
-import fcntl
 import itertools
 import os
 import socket
-import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import own_network    # noqa: E402
 from harness import Cluster, check, equal, http_get, main, wait_until    # noqa: E402
+from own_network import HOST_ADDRESS    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 
 ISOLATION = "--isolation=posix/cpu,posix/mem,network/bridge"
 BRIDGE = "hftest0"
-
-# What a host has beside loopback, for tasks to call: it answers from every network that reaches it.
-HOST_ADDRESS = "10.99.0.1"
 
 # Prints each of its interfaces, up or not, and its addresses.
 LOOK = """exec python3 -c '
@@ -32,18 +29,6 @@ for _, name in socket.if_nameindex():
         address = "-"
     print(name, "up" if flags & 1 else "down", address)
 '"""
-
-
-def enter_network():
-    """Runs this program again in a network namespace, where nothing it does can be seen from outside."""
-    if os.environ.get("HOLDFAST_TEST_NETWORK") != "1":
-        os.environ["HOLDFAST_TEST_NETWORK"] = "1"
-        os.execvp("unshare", ["unshare", "--net", "--", sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        for name, address in (("lo", "127.0.0.1"), ("lo:1", HOST_ADDRESS)):
-            request = struct.pack("16sH2s4s", name.encode(), socket.AF_INET, b"\0\0", socket.inet_aton(address)) + bytes(16)
-            fcntl.ioctl(s, 0x8916, request)    # SIOCSIFADDR
-            fcntl.ioctl(s, 0x8914, struct.pack("16sH", name.encode(), 0x1 | 0x40) + bytes(22))    # SIOCSIFFLAGS: up
 
 
 class Networked(Cluster):
@@ -188,8 +173,5 @@ def test_exhausted_network_fails_the_task_and_says_so():
 
 
 if __name__ == "__main__":
-    if os.geteuid() != 0:
-        print("SKIP: only root may make network namespaces")
-        sys.exit(77)
-    enter_network()
+    own_network.enter()
     main()
