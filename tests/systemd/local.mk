@@ -3,6 +3,7 @@
 systemd_tests = \
         tests/systemd/test_confinement.py \
         tests/systemd/test_pitfalls.py \
+        tests/systemd/test_limitations.py \
         tests/systemd/test_matrix.py \
         tests/systemd/test_one_scope.py \
         tests/systemd/test_reload.py \
