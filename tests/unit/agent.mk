@@ -63,3 +63,8 @@ unit_tests += tests/unit/test-disk-usage
 tests_unit_test_disk_usage_SOURCES = tests/unit/test-disk-usage.c tests/unit/directory.h agent/disk_usage.c agent/disk_usage.h
 tests_unit_test_disk_usage_CFLAGS = $(unit_cflags)
 tests_unit_test_disk_usage_LDADD = $(unit_libs)
+
+unit_tests += tests/unit/test-disk-quota
+tests_unit_test_disk_quota_SOURCES = tests/unit/test-disk-quota.c tests/unit/test.h
+tests_unit_test_disk_quota_CFLAGS = $(unit_cflags)
+tests_unit_test_disk_quota_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a $(unit_libs) $(isolator_libs)
