@@ -51,6 +51,7 @@
 #include "launcher/launcher.h"
 #include "launcher/output.h"
 #include "launcher/payload.h"
+#include "launcher/self.h"
 #include "launcher/spawn.h"
 #include "launcher/wire.h"
 
@@ -76,6 +77,7 @@ struct Launcher {
         uint64_t start_time_ticks;
         int self_pid_fd;
         int proc_fd;
+        int record_dir_fd;             /* of exit_record_path; negative where it was not there yet */
         int signal_fd;
         ControlSocket control_socket;
         int control_fd;                /* the agent; negative while there is none */
@@ -117,6 +119,7 @@ Launcher *launcher_free(Launcher *l) {
         control_socket_deinit(&l->control_socket);
         (void) fd_close(l->self_pid_fd);
         (void) fd_close(l->proc_fd);
+        (void) fd_close(l->record_dir_fd);
         (void) fd_close(l->signal_fd);
         (void) fd_close(l->control_fd);
         (void) fd_close(l->stdout_fd);
@@ -127,20 +130,6 @@ Launcher *launcher_free(Launcher *l) {
         (void) fd_close(l->exit_fd);
         free(l);
         return NULL;
-}
-
-/* Our own part of what the container's processes get reset: see child.c. */
-static int protect_self(void) {
-        if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
-                return -errno;
-
-        /* Where the task's user is ours, it could ptrace us otherwise. */
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-                return -errno;
-
-        /* A witness of 300 KiB is no gain for the OOM killer. Only root may ask for this. */
-        (void) file_write_at(AT_FDCWD, "/proc/self/oom_score_adj", "-900");
-        return 0;
 }
 
 /* From here on signals are read, not suffered; except those that say that we are broken. */
@@ -177,6 +166,13 @@ static int launcher_copy_texts(Launcher *l) {
         return l->container_id && l->exit_record_path ? 0 : -ENOMEM;
 }
 
+/* The path is absolute. That of a directory which is not there is no error: it may be there when it is needed. */
+static int open_record_directory(const char *path) {
+        _cleanup_free_ char *directory = strndup(path, (size_t) (strrchr(path, '/') - path) + 1);
+
+        return directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -EBADF;
+}
+
 static int launcher_open_files(Launcher *l) {
         l->self_pid_fd = process_pidfd_open(getpid());
         if (l->self_pid_fd < 0)
@@ -186,6 +182,7 @@ static int launcher_open_files(Launcher *l) {
         if (l->proc_fd < 0)
                 return -errno;
 
+        l->record_dir_fd = open_record_directory(l->exit_record_path);
         l->payload = PAYLOAD_INIT(l->proc_fd);
         l->signal_fd = open_signal_fd();
         if (l->signal_fd < 0)
@@ -212,6 +209,7 @@ int launcher_new(LaunchPlan *plan, int control_fd, Launcher **ret) {
                 .control_fd = control_fd,
                 .self_pid_fd = -EBADF,
                 .proc_fd = -EBADF,
+                .record_dir_fd = -EBADF,
                 .signal_fd = -EBADF,
                 .stdout_fd = -EBADF,
                 .stderr_fd = -EBADF,
@@ -229,7 +227,7 @@ int launcher_new(LaunchPlan *plan, int control_fd, Launcher **ret) {
         if (r < 0)
                 return r;
 
-        r = protect_self();
+        r = self_protect();
         if (r < 0)
                 return r;
 
@@ -306,6 +304,10 @@ static void launcher_try_record(Launcher *l) {
 
         CRASH_POINT("record");
         r = exit_record_write(AT_FDCWD, l->exit_record_path, &l->record);
+
+        /* The way to it may lead through somebody's home, and no longer be open to us. */
+        if (r == -EACCES && l->record_dir_fd >= 0)
+                r = exit_record_write(l->record_dir_fd, strrchr(l->exit_record_path, '/') + 1, &l->record);
         CRASH_POINT("recorded");
         if (r >= 0) {
                 l->recorded = true;
@@ -533,6 +535,7 @@ static void launcher_fail_fetch(Launcher *l, ExitStatus status) {
 /* The pipe from the child: the end of the file says that the program is executed. */
 static void launcher_on_status(Launcher *l) {
         ssize_t n;
+        int r;
 
         n = read(l->status_fd, &l->failure, sizeof(l->failure));
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -550,6 +553,11 @@ static void launcher_on_status(Launcher *l) {
                 .start_time_ticks = l->main_start_time_ticks,
         });
         launcher_shed(l);
+
+        /* Nothing is started from here on. */
+        r = self_confine(l->proc_fd, l->main_pid);
+        if (r < 0)
+                log_warning_errno(r, "Cannot give up all rights that are not needed, ignoring: %m");
 }
 
 static void launcher_on_main_exit(Launcher *l, ExitStatus status) {

@@ -21,6 +21,7 @@ launcher_liblauncher_a_SOURCES = \
         launcher/output.c launcher/output.h \
         launcher/payload.c launcher/payload.h \
         launcher/rights.c launcher/rights.h \
+        launcher/self.c launcher/self.h \
         launcher/spawn.c launcher/spawn.h
 
 pkglibexec_PROGRAMS += holdfast-launcher

@@ -26,7 +26,7 @@
 /* Takes possession of a cgroup that was delegated to us, and moves the launcher into its part. */
 int payload_enter_cgroup(Payload *p, const char *path) {
         _cleanup_fd_ int mount_fd = -EBADF;
-        int fd;
+        int fd, r;
 
         mount_fd = cgroup_open_mount(p->proc_fd);
         if (mount_fd < 0)
@@ -37,10 +37,16 @@ int payload_enter_cgroup(Payload *p, const char *path) {
                 return fd;
 
         CRASH_POINT("cgroup-make");
-        return cgroup_tree_make(fd, &p->cgroup);
+        r = cgroup_tree_make(fd, &p->cgroup);
+        if (r < 0)
+                return r;
+
+        p->kill_fd = openat(p->cgroup.payload_fd, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+        return 0;
 }
 
 void payload_deinit(Payload *p) {
+        p->kill_fd = fd_close(p->kill_fd);
         cgroup_tree_deinit(&p->cgroup);
 }
 
@@ -57,10 +63,17 @@ bool payload_is_empty(const Payload *p) {
         return !has_cgroup(p) || cgroup_is_populated(p->cgroup.payload_fd) <= 0;
 }
 
+static int kill_cgroup(const Payload *p) {
+        if (p->kill_fd < 0)
+                return cgroup_kill(p->cgroup.payload_fd);
+
+        return pwrite(p->kill_fd, "1", 1, 0) < 0 ? -errno : 0;
+}
+
 /* Kills all; they have not ended yet when this returns. */
 int payload_kill(const Payload *p) {
         if (has_cgroup(p))
-                return cgroup_kill(p->cgroup.payload_fd);
+                return kill_cgroup(p);
 
         return process_has_children() ? process_tree_kill(p->proc_fd, getpid()) : 0;
 }
@@ -68,7 +81,7 @@ int payload_kill(const Payload *p) {
 /* Again, and by descent too: for those who are still there although their cgroup was killed. */
 void payload_kill_strays(const Payload *p) {
         if (has_cgroup(p))
-                (void) cgroup_kill(p->cgroup.payload_fd);
+                (void) kill_cgroup(p);
         if (process_has_children())
                 (void) process_tree_kill(p->proc_fd, getpid());
 }

@@ -9,9 +9,10 @@
 typedef struct Payload {
         int proc_fd;          /* borrowed: /proc */
         CgroupTree cgroup;    /* all negative where there is none */
+        int kill_fd;          /* cgroup.kill: held, since the container may be able to bar the way to it */
 } Payload;
 
-#define PAYLOAD_INIT(fd) ((Payload) { .proc_fd = (fd), .cgroup = CGROUP_TREE_NULL })
+#define PAYLOAD_INIT(fd) ((Payload) { .proc_fd = (fd), .cgroup = CGROUP_TREE_NULL, .kill_fd = -EBADF })
 
 int payload_enter_cgroup(Payload *p, const char *path);
 void payload_deinit(Payload *p);

@@ -7,6 +7,7 @@ process_tests = \
         tests/process/test-disk-usage.py \
         tests/process/test-fetcher.py \
         tests/process/test-launcher.py \
+        tests/process/test-launcher-self.py \
         tests/process/test-master-agents.py \
         tests/process/test-master-books.py \
         tests/process/test-master-schedulers.py \

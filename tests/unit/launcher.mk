@@ -13,6 +13,7 @@ unit_tests += \
         tests/unit/test-process \
         tests/unit/test-process-tree \
         tests/unit/test-seccomp \
+        tests/unit/test-self \
         tests/unit/test-wire
 
 launcher_unit_libs = launcher/liblauncher.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a \
@@ -83,3 +84,7 @@ tests_unit_test_io_LDADD = $(launcher_unit_libs)
 tests_unit_test_seccomp_SOURCES = tests/unit/test-seccomp.c tests/unit/bpf.h
 tests_unit_test_seccomp_CFLAGS = $(unit_cflags)
 tests_unit_test_seccomp_LDADD = $(launcher_unit_libs)
+
+tests_unit_test_self_SOURCES = tests/unit/test-self.c tests/unit/bpf.h
+tests_unit_test_self_CFLAGS = $(unit_cflags)
+tests_unit_test_self_LDADD = $(launcher_unit_libs)
