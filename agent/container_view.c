@@ -15,6 +15,7 @@
  */
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -107,6 +108,23 @@ static int fill_statistics(const Agent *a, const Sources *s, const Executor *e, 
         return 0;
 }
 
+/* Of a container in a network of its own; one in the host's has none here, as in Mesos. */
+static void fill_network(const Executor *e, ContainerEntry *entry) {
+        if (!*e->address)
+                return;
+
+        mesos__v1__network_info__init(&entry->network);
+        mesos__v1__network_info__ipaddress__init(&entry->address);
+        snprintf(entry->address_text, sizeof(entry->address_text), "%.*s", (int) strcspn(e->address, "/"), e->address);
+        entry->address.ip_address = entry->address_text;
+        entry->addresses = &entry->address;
+        entry->network.n_ip_addresses = 1;
+        entry->network.ip_addresses = &entry->addresses;
+        entry->networks = &entry->network;
+        entry->status.n_network_infos = 1;
+        entry->status.network_infos = &entry->networks;
+}
+
 static int fill_entry(const Agent *a, const Sources *s, const Executor *e, usec_t now_usec,
                       ContainerEntry *entry) {
         pid_t pid = container_executor_pid(e->container);
@@ -124,6 +142,7 @@ static int fill_entry(const Agent *a, const Sources *s, const Executor *e, usec_
         entry->status.container_id = &entry->container_id;
         entry->status.has_executor_pid = pid > 0;
         entry->status.executor_pid = (uint32_t) pid;
+        fill_network(e, entry);
 
         entry->pb.framework_id = &entry->framework_id;
         entry->pb.executor_id = &entry->executor_id;

@@ -3,6 +3,7 @@
 
 /* ContainerView: the containers that run, what they are and what they use. See container_view.c. */
 
+#include "agent/address_pool.h"
 #include "agent/agent.h"
 #include "common/net/pbjson.h"
 #include "isolator/usage.h"
@@ -15,6 +16,9 @@ typedef struct ContainerEntry {
         Mesos__V1__ExecutorID executor_id;
         Mesos__V1__ContainerID container_id;
         Mesos__V1__ContainerStatus status;
+        Mesos__V1__NetworkInfo network, *networks;
+        Mesos__V1__NetworkInfo__IPAddress address, *addresses;
+        char address_text[ADDRESS_POOL_TEXT_MAX];
         Mesos__V1__ResourceStatistics statistics;
         UsageMore more;              /* what a message has no field for; zero without a cgroup */
 } ContainerEntry;

@@ -54,6 +54,16 @@ def test_container_has_loopback_and_an_address_on_the_bridge():
         wait_until(lambda: host_interfaces() == [BRIDGE, "lo"], "the host's end goes: %s" % host_interfaces())
 
 
+def test_operator_sees_the_address_of_a_container_that_runs():
+    with Networked() as cluster, Scheduler(cluster.master_addr) as s:
+        s.launch([s.task("steady", "exec sleep 1000")])
+        address = container_address(s, "steady")
+        status = http_get(cluster.agent().addr, "/containers").json()[0]["status"]
+        equal(status["network_infos"], [{"ip_addresses": [{"ip_address": address}]}], "network_infos")
+        s.kill("steady")
+        s.wait_terminal("steady")
+
+
 def test_containers_have_ports_of_their_own_and_reach_each_other():
     with Networked() as cluster, Scheduler(cluster.master_addr) as s:
         serve = "exec python3 -m http.server 8000 --directory ."
