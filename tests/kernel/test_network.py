@@ -59,7 +59,7 @@ def test_operator_sees_the_address_of_a_container_that_runs():
         s.launch([s.task("steady", "exec sleep 1000")])
         address = container_address(s, "steady")
         status = http_get(cluster.agent().addr, "/containers").json()[0]["status"]
-        equal(status["network_infos"], [{"ip_addresses": [{"ip_address": address}]}], "network_infos")
+        equal(status["network_infos"], [{"ip_addresses": [{"protocol": "IPv4", "ip_address": address}]}], "network_infos")
         s.kill("steady")
         s.wait_terminal("steady")
 
