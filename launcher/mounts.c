@@ -170,6 +170,10 @@ static bool is_bind(const Mount *m) {
 int child_open_sources(const ChildContext *c) {
         const Confinement *confinement = c->plan->confinement;
 
+        /* The launcher's own would keep the container's user out of what is made here and in child_mount(); the
+         * plan's comes later. */
+        (void) umask(0022);
+
         for (size_t i = 0; confinement && i < confinement->n_mounts; i++) {
                 const Mount *m = confinement->mounts[i];
                 int fd;

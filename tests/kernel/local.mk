@@ -11,7 +11,8 @@ kernel_tests = \
         tests/kernel/test_network.py \
         tests/kernel/test_ports.py \
         tests/kernel/test_rlimits.py \
-        tests/kernel/test_seccomp.py
+        tests/kernel/test_seccomp.py \
+        tests/kernel/test_together.py
 
 EXTRA_DIST += $(kernel_tests) tests/kernel/try-capabilities tests/kernel/try-escapes
 TESTS += $(kernel_tests)

@@ -385,7 +385,7 @@ def test_setuid_programs_gain_nothing_from_files_mounted_over_the_hosts():
     with isolated() as cluster, Scheduler(cluster.master_addr, info={"user": "nobody"}) as s:
         write(cluster.work_path("srv/shells"), "/bin/true\n")
         os.chmod(cluster.work_path("srv"), 0o755)
-        look = "grep NoNewPrivs /proc/self/status; id -u"
+        look = "cd / && cd \"$MESOS_SANDBOX\" && grep NoNewPrivs /proc/self/status; id -u"
         finishes(s, "plain", look, container=container(host(cluster.work_path("srv"), "data")))
         equal(cluster.read_sandbox("plain").split(), ["NoNewPrivs:", "0", str(NOBODY)], "a relative path")
         finishes(s, "over", look + "; cat /etc/shells",

@@ -311,6 +311,18 @@ def test_what_a_mount_hides_can_still_be_mounted():
         equal(told.get("wait_status"), 1 << 8, "the end of a write")
 
 
+def test_users_pass_through_what_is_made_on_the_way():
+    need_root()
+    with Directory() as d:
+        os.chown(d.sandbox, NOBODY, NOBODY)
+        os.mkdir(d.path + "/work")
+        told = d.run(sh("cd %s/work/a/b/mine && touch file && stat -c %%a %s/work/a" % (d.path, d.path)), uid=NOBODY,
+                     gid=NOBODY, unshare=[MOUNT], mounts=[
+                         mount_message(d.path + "/work", "tmpfs", fstype="tmpfs", data="mode=0755,size=64k"),
+                         mount_message("a/b/mine", d.sandbox, below=d.path + "/work", make=True)])
+        equal((told.get("wait_status"), d.output()), (0, "755\n"), "the end (%s)" % d.output("stderr"))
+
+
 def test_directories_are_made_for_the_user_where_the_plan_says_so():
     need_root()
     with Directory() as d:
