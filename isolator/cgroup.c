@@ -21,6 +21,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -31,6 +32,7 @@
 #include "common/base/file.h"
 #include "common/base/parse.h"
 #include "common/base/process.h"
+#include "common/base/usec.h"
 #include "isolator/cgroup.h"
 
 /* A mount table of a host with very many containers; some 150 bytes a mount. */
@@ -41,6 +43,10 @@
 
 /* From <linux/exportfs.h>, which is the kernel's own. */
 #define FILEID_KERNFS 0xfe
+
+/* All of a container stops within some milliseconds, but for what hangs in the kernel. */
+#define FREEZE_TIMEOUT_USEC (100 * USEC_PER_MSEC)
+#define FREEZE_POLL_MSEC 1
 
 /* The kernel's own limit of nesting is cgroup.max.depth, by default none; a container may add
  * levels. */
@@ -399,12 +405,35 @@ static void signal_process(pid_t pid, void *userdata) {
         (void) kill(pid, *(const int *) userdata);
 }
 
+/* Nobody runs, so nobody forks. It takes a moment until all have stopped; who does not in time may fork on. */
+static bool freeze(int cgroup_fd) {
+        usec_t deadline_usec = usec_now(CLOCK_MONOTONIC) + FREEZE_TIMEOUT_USEC;
+        uint64_t frozen = 0;
+
+        if (file_write_at(cgroup_fd, "cgroup.freeze", "1") < 0)
+                return false;
+
+        while (cgroup_read_keyed(cgroup_fd, "cgroup.events", "frozen", &frozen) >= 0 && frozen == 0 &&
+               usec_now(CLOCK_MONOTONIC) < deadline_usec)
+                (void) poll(NULL, 0, FREEZE_POLL_MSEC);
+
+        return true;
+}
+
 /*
- * Sends a signal to each process in the cgroup and below it. A process that is forked meanwhile may
- * be missed, as with a signal to a process group; for SIGKILL there is cgroup_kill().
+ * Sends a signal to each process in the cgroup and below it, while all of it is frozen, so that none
+ * is forked away from under the signal. The signal is taken when it thaws. For SIGKILL there is
+ * cgroup_kill().
  */
 int cgroup_signal(int cgroup_fd, int signal_number) {
-        return cgroup_foreach_process(cgroup_fd, signal_process, &signal_number);
+        bool frozen = freeze(cgroup_fd);
+        int r;
+
+        r = cgroup_foreach_process(cgroup_fd, signal_process, &signal_number);
+        if (frozen)
+                (void) file_write_at(cgroup_fd, "cgroup.freeze", "0");
+
+        return r;
 }
 
 int cgroup_read_keyed(int cgroup_fd, const char *path, const char *name, uint64_t *ret) {

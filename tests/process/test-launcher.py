@@ -737,6 +737,30 @@ def test_bytes_that_are_no_device_program_are_refused_with_the_plan():
         check(b"devices         by a program of 2 instructions" in result.stdout, result.stdout.decode())
 
 
+def test_a_signal_reaches_also_those_who_fork_away_from_it():
+    # Each goes on in a child of its own, over and over, until one of them is hit.
+    runner = "import os, sys\n" \
+             "open('ready-%s' % sys.argv[1], 'w').close()\n" \
+             "while True:\n" \
+             "    if os.fork():\n" \
+             "        os._exit(0)\n"
+    with Cgroup() as cgroup, Directory() as d:
+        with open(d.sandbox + "/runner.py", "w") as f:
+            f.write(runner)
+        launcher = d.launch(sh("trap : TERM; for n in $(seq 40); do %s runner.py $n & done; while :; do read line <gate; done"
+                               % sys.executable))
+        os.mkfifo(d.sandbox + "/gate")
+        launcher.hello()
+        launcher.go(cgroup.path)
+        main_pid = launcher.started()["pid"]
+        wait_until(lambda: all(os.path.exists("%s/ready-%d" % (d.sandbox, n)) for n in range(1, 41)), "they run")
+        equal(launcher.reply(launcher.kill(signal.SIGTERM)), 0, "errno")
+        wait_until(lambda: cgroup.procs("payload/main") == [main_pid], "none is left to fork")
+        equal(cgroup.read("payload/cgroup.freeze"), "0", "frozen")
+        launcher.kill(signal.SIGKILL)
+        launcher.ended()
+
+
 def test_in_a_cgroup_too_nothing_outlives_the_command():
     with Cgroup() as cgroup, Directory() as d:
         launcher = d.launch(sh("for i in 1 2 3 4 5 6 7 8; do setsid sh -c 'trap \"\" TERM; sleep 1000' & done; exit 3"))
