@@ -524,6 +524,19 @@ def test_links_of_a_root_lead_within_it():
         check(not os.path.exists("/tmp/deep"), "/tmp/deep was made on the host")
 
 
+def test_devices_of_the_host_are_bound_into_a_root_that_has_none():
+    """As linux/devices plans it."""
+    need_root()
+    with Directory() as d:
+        root = make_root(d)
+        mounts = [PROC, mount_message("/mnt/mesos/sandbox", d.sandbox),
+                  *(mount_message("/dev/" + name, "/dev/" + name, make=True) for name in ("null", "full"))]
+        told = d.run(sh("echo lost >/dev/null && ls /dev; echo x >/dev/full"), cwd="/mnt/mesos/sandbox", root=root,
+                     unshare=[MOUNT, PID], mounts=mounts)
+        equal(d.output().split(), ["full", "null"], "devices (%s)" % told.get("message"))
+        check(told["wait_status"] not in (0, None), "what is written to /dev/full has room there")
+
+
 # Users
 
 AS_NOBODY = "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)"
