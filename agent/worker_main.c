@@ -43,6 +43,11 @@
 
 #define EXIT_NO_USER 2
 
+/* Whatever hangs in the kernel, such as a directory of a server that is away, is given up: the agent has others waiting.
+ * A measurement has a bound of its own, which gives what was found until then. */
+#define USAGE_TIMEOUT_SEC (10 * 60)
+#define PORTS_TIMEOUT_SEC 60
+
 /* What the kernel allows a process to have. */
 #define GROUPS_MAX 65536
 
@@ -135,6 +140,7 @@ static int print_usage(const char *root, const char *path) {
         int r;
 
         step_back();
+        (void) alarm(USAGE_TIMEOUT_SEC);
         r = disk_usage_measure(root, path, DISK_USAGE_BOUNDS_DEFAULT, &bytes);
         if (r < 0)
                 return complain("measure", path, strerror(-r));
@@ -150,6 +156,7 @@ static int print_ports(char *const *cgroups, size_t n) {
         int r;
 
         (void) setpriority(PRIO_PROCESS, 0, 10);
+        (void) alarm(PORTS_TIMEOUT_SEC);
         r = proc_fd < 0 ? -errno : port_scan_new(proc_fd, &s);
         if (r < 0)
                 return complain("list", "the sockets that listen", strerror(-r));
