@@ -269,6 +269,15 @@ static Flag flags[] = {
         UNUSED("log_dir", FLAG_PATH, NULL, "Directory of log files; the journal has the log."),
         UNUSED("modules", FLAG_STRING, NULL, "Modules."),
         UNUSED("modules_dir", FLAG_PATH, NULL, "Directory of modules."),
+        UNUSED("cgroups_net_cls_primary_handle", FLAG_STRING, NULL, "Of cgroups/net_cls."),
+        UNUSED("cgroups_net_cls_secondary_handles", FLAG_STRING, NULL, "Of cgroups/net_cls."),
+        UNUSED("network_cni_config_dir", FLAG_PATH, NULL, "Of network/cni."),
+        UNUSED("network_cni_plugins_dir", FLAG_PATH, NULL, "Of network/cni."),
+        UNUSED("nvidia_gpu_devices", FLAG_STRING, NULL, "Of gpu/nvidia."),
+        UNUSED("perf_events", FLAG_STRING, NULL, "Of cgroups/perf_event."),
+        UNUSED("xfs_kill_containers", FLAG_BOOL, "false", "Of disk/xfs."),
+        UNUSED("xfs_project_range", FLAG_STRING, "[5000-10000]", "Of disk/xfs."),
+        UNUSED("xfs_quota_headroom", FLAG_BYTES, "10MB", "Of disk/xfs."),
 };
 
 static FlagTable table = {
