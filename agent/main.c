@@ -299,7 +299,8 @@ typedef struct Settings {
         IsolatorConfig isolator_config;
         SeccompProfiles *seccomp_profiles;
         IsolatorSet *isolators;
-        char *hostname, *domain_socket, *socket_dir, *cgroup_mount, *work_dir, *runtime_dir, *launcher_dir, *network_gateway, *network_helper;
+        char *hostname, *domain_socket, *socket_dir, *cgroup_mount,
+                        *work_dir, *runtime_dir, *launcher_dir, *network_gateway, *network_helper;
 } Settings;
 
 static void settings_deinit(Settings *s) {

@@ -450,8 +450,8 @@ static int print_flags(uint64_t flags, Buffer *b) {
                 uint64_t flag;
                 const char *name;
         } names[] = {
-                { MS_RDONLY, "ro" }, { MS_REC, "recursive" }, { MS_NOSUID, "nosuid" }, { MS_NODEV, "nodev" }, { MS_NOEXEC, "noexec" },
-                { MS_REMOUNT, "remount" }, { MS_BIND, "bind" }, { MS_SHARED, "shared" }, { MS_SLAVE, "slave" },
+                { MS_RDONLY, "ro" }, { MS_REC, "recursive" }, { MS_NOSUID, "nosuid" }, { MS_NODEV, "nodev" },
+                { MS_NOEXEC, "noexec" }, { MS_REMOUNT, "remount" }, { MS_BIND, "bind" }, { MS_SHARED, "shared" }, { MS_SLAVE, "slave" },
                 { MS_PRIVATE, "private" }, { MS_STRICTATIME, "strictatime" },
         };
         int r = 0;

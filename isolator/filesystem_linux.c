@@ -53,7 +53,8 @@ static int check_volumes(const IsolatorRequest *request, char **reterr_message) 
         return ISOLATOR_OK;
 }
 
-/* Makes a directory empty, but for what is exposed afterwards. */
+/* Makes a directory empty, but for what is exposed afterwards: that is a few directories, of which a tmpfs keeps no
+ * more than the names. */
 static int mask(const char *directory, Confinement *c) {
         Mount m = HOLDFAST__LAUNCHER__MOUNT__INIT;
 

@@ -44,8 +44,8 @@ static int ipc_plan(const IsolatorConfig *config, const IsolatorRequest *request
         if (l && l->has_ipc_mode && !private && !shared)
                 return isolator_refuse(reterr_message, "Unknown IPC mode");
         if (l && l->has_shm_size && !private)
-                return isolator_refuse(reterr_message, "Only support specifying the size of /dev/shm when the IPC mode is "
-                                                       "`PRIVATE`");
+                return isolator_refuse(reterr_message,
+                                       "Only support specifying the size of /dev/shm when the IPC mode is `PRIVATE`");
         if (shared && config->disallow_sharing_ipc)
                 return isolator_refuse(reterr_message,
                                        "Sharing agent IPC namespace with top-level container is not allowed");

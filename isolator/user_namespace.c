@@ -89,7 +89,8 @@ int user_namespace_explain(int proc_fd, int error, char **reterr_message) {
                 { "sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0" },
                 { "sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone is 0" },
                 { "sys/kernel/apparmor_restrict_unprivileged_userns", "1",
-                  "kernel.apparmor_restrict_unprivileged_userns is 1, and no AppArmor profile lets these programs have any" },
+                  "kernel.apparmor_restrict_unprivileged_userns is 1, and no AppArmor profile lets these programs have "
+                  "any" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(switches); i++) {
@@ -105,8 +106,9 @@ int user_namespace_explain(int proc_fd, int error, char **reterr_message) {
                                                switches[i].text);
         }
 
-        return isolator_refuse(reterr_message, "whoever isn't root needs user namespaces for filesystem/linux, which the "
-                                               "kernel refuses: %s",
+        return isolator_refuse(reterr_message,
+                               "whoever isn't root needs user namespaces for filesystem/linux, which the kernel "
+                               "refuses: %s",
                                strerror(error));
 }
 
@@ -123,7 +125,7 @@ int user_namespace_probe_proc(char **reterr_message) {
                 return ISOLATOR_OK;
 
         return isolator_refuse(reterr_message,
-                               "namespaces/pid needs a /proc of the container's own, which the kernel refuses to whoever isn't "
-                               "root where something is mounted over a part of the host's: %s",
+                               "namespaces/pid needs a /proc of the container's own, which the kernel refuses to "
+                               "whoever isn't root where something is mounted over a part of the host's: %s",
                                strerror(error));
 }

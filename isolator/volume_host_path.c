@@ -24,8 +24,8 @@ static const char *host_path(const Mesos__V1__Volume *v) {
 }
 
 static bool is_bidirectional(const Mesos__V1__Volume *v) {
-        const Mesos__V1__MountPropagation *p = v->source && v->source->host_path ? v->source->host_path->mount_propagation
-                                                                                 : NULL;
+        const Mesos__V1__Volume__Source__HostPath *h = v->source ? v->source->host_path : NULL;
+        const Mesos__V1__MountPropagation *p = h ? h->mount_propagation : NULL;
 
         return p && p->has_mode && p->mode == MESOS__V1__MOUNT_PROPAGATION__MODE__BIDIRECTIONAL;
 }
@@ -99,8 +99,9 @@ static int share(const IsolatorConfig *config, const char *path, Mount *m, char 
         if (r < 0)
                 return r;
         if (!mount_is_shared(mounts, path))
-                return isolator_refuse(reterr_message, "Cannot setup bidirectional mount propagation for host path '%s' "
-                                                       "because it is not under a shared mount",
+                return isolator_refuse(reterr_message,
+                                       "Cannot setup bidirectional mount propagation for host path '%s' because it is "
+                                       "not under a shared mount",
                                        path);
 
         m->flags |= MS_SHARED;

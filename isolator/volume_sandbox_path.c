@@ -20,7 +20,8 @@ static int add_one(const IsolatorRequest *request, const Mesos__V1__Volume *v, C
         if (s && s->type != MESOS__V1__VOLUME__SOURCE__SANDBOX_PATH__TYPE__SELF)
                 return isolator_refuse(reterr_message, "Unknown type of SANDBOX_PATH volume");
         if (!*path || path[0] == '/' || path_climbs(path))
-                return isolator_refuse(reterr_message, "Path '%s' in SANDBOX_PATH volume is not below the sandbox", path);
+                return isolator_refuse(reterr_message, "Path '%s' in SANDBOX_PATH volume is not below the sandbox",
+                                       path);
 
         m.source_below = (char *) request->sandbox;
         m.source = (char *) path;

@@ -31,7 +31,8 @@ typedef struct ChildContext {
         int stdin_fd;            /* owned */
         int status_fd;           /* where to report; owned */
         int *mount_fds;          /* the opened sources of the confinement's mounts, as many; owned */
-        int *root_fd;            /* of the root that it is to have; negative: the host's. In the child's memory, as the next */
+        /* Set in the child's own memory: */
+        int *root_fd;            /* the root that it is to have; negative: the host's */
         int32_t *failed_item;    /* the mount at which a step failed */
         int exit_fd;             /* where an init tells how the command ended; owned; negative: there is no init */
         int ready_fd;            /* it waits for a byte from here before it goes on; owned, or negative */

@@ -77,7 +77,8 @@ static void ask(Asked *a) {
         a->info.volumes = a->volumes;
         a->volume.mode = MESOS__V1__VOLUME__MODE__RW;
         a->source.has_type = true;
-        a->request = (IsolatorRequest) { .container_id = "c", .sandbox = SANDBOX, .info = &a->info, .uid = 7, .gid = 8 };
+        a->request = (IsolatorRequest) {
+                .container_id = "c", .sandbox = SANDBOX, .info = &a->info, .uid = 7, .gid = 8 };
 }
 
 static void ask_host(Asked *a, const char *path, const char *container_path) {
@@ -149,7 +150,8 @@ static void test_the_switch_that_forbids_user_namespaces_is_named(void **state) 
         const struct {
                 const char *file, *value, *expected;
         } cases[] = {
-                { "proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n", "apparmor_restrict_unprivileged_userns is 1" },
+                { "proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n",
+                  "apparmor_restrict_unprivileged_userns is 1" },
                 { "proc/sys/kernel/unprivileged_userns_clone", "0\n", "unprivileged_userns_clone is 0" },
                 { "proc/sys/user/max_user_namespaces", "0\n", "max_user_namespaces is 0" },
         };
