@@ -27,6 +27,7 @@ TESTS += $(unit_tests)
 # What the Python rungs share.
 EXTRA_DIST += \
         tests/lib/crash.py \
+        tests/lib/ends.py \
         tests/lib/executor.py \
         tests/lib/fake_agent.py \
         tests/lib/fake_master.py \
@@ -42,6 +43,7 @@ EXTRA_DIST += \
         tests/lib/own_network.py \
         tests/lib/scheduler.py \
         tests/lib/systemd.py \
+        tests/lib/traces.py \
         tests/lib/user_host.py \
         tests/lib/vm.py \
         tests/lib/wire.py

@@ -6,6 +6,7 @@ kernel_tests = \
         tests/kernel/test_devices.py \
         tests/kernel/test_disk.py \
         tests/kernel/test_escapes.py \
+        tests/kernel/test_leaks.py \
         tests/kernel/test_namespaces.py \
         tests/kernel/test_persistent_volumes.py \
         tests/kernel/test_network.py \

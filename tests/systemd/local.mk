@@ -2,6 +2,7 @@
 
 systemd_tests = \
         tests/systemd/test_confinement.py \
+        tests/systemd/test_leaks.py \
         tests/systemd/test_pitfalls.py \
         tests/systemd/test_limitations.py \
         tests/systemd/test_matrix.py \
