@@ -546,7 +546,7 @@ static int settle_containers(Settings *s) {
 }
 
 /* Those that a container's cgroup can be given: what the root has; as a user, what the user's manager was given. */
-static int read_controllers(const Settings *s, char **ret) {
+static int read_controllers(const Settings *s, char **ret, bool *ret_io_weights) {
         _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -EBADF;
         int r;
 
@@ -564,6 +564,7 @@ static int read_controllers(const Settings *s, char **ret) {
                                                         : file_read_at(fd, "cgroup.controllers", 4096, ret, NULL);
         if (*ret)
                 (*ret)[strcspn(*ret, "\n")] = '\0';
+        *ret_io_weights = isolator_has_io_weights(fd);
         return r;
 }
 
@@ -746,7 +747,7 @@ static int settle_isolation(Settings *s) {
         if (arg_cgroups_limit_swap)
                 return refuse("cgroups_limit_swap", "true", "false; Mesos, too, has this for cgroup v1 only");
 
-        r = read_controllers(s, &controllers);
+        r = read_controllers(s, &controllers, &host.io_weights);
         if (r < 0)
                 return log_error_errno(r, "Cannot find out which cgroup controllers there are: %m");
 

@@ -4,8 +4,10 @@
  * cgroups/blkio
  *
  * The Mesos API asks for no share of a disk's bandwidth; the operator gives each container the same.
- * A weight counts when a disk is busy (io.weight: 100 is what a cgroup has by default), limits of
- * bytes and operations each second always (io.max).
+ * A weight counts when a disk is busy, limits of bytes and operations each second always (io.max).
+ *
+ * Weights are of io.cost (io.weight) or of the BFQ scheduler (io.bfq.weight), and a kernel may have
+ * either, or neither: both are set where they are there. 100 is what a cgroup has by default.
  *
  * Limits are of whole disks, named by number. The operator names them by path, and what is a part
  * of a disk stands for all of it.
@@ -13,11 +15,13 @@
  * What a container has read and written is told per device, as Mesos tells it with cgroup v1.
  */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/parse.h"
@@ -26,6 +30,7 @@
 
 /* Documentation/admin-guide/cgroup-v2.rst. */
 #define WEIGHT_MAX 10000
+#define BFQ_WEIGHT_MAX 1000
 
 #define EXPECTED "'DEVICE rbps=N wbps=N riops=N wiops=N; DEVICE …', each N a number, of bytes with or without a unit, or max"
 
@@ -141,8 +146,40 @@ static int add_limits(const char *flag, Confinement *c, char **reterr_message) {
         return r;
 }
 
+/* Each scheduler that a disk can have is named in its file. */
+static bool has_bfq(void) {
+        DIR *d = opendir("/sys/block");
+        bool found = false;
+        struct dirent *e;
+
+        while (d && !found && (e = readdir(d))) {
+                _cleanup_free_ char *path = NULL, *text = NULL;
+
+                if (asprintf(&path, "/sys/block/%s/queue/scheduler", e->d_name) < 0) {
+                        path = NULL;
+                        break;
+                }
+                found = file_read_at(AT_FDCWD, path, 4096, &text, NULL) == 0 && strstr(text, "bfq");
+        }
+
+        if (d)
+                (void) closedir(d);
+        return found;
+}
+
+bool isolator_has_io_weights(int cgroup_mount_fd) {
+        return faccessat(cgroup_mount_fd, "io.cost.qos", F_OK, 0) == 0 || has_bfq();
+}
+
+/* As systemd: 100 is 100, and 10000 the most that BFQ knows. */
+static uint64_t bfq_weight(uint64_t weight) {
+        return weight <= 100 ? weight : 100 + (weight - 100) * (BFQ_WEIGHT_MAX - 100) / (WEIGHT_MAX - 100);
+}
+
 static int io_probe(const IsolatorHost *host, const IsolatorConfig *config, char **reterr_message) {
-        (void) host;
+        if (config->io_weight > 0 && !host->io_weights)
+                return isolator_refuse(reterr_message, "--holdfast_io_weight: this kernel has no weights of disks: that takes "
+                                                       "CONFIG_BLK_CGROUP_IOCOST or the BFQ scheduler");
         if (config->io_weight > WEIGHT_MAX)
                 return isolator_refuse(reterr_message, "--holdfast_io_weight: %" PRIu64 " is more than %d",
                                        config->io_weight, WEIGHT_MAX);
@@ -156,7 +193,9 @@ static int io_plan(const IsolatorConfig *config, const IsolatorRequest *request,
 
         (void) request;
         if (config->io_weight > 0)
-                r = confinement_set_cgroup(c, "io.weight", 0, "%" PRIu64, config->io_weight);
+                r = confinement_set_cgroup(c, "io.weight", SETTING_OPTIONAL, "%" PRIu64, config->io_weight);
+        if (config->io_weight > 0 && r == 0)
+                r = confinement_set_cgroup(c, "io.bfq.weight", SETTING_OPTIONAL, "%" PRIu64, bfq_weight(config->io_weight));
 
         return r == ISOLATOR_OK ? add_limits(config->io_max, c, reterr_message) : r;
 }

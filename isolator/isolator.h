@@ -16,6 +16,7 @@ typedef struct IsolatorHost {
         bool cgroups;                /* each container has a cgroup2 of its own: --launcher=linux */
         const char *controllers;     /* "cpu io memory pids": those its cgroup can have; "": none */
         int proc_fd;                 /* /proc; borrowed */
+        bool io_weights;             /* disks can be shared by weight */
 } IsolatorHost;
 
 /* What the operator said; constant. */
@@ -115,5 +116,8 @@ extern const IsolatorOps isolator_posix_rlimits;
 extern const IsolatorOps isolator_linux_capabilities;
 extern const IsolatorOps isolator_linux_nnp;
 extern const IsolatorOps isolator_linux_seccomp;
+
+/* Of the kernel; `cgroup_mount_fd` is the root of cgroup2. */
+bool isolator_has_io_weights(int cgroup_mount_fd);
 
 int isolator_refuse(char **reterr_message, const char *format, ...) _printf_(2, 3);

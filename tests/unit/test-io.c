@@ -8,7 +8,8 @@
 
 #include "isolator/registry.h"
 
-static const IsolatorHost host = { .root = true, .cgroups = true, .controllers = "cpuset io hugetlb" };
+static const IsolatorHost host = { .root = true, .cgroups = true, .controllers = "cpuset io hugetlb",
+                                    .io_weights = true };
 static const IsolatorRequest request = { .container_id = "c", .sandbox = "/sandbox" };
 
 /* All settings, "file value" a line. */
@@ -51,11 +52,12 @@ static void assert_io_refused(const char *io_max, const char *expected) {
 static void test_disks_are_limited_as_the_operator_says(void **state) {
         (void) state;
         assert_io(NULL, 0, "");
-        assert_io(NULL, 250, "io.weight 250\n");
+        assert_io(NULL, 50, "io.weight 50\nio.bfq.weight 50\n");
+        assert_io(NULL, 10000, "io.weight 10000\nio.bfq.weight 1000\n");
         assert_io("8:0 rbps=10MB wbps=5000 riops=100 wiops=50", 0,
                   "io.max 8:0 rbps=10485760 wbps=5000 riops=100 wiops=50\n");
         assert_io("8:0 wbps=1KB rbps=max;  259:3   wiops=7 ;", 10,
-                  "io.weight 10\nio.max 8:0 wbps=1024\nio.max 259:3 wiops=7\n");
+                  "io.weight 10\nio.bfq.weight 10\nio.max 8:0 wbps=1024\nio.max 259:3 wiops=7\n");
 }
 
 static void test_both_names_are_of_the_same(void **state) {
@@ -63,8 +65,22 @@ static void test_both_names_are_of_the_same(void **state) {
         _cleanup_free_ char *found = plan("cgroups/io", &config);
 
         (void) state;
-        assert_string_equal(found, "io.weight 5\n");
+        assert_string_equal(found, "io.weight 5\nio.bfq.weight 5\n");
         assert_refused("cgroups/io,cgroups/blkio", &config, "twice");
+}
+
+static void test_a_weight_where_the_kernel_knows_none_is_refused(void **state) {
+        const IsolatorHost weightless = { .root = true, .cgroups = true, .controllers = "io" };
+        IsolatorConfig config = { .io_weight = 5 };
+        _cleanup_(isolator_set_freep) IsolatorSet *s = NULL;
+        _cleanup_free_ char *message = NULL;
+
+        (void) state;
+        assert_int_equal(isolator_set_new("cgroups/io", &weightless, &config, &s, &message), ISOLATOR_E_REFUSED);
+        assert_non_null(strstr(message, "CONFIG_BLK_CGROUP_IOCOST"));
+
+        config.io_weight = 0;
+        assert_int_equal(isolator_set_new("cgroups/io", &weightless, &config, &s, &message), ISOLATOR_OK);
 }
 
 static void test_limits_of_disks_that_cannot_be_are_refused(void **state) {
@@ -114,6 +130,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_disks_are_limited_as_the_operator_says),
                 cmocka_unit_test(test_both_names_are_of_the_same),
+                cmocka_unit_test(test_a_weight_where_the_kernel_knows_none_is_refused),
                 cmocka_unit_test(test_limits_of_disks_that_cannot_be_are_refused),
                 cmocka_unit_test(test_processors_are_those_of_the_list),
         };
