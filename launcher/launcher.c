@@ -30,7 +30,6 @@
  */
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -490,7 +489,7 @@ static void launcher_shed(Launcher *l) {
         l->plan = launch_plan_free(l->plan);
         l->stdout_fd = fd_close(l->stdout_fd);
         l->stderr_fd = fd_close(l->stderr_fd);
-        (void) malloc_trim(0);
+        self_shed();
 }
 
 /* Both are paths, and at most as long as one can be. */

@@ -25,6 +25,7 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -42,6 +43,9 @@
 #elif defined(__riscv) && __riscv_xlen == 64
 #define ARCH AUDIT_ARCH_RISCV64
 #endif
+
+/* Below a stack the kernel keeps 256 pages free at least. */
+#define STACK_PAGES 256
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
@@ -92,7 +96,8 @@ static const uint32_t allowed_for_data[] = { SYS_mmap, SYS_mprotect };
 size_t self_filter(struct sock_filter ret[static SELF_FILTER_MAX]) {
         size_t n = 0;
 
-        static_assert(2 * ELEMENTSOF(allowed) + 5 * ELEMENTSOF(allowed_for_data) + 8 < SELF_FILTER_MAX);
+        static_assert(2 * ELEMENTSOF(allowed) + 5 * ELEMENTSOF(allowed_for_data) + 8 < SELF_FILTER_MAX,
+                      "the filter fits");
 
 #ifdef ARCH
         ret[n++] = (struct sock_filter) LOAD(arch);
@@ -133,6 +138,18 @@ int self_protect(void) {
         /* A witness of 300 KiB is no gain for the OOM killer. Only root may ask for this. */
         (void) file_write_at(AT_FDCWD, "/proc/self/oom_score_adj", "-900");
         return 0;
+}
+
+/*
+ * Gives back the heap that is free and the stack that nobody stands on: to start a container took more
+ * of both. Of the stack the page that we are on stays, and the one below it.
+ */
+void self_shed(void) {
+        const uintptr_t page_bytes = (uintptr_t) sysconf(_SC_PAGESIZE);
+        const uintptr_t here = (uintptr_t) __builtin_frame_address(0) & ~(page_bytes - 1);
+
+        (void) malloc_trim(0);
+        (void) madvise((void *) (here - STACK_PAGES * page_bytes), (STACK_PAGES - 1) * page_bytes, MADV_DONTNEED);
 }
 
 /* Whoever is not root has no right to, and nothing in it. */

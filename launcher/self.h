@@ -16,5 +16,8 @@ int self_protect(void);
 /* Once nothing is started any more. `main_pid` is somebody to be seen in the container; `proc_fd` is /proc. */
 int self_confine(int proc_fd, pid_t main_pid);
 
+/* Memory that only starting needed. */
+void self_shed(void);
+
 /* What is let through; returns the number of instructions. */
 size_t self_filter(struct sock_filter ret[static SELF_FILTER_MAX]);
