@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 import time
 
@@ -125,6 +126,21 @@ def test_agent_that_is_told_to_place_otherwise_knows_its_containers_again():
             equal(s.wait_terminal("steady")["state"], "TASK_KILLED", "state")
             wait_until(lambda: not directories(), "the containers' cgroups go")
             systemctl("stop", SCOPE, ok=False)
+
+
+def test_scope_that_has_lost_its_keeper_gets_another():
+    with one_scope_host() as host, Scheduler(host.master_addr) as s:
+        pids = start(s)
+        invocation = show(SCOPE, "InvocationID")
+        keeper, = pids_below(os.path.join(TOP, "keeper"))
+        os.kill(keeper, signal.SIGKILL)
+        # It might be on its way out: that is waited for, which takes half a minute here.
+        equal(s.run("after", "exit 7", timeout=90).get("message"), "Command exited with status 7", "message")
+        equal(show(SCOPE, "InvocationID"), invocation, "the scope")
+        check(all(is_alive(pid) for pid in pids), "a process died")
+        equal(len(pids_below(os.path.join(TOP, "keeper"))), 1, "keepers")
+        s.kill("steady")
+        s.wait_terminal("steady")
 
 
 def test_two_hundred_containers_at_once_leave_nothing_but_the_keeper():
