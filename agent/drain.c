@@ -32,6 +32,7 @@ struct Drain {
         Agent *agent;                      /* borrowed */
         Mesos__V1__DrainConfig *config;    /* owned; NULL: not draining */
         bool durable;
+        bool over;                         /* its end is on the way to the disk */
         bool reported;                     /* the log says that it cannot be recorded; once is enough */
         usec_t started_usec;
         sd_event_source *retry_source;
@@ -62,6 +63,7 @@ static void clear(Drain *d) {
                 pb_free(&d->config->base);
         d->config = NULL;
         d->durable = false;
+        d->over = false;
 }
 
 Drain *drain_free(Drain *d) {
@@ -172,6 +174,14 @@ static void kill_all(Drain *d) {
         free(victims);
 }
 
+static void retry_soon(Drain *d, int error, const char *what) {
+        if (!d->reported)
+                (void) log_error_errno(error, "Cannot record that the agent %s, it waits until that works: %m", what);
+        d->reported = true;
+        (void) sd_event_source_set_time_relative(d->retry_source, RECORD_RETRY_USEC);
+        (void) sd_event_source_set_enabled(d->retry_source, SD_EVENT_ONESHOT);
+}
+
 static void on_durable(int error, void *userdata) {
         Drain *d = userdata;
 
@@ -180,12 +190,7 @@ static void on_durable(int error, void *userdata) {
 
         /* No task is taken meanwhile, but none killed either. */
         if (error < 0) {
-                if (!d->reported)
-                        (void) log_error_errno(error, "Cannot record that the agent is to be drained, it waits until "
-                                                      "that works: %m");
-                d->reported = true;
-                (void) sd_event_source_set_time_relative(d->retry_source, RECORD_RETRY_USEC);
-                (void) sd_event_source_set_enabled(d->retry_source, SD_EVENT_ONESHOT);
+                retry_soon(d, error, "is to be drained");
                 return;
         }
 
@@ -205,12 +210,38 @@ static void store(Drain *d) {
                 (void) log_oom();
 }
 
+/* A command that came meanwhile is not over. */
+static void on_forgotten(int error, void *userdata) {
+        Drain *d = userdata;
+
+        if (!d->over)
+                return;
+
+        if (error < 0) {
+                retry_soon(d, error, "is drained");
+                return;
+        }
+
+        log_notice("The agent is drained.");
+        CRASH_POINT("drained");
+        clear(d);
+}
+
+/* Were the command left behind, a later life would kill the tasks that come after it. */
+static void forget(Drain *d) {
+        (void) checkpoint_forget_drain(d->agent->checkpoint);
+        if (store_after_commit(d->agent->store, on_forgotten, d) < 0)
+                (void) log_oom();
+}
+
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
         Drain *d = userdata;
 
         (void) source;
         (void) usec;
-        if (d->config)
+        if (d->over)
+                forget(d);
+        else if (d->config)
                 store(d);
         return 0;
 }
@@ -246,13 +277,13 @@ void drain_explain(const Drain *d, const Framework *f, Mesos__V1__TaskStatus *st
 void drain_check(Drain *d) {
         const Agent *a = d->agent;
 
-        if (!d->config || a->state == AGENT_RECOVERING || a->frameworks || !operations_are_done(a->operations))
+        if (!d->durable || d->over || a->state == AGENT_RECOVERING || a->frameworks ||
+            !operations_are_done(a->operations))
                 return;
 
-        log_notice("The agent is drained.");
-        CRASH_POINT("drained");
-        (void) checkpoint_forget_drain(a->checkpoint);
-        clear(d);
+        d->over = true;
+        d->reported = false;
+        forget(d);
 }
 
 int drain_recover(Drain *d) {

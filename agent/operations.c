@@ -35,7 +35,8 @@
 typedef struct Operation {
         Operations *owner;
         uint8_t uuid[16];
-        Mesos__V1__Operation *pb;       /* owned */
+        Mesos__V1__Operation *pb;       /* owned; as it is known to be */
+        Mesos__V1__Operation *outcome;  /* owned; what it becomes once that is durable; NULL: nothing on the way */
         StatusStream *stream;           /* owned; its last status, once that is durable */
         sd_event_source *retry_source;
         UT_hash_handle hh;
@@ -60,6 +61,8 @@ static Operation *operation_free(Operation *op) {
         status_stream_free(op->stream);
         if (op->pb)
                 pb_free(&op->pb->base);
+        if (op->outcome)
+                pb_free(&op->outcome->base);
         free(op);
         return NULL;
 }
@@ -175,6 +178,8 @@ static int open_stream(Operation *op) {
 }
 
 static void tell(Operation *op) {
+        pb_free(&op->pb->base);
+        op->pb = TAKE_PTR(op->outcome);
         if (open_stream(op) < 0)
                 (void) log_oom();
         else
@@ -236,8 +241,7 @@ static int conclude(Operation *op, const char *error) {
         if (!copy)
                 return -ENOMEM;
 
-        pb_free(&op->pb->base);
-        op->pb = (Mesos__V1__Operation *) copy;
+        op->outcome = (Mesos__V1__Operation *) copy;
         return 0;
 }
 
@@ -292,7 +296,7 @@ static void drop(Operation *op, const char *why) {
                 return;
         }
 
-        (void) checkpoint_operation(a->checkpoint, op->pb);
+        (void) checkpoint_operation(a->checkpoint, op->outcome);
         if (after_commit(op, on_dropped_durable) < 0)
                 forget(op);
         correct_master(a);
@@ -310,8 +314,8 @@ static void commit_operation(const char *error, void *userdata) {
         Operation *op = userdata;
         Agent *a = op->owner->agent;
 
-        if (is_terminal(op) || conclude(op, error) == 0)
-                (void) checkpoint_operation(a->checkpoint, op->pb);
+        if (op->outcome || conclude(op, error) == 0)
+                (void) checkpoint_operation(a->checkpoint, op->outcome);
         else
                 (void) store_fail(a->store, -ENOMEM);
 }

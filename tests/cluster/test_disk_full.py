@@ -2,17 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent's disk is full: what cannot be written down does not happen, and what happened is told once there is room."""
 
+import contextlib
 import errno
 import os
+import shutil
 import signal
+import sqlite3
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import Cluster, check, children_named, equal, is_alive, is_healthy, main, skip, wait_until    # noqa: E402
-from libprocess_master import Stand, reserve, scalar, task_info    # noqa: E402
+from libprocess_master import Stand, executor_info, reserve, scalar, task_info    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 
 TMPFS = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"'
+EXECUTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib", "executor.py")
 BEGUN = ["TASK_STARTING", "TASK_RUNNING"]
 
 
@@ -38,6 +43,17 @@ class SmallDisk:
 
     def clear(self):
         os.unlink(self.ballast)
+
+    def stored(self, key):
+        """What the database says of it, "" for nothing: a copy, since it is in the namespace of the agent."""
+        source = os.path.join(os.path.dirname(self.ballast), "meta", "agent.db")
+        with tempfile.TemporaryDirectory() as directory:
+            copy = os.path.join(directory, "agent.db")
+            for suffix in ("", "-wal"):
+                shutil.copyfile(source + suffix, copy + suffix)
+            with contextlib.closing(sqlite3.connect(copy)) as db:
+                row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+                return row[0] if row else ""
 
 
 def waits_for(gate, status):
@@ -107,6 +123,43 @@ def test_reservation_and_drain_wait_for_room_and_nothing_is_promised_before():
         stand.master.acknowledge_operation(stand.master.wait_operation(uuid))
         stand.master.wait_state("live", "TASK_KILLED")
         wait_until(lambda: "drain_config" not in stand.state(), "the agent is drained")
+
+
+def test_drain_that_is_over_does_not_come_back_after_the_disk_was_full():
+    if os.geteuid() != 0:
+        skip("only root mounts a file system")
+    with Stand() as stand:
+        disk = SmallDisk(stand.cluster)
+        stand.master.wait_registration(1)
+        own = executor_info("own", "exec %s %s" % (sys.executable, EXECUTOR))
+        stand.master.run(task_info("quick", None, executor=own))
+        stand.master.wait_state("quick", "TASK_FINISHED")
+        stand.master.drain()
+        wait_until(lambda: disk.stored("drain_config"), "the command is stored")
+        launcher, = children_named("holdfast-launcher")
+        disk.fill()
+        os.kill(launcher, signal.SIGKILL)
+        wait_until(lambda: "agent is drained" in stand.agent.log(), "the last executor is gone")
+        disk.clear()
+        wait_until(lambda: "drain_config" not in stand.state(), "the agent is drained")
+        wait_until(lambda: not disk.stored("drain_config"), "the command is forgotten for good")
+        stand.master.run(task_info("after", "true"))
+        stand.master.wait_state("after", "TASK_FINISHED")
+
+
+def test_operation_is_shown_as_pending_until_its_outcome_is_written():
+    if os.geteuid() != 0:
+        skip("only root mounts a file system")
+    with Stand() as stand:
+        disk = SmallDisk(stand.cluster)
+        stand.master.wait_registration(1)
+        disk.fill()
+        uuid = stand.master.apply(reserve(scalar("disk", 10, "ops", allocated="ops")))
+        wait_until(lambda: "No space left on device" in stand.agent.log(), "the agent says why")
+        equal([o["latest_status"]["state"] for o in stand.operations()], ["OPERATION_PENDING"], "states")
+        disk.clear()
+        stand.master.wait_operation(uuid)
+        equal([o["latest_status"]["state"] for o in stand.operations()], ["OPERATION_FINISHED"], "states")
 
 
 if __name__ == "__main__":
