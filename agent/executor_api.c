@@ -250,7 +250,17 @@ static void handle_subscribe(ExecutorApi *api, HttpRequest *r, Executor *e, cons
         CRASH_POINT("executor-subscribed");
 
         for (size_t i = 0; i < subscribe->n_unacknowledged_updates; i++)
-                tasks_update(a, e, subscribe->unacknowledged_updates[i]->status);
+                (void) tasks_update(a, e, subscribe->unacknowledged_updates[i]->status);
+}
+
+static void handle_update(ExecutorApi *api, HttpRequest *r, Executor *e, const Call *call) {
+        int k = tasks_update(api->agent, e, call->update->status);
+
+        /* Taken for good or not at all: the executor keeps it, and tells it again when it likes. */
+        if (k < 0 || k == STATUS_MANAGER_E_FULL)
+                http_request_answer_text(r, 503, "Too many updates of the task are not acknowledged");
+        else
+                http_request_answer(r, 202, NULL, NULL, 0);
 }
 
 static void handle_message(ExecutorApi *api, const Executor *e, const Call *call) {
@@ -419,8 +429,8 @@ static void handle_call(ExecutorApi *api, HttpRequest *r, const Call *call) {
                 handle_subscribe(api, r, e, call);
                 return;
         case MESOS__V1__EXECUTOR__CALL__TYPE__UPDATE:
-                tasks_update(api->agent, e, call->update->status);
-                break;
+                handle_update(api, r, e, call);
+                return;
         case MESOS__V1__EXECUTOR__CALL__TYPE__MESSAGE:
                 handle_message(api, e, call);
                 break;

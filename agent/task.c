@@ -19,6 +19,11 @@
 /* More different states in a row than any real task has; the oldest give way. */
 #define N_STATUSES_MAX 32
 
+/* Of a status that is kept, and of its message. A task with all its statuses must fit into a message to the master, and
+ * into what is read back from the history. */
+#define STATUS_MAX_BYTES ((size_t) 64 << 10)
+#define MESSAGE_MAX_BYTES ((size_t) 16 << 10)
+
 int task_new(Mesos__V1__TaskInfo *info, Task **ret) {
         _cleanup_(task_freep) Task *t = NULL;
         _cleanup_free_ char *message = NULL;
@@ -81,18 +86,46 @@ static int append_status(Task *t, Mesos__V1__TaskStatus *status) {
         return 0;
 }
 
-int task_note_status(Task *t, const Mesos__V1__TaskStatus *status) {
+/* As much of it as is kept, up to the end of a character. */
+static char *shorten(const char *message) {
+        size_t n = MESSAGE_MAX_BYTES;
+
+        while (n > 0 && ((unsigned char) message[n] & 0xc0) == 0x80)
+                n--;
+
+        return strndup(message, n);
+}
+
+/* What an executor says at length is the scheduler's own affair, who is told it in full. */
+static ProtobufCMessage *slim_copy(const Mesos__V1__TaskStatus *status) {
         Mesos__V1__TaskStatus slim = *status;
-        _cleanup_(pb_freep) ProtobufCMessage *copy = NULL;
+        _cleanup_free_ char *message = NULL;
+
+        slim.has_data = false;
+        if (slim.message && strlen(slim.message) > MESSAGE_MAX_BYTES) {
+                message = shorten(slim.message);
+                if (!message)
+                        return NULL;
+                slim.message = message;
+        }
+
+        if (protobuf_c_message_get_packed_size(&slim.base) > STATUS_MAX_BYTES) {
+                slim.labels = NULL;
+                slim.check_status = NULL;
+                slim.container_status = NULL;
+                slim.limitation = NULL;
+        }
+
+        return pb_copy(&slim.base);
+}
+
+int task_note_status(Task *t, const Mesos__V1__TaskStatus *status) {
+        _cleanup_(pb_freep) ProtobufCMessage *copy = slim_copy(status);
         int r;
 
         if (!task_state_is_terminal(t->state))
                 t->state = status->state;
 
-        /* Data may be large and is the scheduler's own affair. */
-        slim.has_data = false;
-
-        copy = pb_copy(&slim.base);
         if (!copy)
                 return -ENOMEM;
 

@@ -576,7 +576,7 @@ static pid_t pid_to_tell(const Executor *e, const Task *t) {
 }
 
 /* Who and where the task is, for tools that want to reach it: our own address where no network isolation has another. */
-void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
+int tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
         Mesos__V1__NetworkInfo__IPAddress address = MESOS__V1__NETWORK_INFO__IPADDRESS__INIT, *addresses = &address;
         Mesos__V1__NetworkInfo network = MESOS__V1__NETWORK_INFO__INIT, *networks = &network;
         Mesos__V1__ContainerStatus container = MESOS__V1__CONTAINER_STATUS__INIT;
@@ -591,7 +591,7 @@ void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
 
         if (f->terminating) {
                 a->counters.invalid_status_updates++;
-                return;
+                return STATUS_MANAGER_OK;
         }
 
         snprintf(own_address, sizeof(own_address), "%.*s", (int) strcspn(e->address, "/"), e->address);
@@ -627,6 +627,10 @@ void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *given) {
                 executor_stream_acknowledge(e, status.task_id->value, status.uuid.data);
         else if (r < 0)
                 (void) log_error_errno(r, "Cannot take a status of task '%s': %m", status.task_id->value);
+        else if (r == STATUS_MANAGER_E_FULL)
+                log_warning("Not taking a status of task '%s': too many of it are not acknowledged by its framework.",
+                            status.task_id->value);
+        return r;
 }
 
 static void status_recorded(const Mesos__Internal__StatusUpdate *update, void *userdata) {

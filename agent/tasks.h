@@ -14,7 +14,8 @@ void tasks_kill(Agent *a, const char *framework_id, const char *task_id, const M
 void tasks_deliver(Agent *a, Executor *e, Task *t);
 
 /* A status from an executor's UPDATE (or its unacknowledged ones).  */
-void tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *status);
+/* What the status manager said, or a negative errno: then the status was not taken. */
+int tasks_update(Agent *a, Executor *e, const Mesos__V1__TaskStatus *status);
 
 /* A status of our own making for a task; `state` is mapped for frameworks that are not partition-aware. */
 void tasks_tell(Agent *a, Framework *f, const char *executor_id, Task *t, TaskState state, int reason,

@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import Cluster, check, equal, http_call, http_get, main, program, wait_until    # noqa: E402
 from crash import EXECUTOR    # noqa: E402
+from libprocess_master import Stand, executor_info, task_info    # noqa: E402
 from scheduler import Scheduler, scalar    # noqa: E402
 
 
@@ -268,6 +269,27 @@ def test_agent_that_was_unreachable_tells_nothing_twice():
         agent.signal(18)
         cluster.wait_agents()
         equal(completed_ids(master.addr), ["other", "same-id", "same-id"], "completed tasks")
+
+
+def test_task_with_much_to_say_is_told_in_full_and_remembered_in_brief():
+    """What of it there is no room for is not taken, until the framework has acknowledged some."""
+    with Stand() as stand:
+        stand.start_agent()
+        stand.master.acknowledge = False
+        own = executor_info("own", "exec %s %s" % (sys.executable, EXECUTOR))
+        stand.master.run(task_info("verbose-6", None, executor=own))
+        wait_until(lambda: "Not taking a status of task 'verbose-6'" in stand.agent.log(), "the agent says what waits")
+        stand.master.acknowledge = True
+        stand.master.hang_up()
+        stand.master.wait_state("verbose-6", "TASK_FINISHED")
+        equal([len(s.message) for s in stand.master.statuses if s.message], [1 << 19] * 6, "lengths of messages")
+        wait_completed(stand.agent.addr, ["verbose-6"], "tasks")
+        for _ in range(2):
+            task, = ask(stand.agent.addr, "GET_TASKS")["completed_tasks"]
+            # Bytes, of a character that has two.
+            equal([len(s["message"]) for s in task["statuses"][1:-1]], [8192] * 6, "of what is remembered")
+            stand.restart_agent()
+        stand.master.shutdown_framework()
 
 
 if __name__ == "__main__":

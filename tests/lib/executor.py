@@ -3,8 +3,8 @@
 """A custom executor that an agent starts: the v1 executor API in JSON, as a stranger would speak it.
 
 A task finishes at once, unless its id starts with "hold": then it runs until it is killed. One called
-"count-N" reports the numbers from 1 to N, each as a status of its own, before it finishes. A message is
-answered with the same bytes in reverse. When the agent goes away the executor subscribes again and says
+"count-N" reports the numbers from 1 to N, each as a status of its own, before it finishes; "verbose-N"
+goes to and fro between two states N times and has 1 MiB to say each time. A message is answered with the same bytes in reverse. When the agent goes away the executor subscribes again and says
 what was not acknowledged. Everything it sees goes to stdout, hence into its sandbox.
 """
 
@@ -38,7 +38,7 @@ class Executor:
         """True when the agent took the call."""
         connection = http.client.HTTPConnection(*self.addr, timeout=20)
         try:
-            connection.request("POST", PATH, json.dumps({**self.ids, **call}), HEADERS)
+            connection.request("POST", PATH, json.dumps({**self.ids, **call}, ensure_ascii=False).encode(), HEADERS)
             answer = connection.getresponse()
             text = answer.read().decode()
             if answer.status != 202:
@@ -49,13 +49,16 @@ class Executor:
         finally:
             connection.close()
 
+    def status(self, task_id, state, **fields):
+        return {"task_id": {"value": task_id}, "state": state, "source": "SOURCE_EXECUTOR",
+                "uuid": base64.b64encode(uuid.uuid4().bytes).decode(), "timestamp": time.time(),
+                "executor_id": self.ids["executor_id"], **fields}
+
     def update(self, task_id, state, **fields):
-        token = base64.b64encode(uuid.uuid4().bytes).decode()
-        status = {"task_id": {"value": task_id}, "state": state, "source": "SOURCE_EXECUTOR", "uuid": token,
-                  "timestamp": time.time(), "executor_id": self.ids["executor_id"], **fields}
+        status = self.status(task_id, state, **fields)
         with self.lock:
-            self.updates[token] = {"status": status}
-            self.unsent.append(token)
+            self.updates[status["uuid"]] = {"status": status}
+            self.unsent.append(status["uuid"])
             self.flush()
 
     def flush(self):
@@ -68,6 +71,14 @@ class Executor:
         for n in range(1, int(task_id.split("-")[1]) + 1):
             self.update(task_id, "TASK_RUNNING", message=str(n))
             time.sleep(0.005)
+        self.update(task_id, "TASK_FINISHED")
+
+    def be_verbose(self, task_id):
+        """One after the other: the agent does not take more than it may keep."""
+        for n in range(int(task_id.split("-")[1])):
+            status = self.status(task_id, ("TASK_STARTING", "TASK_RUNNING")[n % 2], message="\u00e9" * (1 << 19))
+            while not self.post({"type": "UPDATE", "update": {"status": status}}):
+                time.sleep(0.1)
         self.update(task_id, "TASK_FINISHED")
 
     def handle(self, event):
@@ -85,6 +96,8 @@ class Executor:
             self.update(task_id, "TASK_RUNNING")
             if task_id.startswith("count-"):
                 threading.Thread(target=self.count, args=(task_id,), daemon=True).start()
+            elif task_id.startswith("verbose-"):
+                threading.Thread(target=self.be_verbose, args=(task_id,), daemon=True).start()
             elif not task_id.startswith("hold"):
                 self.update(task_id, "TASK_FINISHED", message="done", data=base64.b64encode(b"result").decode())
         elif kind == "KILL":
