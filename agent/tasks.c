@@ -510,8 +510,8 @@ static void kill_queued(Agent *a, Framework *f, Executor *e, Task *t) {
         for (const Task *other = e->tasks; other; other = other->hh.next)
                 others = others || other->stage == TASK_QUEUED || other->stage == TASK_LAUNCHED;
 
-        /* It never had anything to do, and there is nothing it could do. */
-        if (!others && !e->ever_subscribed)
+        /* It never had anything to do, and there is nothing it could do: one of ours is for one task only. */
+        if (!others && (e->generated || !e->ever_subscribed))
                 executors_shutdown(a, e);
 }
 

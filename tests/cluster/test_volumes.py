@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tasks find their persistent volumes in their sandboxes, and what they write there outlives them."""
 
+import contextlib
 import os
+import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import check, equal, main, skip, wait_until    # noqa: E402
+from harness import check, children_named, equal, main, program, skip, wait_until    # noqa: E402
 from libprocess_master import (Stand, create, destroy, executor_info, reserve, scalar, task_info)    # noqa: E402
 from wire import field    # noqa: E402
 
@@ -161,6 +163,44 @@ def test_removed_sandbox_leaves_the_volume():
         stand.master.wait_state("writer", "TASK_FINISHED")
         wait_until(lambda: not stand.cluster.sandboxes("writer"), "the sandbox is removed")
         equal(read(stand, "file"), "kept\n", "what is in the volume")
+
+
+def make_volumes_late(stand, gate):
+    """The agent's programs, but its worker waits for a file first."""
+    directory = stand.cluster.work_path("programs")
+    os.makedirs(directory)
+    worker = program("holdfast-worker")
+    for name in os.listdir(os.path.dirname(worker)):
+        if name.startswith("holdfast-") and name != "holdfast-worker":
+            os.symlink(os.path.join(os.path.dirname(worker), name), os.path.join(directory, name))
+    with open(os.path.join(directory, "holdfast-worker"), "w") as f:
+        f.write('#!/bin/sh\nwhile [ "$1" = volume-make ] && [ ! -e %s ]; do sleep 0.05; done\nexec %s "$@"\n' % (
+            gate, worker))
+    os.chmod(f.name, 0o755)
+    stand.agent.argv = [a for a in stand.agent.argv if not a.startswith("--launcher_dir=")]
+    stand.agent.argv.append("--launcher_dir=" + directory)
+
+
+def has_subscribed(stand):
+    path = stand.cluster.work_path("agent", "meta", "agent.db")
+    with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % path, uri=True)) as db:
+        return db.execute("SELECT subscribed FROM executors").fetchall() == [(1,)]
+
+
+def test_task_killed_while_its_volume_is_being_made_leaves_no_executor():
+    with Stand() as stand:
+        gate = stand.cluster.work_path("gate")
+        make_volumes_late(stand, gate)
+        stand.start_agent()
+        stand.master.apply(reserve(disk()))
+        uuid = stand.master.apply(create(volume()))
+        run(stand, "task", "sleep 1000", volume())
+        wait_until(lambda: has_subscribed(stand), "its executor waits for it")
+        stand.master.kill("task")
+        stand.master.wait_state("task", "TASK_KILLED")
+        wait_until(lambda: not children_named("holdfast-executor"), "its executor ends")
+        open(gate, "w").close()
+        stand.master.wait_operation(uuid)
 
 
 if __name__ == "__main__":
