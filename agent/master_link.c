@@ -436,6 +436,14 @@ static void on_ping(MasterLink *l, const Upid *from, const Mesos__Internal__Ping
                 lose_master(l, "it says that we are not connected");
 }
 
+/* Whether it checkpoints stays as it was: of what is here, either all is stored or nothing. */
+static void replace_info(Framework *f, Mesos__V1__FrameworkInfo *info) {
+        info->has_checkpoint = true;
+        info->checkpoint = framework_checkpoints(f);
+        pb_free(&f->info->base);
+        f->info = info;
+}
+
 static void on_update_framework(MasterLink *l, const Mesos__Internal__UpdateFrameworkMessage *m) {
         Agent *a = l->agent;
         ProtobufCMessage *info;
@@ -447,10 +455,8 @@ static void on_update_framework(MasterLink *l, const Mesos__Internal__UpdateFram
 
         if (m->framework_info && m->framework_info->id && streq(m->framework_info->id->value, f->id)) {
                 info = pb_copy(&m->framework_info->base);
-                if (info) {
-                        pb_free(&f->info->base);
-                        f->info = (Mesos__V1__FrameworkInfo *) info;
-                }
+                if (info)
+                        replace_info(f, (Mesos__V1__FrameworkInfo *) info);
         }
 
         if (framework_checkpoints(f))

@@ -14,7 +14,8 @@ from harness import check, children_named, equal, http_get, main, wait_until    
 from crash import EXECUTOR    # noqa: E402
 from libprocess_master import (AGENT_ID, FRAMEWORK_ID, Stand, executor_info, framework,    # noqa: E402
                                reconciliation, scalar, task_info)
-from wire import first, read    # noqa: E402
+from libprocess_agent import identity    # noqa: E402
+from wire import field, first, read    # noqa: E402
 
 STARTING, RUNNING, FINISHED, FAILED, STAGING = 0, 1, 2, 3, 6
 SOURCE_AGENT, REASON_RECONCILIATION = 1, 9
@@ -223,6 +224,24 @@ def test_agent_asked_again_and_again_tells_until_it_is_heard():
         stand.master.wait(lambda: any(name == "StatusUpdateMessage" for name, _ in stand.master.messages[n_before:]),
                           "the update comes again")
         equal([s.uuid for s in stand.master.statuses if s.task_id == "lost"], [told], "uuids of its updates")
+
+
+def test_framework_that_changes_its_mind_about_checkpointing_leaves_nothing_that_cannot_be_read():
+    """Mesos's masters do not let it. What began without a record has none that the rest could depend on."""
+    for before in (False, True):
+        with Stand() as stand:
+            stand.start_agent()
+            own = executor_info("own", CUSTOM)
+            stand.master.run(task_info("hold-1", None, executor=own), checkpoint=before)
+            stand.master.wait_state("hold-1", "TASK_RUNNING")
+            stand.master.send("UpdateFrameworkMessage", field(1, identity(FRAMEWORK_ID)) + field(2, "")
+                              + field(3, framework(checkpoint=not before)))
+            stand.master.run(task_info("hold-2", None, executor=own), checkpoint=not before)
+            stand.master.wait_state("hold-2", "TASK_RUNNING")
+            fields = stand.restart_agent()
+            equal(sorted(tasks_of(fields)), ["hold-1", "hold-2"] if before else [], "tasks after a restart")
+            if before:
+                stand.master.shutdown_framework()
 
 
 if __name__ == "__main__":
