@@ -269,6 +269,18 @@ static void test_cgroups_are_hidden_where_there_are_any(void **state) {
         assert_string_equal(c->mounts[1]->target, "/cg");
 }
 
+static void test_more_than_a_launcher_mounts_is_refused_before_there_is_one(void **state) {
+        char *exposed[301] = {};
+        Asked a;
+
+        (void) state;
+        for (size_t i = 0; i < 300; i++)
+                exposed[i] = (char *) "/work/volumes/roles/r/v";
+        ask(&a);
+        a.request.exposed = exposed;
+        assert_refused_with("filesystem/linux", &config, &a.request, "mounts are too many");
+}
+
 /* -- Volumes -- */
 
 static void test_a_volume_is_bound_below_the_sandbox_or_where_it_says(void **state) {
@@ -490,6 +502,7 @@ int main(void) {
                 cmocka_unit_test(test_sockets_in_the_work_directory_stay_where_executors_look),
                 cmocka_unit_test(test_users_are_mapped_to_themselves_where_the_agent_is_one),
                 cmocka_unit_test(test_cgroups_are_hidden_where_there_are_any),
+                cmocka_unit_test(test_more_than_a_launcher_mounts_is_refused_before_there_is_one),
                 cmocka_unit_test(test_a_volume_is_bound_below_the_sandbox_or_where_it_says),
                 cmocka_unit_test(test_paths_that_lead_elsewhere_are_refused),
                 cmocka_unit_test(test_the_hosts_directories_are_made_below_some_only),
