@@ -200,9 +200,13 @@ static void claim_share(Container *c, const Confinement *settings) {
                         (void) parse_u64(s->value, &share.cpu_weight);
                 else if (streq(s->file, "memory.low"))
                         (void) parse_u64(s->value, &share.memory_low_bytes);
+                else if (streq(s->file, "io.weight"))
+                        (void) parse_u64(s->value, &share.io_weight);
+                else if (streq(s->file, "io.bfq.weight"))
+                        (void) parse_u64(s->value, &share.io_bfq_weight);
         }
 
-        if (share.cpu_weight > 0 || share.memory_low_bytes > 0)
+        if (share.cpu_weight > 0 || share.memory_low_bytes > 0 || share.io_weight > 0)
                 placement_set_share(c->agent->placement, c->executor->container_id, &place, &share);
 }
 

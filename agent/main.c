@@ -175,7 +175,7 @@ static Flag flags[] = {
         { .name = "holdfast_io_max", .kind = FLAG_STRING, .value = &arg_io_max, .metavar = "LIMITS",
           .help = "What each container may do to disks in a second, with cgroups/blkio: DEVICE rbps=10MB wiops=50; ..." },
         { .name = "holdfast_io_weight", .kind = FLAG_U64, .value = &arg_io_weight, .default_text = "0", .metavar = "N",
-          .help = "Share of busy disks of each container, 1 to 10000, with cgroups/blkio (default: the kernel's, 100)." },
+          .help = "Share of busy disks for each cpu that was asked for, with cgroups/blkio (default: 100 a container)." },
         { .name = "holdfast_network_bridge", .kind = FLAG_STRING, .value = &arg_network_bridge, .default_text = "holdfast0",
           .metavar = "NAME", .help = "The host's bridge that containers are connected to, with network/bridge." },
         { .name = "holdfast_network_subnet", .kind = FLAG_STRING, .value = &arg_network_subnet,

@@ -331,6 +331,8 @@ void placement_set_share(Placement *p, const char *container_id, const Placement
 
         write_share(fd, container_id, "cpu.weight", share->cpu_weight);
         write_share(fd, container_id, "memory.low", share->memory_low_bytes);
+        write_share(fd, container_id, "io.weight", share->io_weight);
+        write_share(fd, container_id, "io.bfq.weight", share->io_bfq_weight);
 }
 
 void placement_remove(Placement *p, const char *container_id, const PlacementResult *result) {

@@ -70,6 +70,7 @@ void placement_cancel(Placement *p, const char *container_id);
 typedef struct PlacementShare {
         uint64_t cpu_weight;
         uint64_t memory_low_bytes;
+        uint64_t io_weight, io_bfq_weight;
 } PlacementShare;
 
 /* Again whenever it changes. What cannot be set is logged. */

@@ -381,6 +381,9 @@ static int append_share(const PlacementShare *share, sd_bus_message *m) {
                 r = sd_bus_message_append(m, "(sv)", "CPUWeight", "t", share->cpu_weight);
         if (r >= 0 && share->memory_low_bytes > 0)
                 r = sd_bus_message_append(m, "(sv)", "MemoryLow", "t", share->memory_low_bytes);
+        /* It knows BFQ's too, and what of both the kernel has. */
+        if (r >= 0 && share->io_weight > 0)
+                r = sd_bus_message_append(m, "(sv)", "IOWeight", "t", share->io_weight);
 
         return r;
 }

@@ -3,8 +3,9 @@
 /*
  * cgroups/blkio
  *
- * The Mesos API asks for no share of a disk's bandwidth; the operator gives each container the same.
- * A weight counts when a disk is busy, limits of bytes and operations each second always (io.max).
+ * The Mesos API asks for no share of a disk's bandwidth; the operator says what a container has. A
+ * weight counts when a disk is busy, and grows with the cpus that were asked for, since among equals
+ * it would say nothing. Limits of bytes and operations each second count always (io.max).
  *
  * Weights are of io.cost (io.weight) or of the BFQ scheduler (io.bfq.weight), and a kernel may have
  * either, or neither: both are set where they are there. 100 is what a cgroup has by default.
@@ -187,17 +188,28 @@ static int io_probe(const IsolatorHost *host, const IsolatorConfig *config, char
         return add_limits(config->io_max, NULL, reterr_message);
 }
 
+static uint64_t weight_of(const IsolatorConfig *config, const IsolatorRequest *request) {
+        uint64_t milli = (uint64_t) MIN(MAX(request->cpus.request_milli, INT64_C(0)), INT64_C(1000) * WEIGHT_MAX);
+
+        return MIN(MAX(config->io_weight * milli / 1000, UINT64_C(1)), (uint64_t) WEIGHT_MAX);
+}
+
+static int io_update(const IsolatorConfig *config, const IsolatorRequest *request, Confinement *c) {
+        uint64_t weight = weight_of(config, request);
+        int r;
+
+        if (config->io_weight == 0)
+                return 0;
+
+        r = confinement_set_cgroup(c, "io.weight", SETTING_OPTIONAL, "%" PRIu64, weight);
+        return r < 0 ? r : confinement_set_cgroup(c, "io.bfq.weight", SETTING_OPTIONAL, "%" PRIu64, bfq_weight(weight));
+}
+
 static int io_plan(const IsolatorConfig *config, const IsolatorRequest *request, Confinement *c,
                    char **reterr_message) {
-        int r = ISOLATOR_OK;
+        int r = io_update(config, request, c);
 
-        (void) request;
-        if (config->io_weight > 0)
-                r = confinement_set_cgroup(c, "io.weight", SETTING_OPTIONAL, "%" PRIu64, config->io_weight);
-        if (config->io_weight > 0 && r == 0)
-                r = confinement_set_cgroup(c, "io.bfq.weight", SETTING_OPTIONAL, "%" PRIu64, bfq_weight(config->io_weight));
-
-        return r == ISOLATOR_OK ? add_limits(config->io_max, c, reterr_message) : r;
+        return r < 0 ? r : add_limits(config->io_max, c, reterr_message);
 }
 
 typedef Mesos__V1__CgroupInfo__Blkio__Value Value;
@@ -303,5 +315,6 @@ const IsolatorOps isolator_cgroups_blkio = {
         .controllers = "io",
         .probe = io_probe,
         .plan = io_plan,
+        .update = io_update,
         .usage = io_usage,
 };

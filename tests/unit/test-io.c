@@ -10,7 +10,7 @@
 
 static const IsolatorHost host = { .root = true, .cgroups = true, .controllers = "cpuset io hugetlb",
                                     .io_weights = true };
-static const IsolatorRequest request = { .container_id = "c", .sandbox = "/sandbox" };
+static IsolatorRequest request = { .container_id = "c", .sandbox = "/sandbox", .cpus = { 1000, -1 } };
 
 /* All settings, "file value" a line. */
 static char *plan(const char *isolation, const IsolatorConfig *config) {
@@ -58,6 +58,26 @@ static void test_disks_are_limited_as_the_operator_says(void **state) {
                   "io.max 8:0 rbps=10485760 wbps=5000 riops=100 wiops=50\n");
         assert_io("8:0 wbps=1KB rbps=max;  259:3   wiops=7 ;", 10,
                   "io.weight 10\nio.bfq.weight 10\nio.max 8:0 wbps=1024\nio.max 259:3 wiops=7\n");
+}
+
+static void test_a_weight_grows_with_the_cpus_that_were_asked_for(void **state) {
+        static const struct {
+                int64_t cpus_milli;
+                const char *expected;
+        } cases[] = {
+                { 2500, "io.weight 250\nio.bfq.weight 113\n" },
+                { 500, "io.weight 50\nio.bfq.weight 50\n" },
+                { 1, "io.weight 1\nio.bfq.weight 1\n" },
+                { 1000 * 1000, "io.weight 10000\nio.bfq.weight 1000\n" },
+                { INT64_MAX, "io.weight 10000\nio.bfq.weight 1000\n" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                request.cpus.request_milli = cases[i].cpus_milli;
+                assert_io(NULL, 100, cases[i].expected);
+        }
+        request.cpus.request_milli = 1000;
 }
 
 static void test_both_names_are_of_the_same(void **state) {
@@ -129,6 +149,7 @@ static void test_processors_are_those_of_the_list(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_disks_are_limited_as_the_operator_says),
+                cmocka_unit_test(test_a_weight_grows_with_the_cpus_that_were_asked_for),
                 cmocka_unit_test(test_both_names_are_of_the_same),
                 cmocka_unit_test(test_a_weight_where_the_kernel_knows_none_is_refused),
                 cmocka_unit_test(test_limits_of_disks_that_cannot_be_are_refused),
