@@ -96,7 +96,8 @@ static int check_within(const char *what, uint64_t mask, uint64_t limit, char **
         if (!requested || !allowed)
                 return -ENOMEM;
 
-        return isolator_refuse(reterr_message, "Requested %s '%s', but only '%s' are allowed", what, requested, allowed);
+        return isolator_refuse(reterr_message, "Requested %s '%s', but only '%s' are allowed", what, requested,
+                               allowed);
 }
 
 /* What this process could give to another. */
@@ -131,8 +132,10 @@ static int check_own(uint64_t effective, char **reterr_message) {
                 return ISOLATOR_OK;
 
         missing = format_set(effective & ~own);
-        return missing ? isolator_refuse(reterr_message, "The agent itself does not have the capabilities '%s'", missing)
-                       : -ENOMEM;
+        if (!missing)
+                return -ENOMEM;
+
+        return isolator_refuse(reterr_message, "The agent itself does not have the capabilities '%s'", missing);
 }
 
 static int capabilities_probe(const IsolatorHost *host, const IsolatorConfig *config, char **reterr_message) {

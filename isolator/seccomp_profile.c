@@ -13,8 +13,8 @@
  *        "syscalls": [ {                               rules; the first three fields are required
  *            "names": […], "action": …, "errnoRet": …,
  *            "args": [ { "index": 0, "value": 1, "valueTwo": 0, "op": "SCMP_CMP_EQ" } ],
- *            "includes": { "caps": […], "arches": […], "minKernel": "4.8" },       the rule holds only with all these
- *            "excludes": { … }                                                       … and with none of these
+ *            "includes": { "caps": […], "arches": […], "minKernel": "4.8" },   the rule holds with all these
+ *            "excludes": { … }                                                   … and with none of these
  *        } ]
  *      }
  *
@@ -359,7 +359,12 @@ static int read_argument(const Reader *r, const json_t *object, Rule *rule) {
         if (i == ELEMENTSOF(operators))
                 return invalid(r, "op", "'%s' is no comparison", name ?: "");
 
-        *a = (struct scmp_arg_cmp) { .arg = (unsigned) index, .op = operators[i].op, .datum_a = value, .datum_b = second };
+        *a = (struct scmp_arg_cmp) {
+                .arg = (unsigned) index,
+                .op = operators[i].op,
+                .datum_a = value,
+                .datum_b = second,
+        };
         for (unsigned j = 0; j < rule->n_arguments; j++)
                 rule->any_argument = rule->any_argument || rule->arguments[j].arg == a->arg;
 

@@ -57,7 +57,8 @@ static const uint32_t allowed[] = {
         /* waiting */
         SYS_ppoll, SYS_restart_syscall, SYS_wait4, SYS_waitid, SYS_clock_gettime, SYS_gettimeofday, SYS_futex,
         /* descriptors */
-        SYS_read, SYS_write, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_lseek, SYS_close, SYS_fcntl, SYS_fstat, SYS_statx,
+        SYS_read, SYS_write, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_lseek, SYS_close, SYS_fcntl, SYS_fstat,
+        SYS_statx,
         /* files */
         SYS_openat, SYS_openat2, SYS_newfstatat, SYS_getdents64, SYS_unlinkat, SYS_renameat2, SYS_fchmod, SYS_fsync,
         /* agents, and the journal, to which the socket is open */
@@ -67,8 +68,8 @@ static const uint32_t allowed[] = {
         /* memory; see below for what could be executed */
         SYS_brk, SYS_sysinfo, SYS_munmap, SYS_mremap, SYS_madvise, SYS_getrandom,
         /* itself */
-        SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_exit,
-        SYS_exit_group,
+        SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
+        SYS_exit, SYS_exit_group,
         /* the same under names that newer machines have not */
 #ifdef SYS_poll
         SYS_poll,

@@ -29,7 +29,8 @@ CALLS = {
     "init_module": (175, 0, 0, b""), "delete_module": (176, b"none", 0o4000), "acct": (163, b"/none"),
     "settimeofday": (164, 0, 0), "sethostname": (170, b"", -1), "iopl": (172, 4), "ioperm": (173, -1, -1, 1),
     "open_by_handle_at": (304, -1, 0, 0), "perf_event_open": (298, 0, 0, 0, 0, 0), "personality": (135, 0x0400000),
-    "move_pages": (279, 0, 0, 0, 0, 0, 0), "quotactl": (179, 0, 0, 0, 0), "fsopen": (430, b"none", 0), "vsock": (41, 40, 1, 0),
+    "move_pages": (279, 0, 0, 0, 0, 0, 0), "quotactl": (179, 0, 0, 0, 0), "fsopen": (430, b"none", 0),
+    "vsock": (41, 40, 1, 0),
     "lookup_dcookie": (212, 0, 0, 0), "getpriority": (140, 0, 0), "getpid": (39,), "sync": (162,),
 }
 
@@ -79,7 +80,8 @@ def write(cluster, name, profile):
 
 
 def shipped(*flags):
-    return Cluster(agent_flags=[ISOLATION, "--seccomp_config_dir=" + SHIPPED, "--seccomp_profile_name=default.json", *flags])
+    return Cluster(agent_flags=[ISOLATION, "--seccomp_config_dir=" + SHIPPED, "--seccomp_profile_name=default.json",
+                                *flags])
 
 
 def test_each_call_fails_as_its_profile_says():
@@ -124,7 +126,8 @@ def test_the_shipped_profile_keeps_from_the_kernel_what_tasks_need_not():
 def test_capabilities_open_what_they_are_for():
     need_seccomp()
     names = ("chroot", "mount", "acct", "settimeofday", "open_by_handle_at")
-    info = {"effective_capabilities": {"capabilities": ["SYS_CHROOT"]}, "bounding_capabilities": {"capabilities": ["SYS_CHROOT"]}}
+    only = {"capabilities": ["SYS_CHROOT"]}
+    info = {"effective_capabilities": only, "bounding_capabilities": only}
     with shipped() as cluster, Scheduler(cluster.master_addr) as s:
         for user in ("root", "nobody"):
             tried = attempt(cluster, s, "chroot-" + user, names, user=user, container={"type": "MESOS", "linux_info": info})
@@ -139,7 +142,8 @@ def test_filtered_containers_have_no_right_that_the_filter_took():
         for user, effective in (("nobody", 0), ("root", None)):
             status = s.run("status-" + user, {"value": "cat /proc/self/status", "user": user})
             equal(status["state"], "TASK_FINISHED", "state (%s)" % status.get("message"))
-            lines = dict(line.split(":\t", 1) for line in cluster.read_sandbox("status-" + user).splitlines() if ":\t" in line)
+            text = cluster.read_sandbox("status-" + user)
+            lines = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
             equal((lines["Seccomp"], lines["NoNewPrivs"]), ("2", "0"), "of " + user)
             if effective is not None:
                 equal([int(lines[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")], [0] * 4, "rights")

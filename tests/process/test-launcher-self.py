@@ -9,10 +9,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import become_reaper, check, equal, main, program, reap_orphans, skip, wait_until  # noqa: E402
-from launcher import RUNNING, Directory, command_message                                        # noqa: E402
+from launcher import RUNNING, Directory, command_message, has_ended                             # noqa: E402
 
 NOBODY = 65534
 CAP_KILL = 1 << 5
+CAP_SYS_PTRACE = 1 << 19
 AS_NOBODY = "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)"
 
 
@@ -106,7 +107,7 @@ def test_confined_it_signals_other_users_and_accepts_agents_and_writes_its_recor
         for _ in range(3):
             again = launcher.connect()
             equal(again.hello()["state"], RUNNING, "state")
-        equal(again.reply(again.update([("cgroup.max.depth", "1")])), errno.ENOENT, "errno of an update without a cgroup")
+        equal(again.reply(again.update([("cgroup.max.depth", "1")])), errno.ENOENT, "errno of an update without cgroup")
         equal(again.reply(again.kill(signal.SIGHUP)), 0, "errno of a signal to all")
         again.kill(signal.SIGKILL)
         ended = again.ended()
@@ -114,6 +115,33 @@ def test_confined_it_signals_other_users_and_accepts_agents_and_writes_its_recor
         equal(launcher.wait(), 0, "exit status of the launcher")
         equal(launcher.record(), ended["exit"], "the record")
         check(not os.path.exists(launcher.runtime_dir), "the runtime directory is left")
+
+
+# A /proc that shows others only to a group and to those who may trace them, in a mount namespace of the launcher's own.
+HIDING = """import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+for result in (libc.unshare(0x20000), libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None),
+               libc.mount(b"proc", b"/proc", b"proc", 0, b"hidepid=2,gid=54321")):
+    if result:
+        sys.exit("%s" % os.strerror(ctypes.get_errno()))
+"""
+
+
+def test_where_proc_hides_the_container_its_processes_are_found_and_killed():
+    need_root()
+    with Directory() as d:
+        os.chown(d.sandbox, NOBODY, NOBODY)
+        script = "(setsid sh -c 'echo $$ > inner; exec sleep 1000') & echo up; exec sleep 1000"
+        launcher = launch_confined(d, sh(script), uid=NOBODY, gid=NOBODY, spawner=HIDING)
+        equal(rights(launcher.pid)["CapEff"], CAP_KILL | CAP_SYS_PTRACE, "rights")
+        path = d.sandbox + "/inner"
+        wait_until(lambda: os.path.exists(path) and os.path.getsize(path), "both are up")
+        with open(path) as f:
+            inner = int(f.read())
+        equal(launcher.reply(launcher.kill(signal.SIGKILL)), 0, "errno")
+        equal(launcher.ended()["left_behind"], 0, "left behind")
+        wait_until(has_ended(inner), "what has a session of its own ends")
+        launcher.wait()
 
 
 def test_a_record_behind_a_door_that_has_closed_is_written():

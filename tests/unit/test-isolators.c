@@ -311,6 +311,9 @@ typedef struct CapabilitySet {
 #define KILL MESOS__V1__CAPABILITY_INFO__CAPABILITY__KILL
 #define NET_RAW MESOS__V1__CAPABILITY_INFO__CAPABILITY__NET_RAW
 
+#define UNKNOWN MESOS__V1__CAPABILITY_INFO__CAPABILITY__UNKNOWN
+#define LATER ((Mesos__V1__CapabilityInfo__Capability) 1063)
+
 #define BIT(capability) (UINT64_C(1) << ((int) (capability) - 1000))
 
 static Mesos__V1__CapabilityInfo *set_of(CapabilitySet *s, Mesos__V1__CapabilityInfo__Capability a,
@@ -400,7 +403,8 @@ static void test_capabilities_are_the_tasks_within_the_operators(void **state) {
 
         assert_capabilities_refused(&(CapabilityCase) { .task_bounding = &raw_chown.info,
                                                         .flag_bounding = &chown_kill.info },
-                                    "Requested bounding capabilities '{ CHOWN, NET_RAW }', but only '{ CHOWN, KILL }' are allowed");
+                                    "Requested bounding capabilities '{ CHOWN, NET_RAW }', but only '{ CHOWN, KILL }' "
+                                    "are allowed");
         assert_capabilities_refused(&(CapabilityCase) { .task_effective = &chown_only.info, .task_bounding = &none.info },
                                     "Requested capabilities '{ CHOWN }', but only '{}' are allowed");
         assert_capabilities_refused(&(CapabilityCase) { .task_effective = &raw_chown.info,
@@ -452,10 +456,10 @@ static void test_capabilities_that_are_none_are_refused(void **state) {
 
         (void) state;
         assert_capabilities_refused(
-                        &(CapabilityCase) { .task_effective = set_of(&strange, MESOS__V1__CAPABILITY_INFO__CAPABILITY__UNKNOWN, CHOWN) },
+                        &(CapabilityCase) { .task_effective = set_of(&strange, UNKNOWN, CHOWN) },
                         "Capability 0 is not one of this host");
         assert_capabilities_refused(
-                        &(CapabilityCase) { .task_bounding = set_of(&strange, (Mesos__V1__CapabilityInfo__Capability) 1063, CHOWN) },
+                        &(CapabilityCase) { .task_bounding = set_of(&strange, LATER, CHOWN) },
                         "Capability 1063 is not one of this host");
         assert_refused("linux/capabilities", &user, "root");
         assert_int_equal(isolator_set_new("linux/capabilities", &host, &upside_down, &s, &message), ISOLATOR_E_REFUSED);

@@ -35,8 +35,8 @@ static void need_arch(void) {
 }
 
 static void test_the_launchers_loop_is_let_through(void **state) {
-        static const int calls[] = { SYS_ppoll, SYS_wait4, SYS_accept4, SYS_recvmsg, SYS_sendmsg, SYS_openat, SYS_openat2,
-                                     SYS_read, SYS_write, SYS_fsync, SYS_unlinkat, SYS_kill, SYS_pidfd_send_signal,
+        static const int calls[] = { SYS_ppoll, SYS_wait4, SYS_accept4, SYS_recvmsg, SYS_sendmsg, SYS_openat,
+                                     SYS_openat2, SYS_read, SYS_write, SYS_fsync, SYS_unlinkat, SYS_kill, SYS_pidfd_send_signal,
                                      SYS_exit_group };
 
         (void) state;
@@ -47,8 +47,9 @@ static void test_the_launchers_loop_is_let_through(void **state) {
 
 static void test_what_starts_or_becomes_something_else_is_not(void **state) {
         static const int calls[] = { SYS_execve, SYS_execveat, SYS_clone, SYS_clone3, SYS_unshare, SYS_setns, SYS_mount,
-                                     SYS_pivot_root, SYS_chroot, SYS_ptrace, SYS_process_vm_writev, SYS_socket, SYS_connect,
-                                     SYS_bind, SYS_setresuid, SYS_capset, SYS_prctl, SYS_bpf, SYS_keyctl, SYS_init_module,
+                                     SYS_pivot_root, SYS_chroot, SYS_ptrace, SYS_process_vm_writev, SYS_socket,
+                                     SYS_connect, SYS_bind, SYS_setresuid, SYS_capset, SYS_prctl, SYS_bpf, SYS_keyctl,
+                                     SYS_init_module,
                                      SYS_memfd_create, SYS_io_setup, SYS_fchown, SYS_linkat, SYS_symlinkat, SYS_mknodat,
                                      SYS_pkey_mprotect, SYS_personality, 1 << 30, -1 };
 
