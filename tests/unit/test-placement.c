@@ -257,6 +257,76 @@ static void test_systemd_gives_each_container_a_scope(void **state) {
         end_sleeper(pid);
 }
 
+static Placement *make_scope(sd_event *event) {
+        const char *top_builddir = getenv("top_builddir");
+        const PlacementSystemdConfig config = {};
+        char launcher[4096];
+        Placement *p;
+
+        snprintf(launcher, sizeof(launcher), "%s/holdfast-launcher", top_builddir ?: ".");
+        if (access("/run/systemd/system", F_OK) < 0 || access(launcher, X_OK) < 0 ||
+            placement_new_scope(event, &config, launcher, &p) < 0)
+                skip();
+
+        return p;
+}
+
+static void end_scope(void) {
+        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), mount_fd = -EBADF, fd = -EBADF;
+
+        mount_fd = cgroup_open_mount(proc_fd);
+        fd = cgroup_open(mount_fd, "/holdfast.slice/holdfast-containers.scope");
+        assert_true(fd >= 0);
+        assert_int_equal(cgroup_kill(fd), 0);
+        while (cgroup_is_populated(fd) > 0)
+                (void) usleep(1000);
+}
+
+static void test_one_scope_gives_each_container_a_directory_and_takes_it_back(void **state) {
+        _cleanup_(placement_freep) Placement *p = NULL;
+        Result r = {};
+
+        /* The second waits for the scope that the first one needs; the third finds it. */
+        p = make_scope(*state);
+        assert_int_equal(placement_place(p, "c1", "a task", getpid(), on_placed, &r), 0);
+        assert_int_equal(placement_place(p, "c2", "a task", getpid(), on_placed, &r), 0);
+        wait_for(*state, &r, 2);
+        if (r.error < 0)
+                print_message("%s\n", r.message);
+        assert_int_equal(r.error, 0);
+        assert_string_equal(r.cgroup, "/holdfast.slice/holdfast-containers.scope/c2");
+        assert_true(exists("/holdfast.slice/holdfast-containers.scope/c1"));
+        assert_true(exists(r.cgroup));
+
+        placement_remove(p, "c2", &(PlacementResult) { .cgroup = r.cgroup });
+        assert_false(exists(r.cgroup));
+
+        /* The agent after this one; its predecessor may have died before it wrote down where c1 is. */
+        p = placement_free(p);
+        p = make_scope(*state);
+        assert_int_equal(placement_kill(p, "c1", &(PlacementResult) {}, on_emptied, &r), 0);
+        wait_for(*state, &r, 3);
+        assert_false(exists("/holdfast.slice/holdfast-containers.scope/c1"));
+        assert_int_equal(placement_place(p, "c3", "a task", getpid(), on_placed, &r), 0);
+        placement_cancel(p, "c3");
+        assert_false(exists("/holdfast.slice/holdfast-containers.scope/c3"));
+
+        end_scope();
+}
+
+static void test_a_scope_without_its_keeper_program_is_no_place(void **state) {
+        const PlacementSystemdConfig config = {};
+        _cleanup_(placement_freep) Placement *p = NULL;
+        Result r = {};
+
+        if (access("/run/systemd/system", F_OK) < 0 ||
+            placement_new_scope(*state, &config, "/nonexistent", &p) < 0)
+                skip();
+
+        assert_int_equal(placement_place(p, "c1", "a task", getpid(), on_placed, &r), -ENOENT);
+        assert_int_equal(r.n_calls, 0);
+}
+
 static void test_a_process_that_is_gone_gets_no_scope_but_a_reason(void **state) {
         _cleanup_(placement_freep) Placement *p = NULL;
         Result r = {};
@@ -326,6 +396,8 @@ int main(void) {
                 TEST(test_killing_empties_a_container_and_removes_it),
                 TEST(test_a_root_that_leads_out_is_refused),
                 TEST(test_systemd_gives_each_container_a_scope),
+                TEST(test_one_scope_gives_each_container_a_directory_and_takes_it_back),
+                TEST(test_a_scope_without_its_keeper_program_is_no_place),
                 TEST(test_a_process_that_is_gone_gets_no_scope_but_a_reason),
                 TEST(test_more_scopes_at_once_than_dbus_has_replies_all_come),
                 TEST(test_scopes_come_while_systemd_executes_itself_anew),
