@@ -265,6 +265,8 @@ static void print_more(JsonWriter *w, const UsageMore *m) {
         print_pressure(w, "mem_pressure", &m->memory);
         if (m->has_pids)
                 json_put_uint(w, "pids", m->pids);
+        if (m->has_pids_denied)
+                json_put_uint(w, "pids_denied", m->pids_denied);
         if (m->has_pids_max)
                 json_put_uint(w, "pids_limit", m->pids_max);
         json_object_end(w);

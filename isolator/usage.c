@@ -172,6 +172,21 @@ static UsagePressure read_pressure(int cgroup_fd, const char *name) {
         return p;
 }
 
+/* Until Linux 6.11 it was counted where the process was that asked for another, since then where the bound is. */
+static bool read_pids_denied(int cgroup_fd, uint64_t *ret) {
+        _cleanup_free_ char *own = usage_read(cgroup_fd, "pids.events"), *below = usage_read(cgroup_fd, "main/pids.events");
+        uint64_t n_own, n_below = 0;
+
+        if (!own || !usage_find(own, "max", &n_own))
+                return false;
+
+        /* Without the controller below, all is counted here. */
+        if (below)
+                (void) usage_find(below, "max", &n_below);
+        *ret = n_own + n_below;
+        return true;
+}
+
 UsageMore usage_read_more(int cgroup_fd) {
         _cleanup_free_ char *events = usage_read(cgroup_fd, "memory.events");
         UsageMore m = {
@@ -186,5 +201,6 @@ UsageMore usage_read_more(int cgroup_fd) {
                            usage_find(events, "oom_kill", &m.mem_oom_kill);
         m.has_pids = usage_read_number(cgroup_fd, "pids.current", &m.pids);
         m.has_pids_max = usage_read_number(cgroup_fd, "pids.max", &m.pids_max);     /* "max" is no number */
+        m.has_pids_denied = read_pids_denied(cgroup_fd, &m.pids_denied);
         return m;
 }

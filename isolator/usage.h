@@ -47,10 +47,11 @@ void usage_deinit(Mesos__V1__ResourceStatistics *s);
 /* What ResourceStatistics has no field for. */
 typedef struct UsageMore {
         UsagePressure cpu, memory, io;
-        bool has_mem_peak, has_mem_events, has_pids, has_pids_max;
+        bool has_mem_peak, has_mem_events, has_pids, has_pids_max, has_pids_denied;
         uint64_t mem_peak_bytes;
         uint64_t mem_low, mem_high, mem_max, mem_oom, mem_oom_kill;     /* memory.events */
         uint64_t pids, pids_max;     /* processes and threads */
+        uint64_t pids_denied;        /* that there were to be, and would have been too many; ever */
 } UsageMore;
 
 UsageMore usage_read_more(int cgroup_fd);

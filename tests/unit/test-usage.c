@@ -370,6 +370,24 @@ static void test_what_mesos_has_no_field_for_is_read_too(void **state) {
         assert_true(m.has_pids && m.pids == 17);
 }
 
+static void test_denied_processes_are_counted_wherever_the_kernel_does(void **state) {
+        Fixture *f = *state;
+        UsageMore m;
+
+        m = usage_read_more(f->dir_fd);
+        assert_false(m.has_pids_denied);
+
+        write_file(f, "pids.events", "max 3\n");
+        m = usage_read_more(f->dir_fd);
+        assert_true(m.has_pids_denied && m.pids_denied == 3);
+
+        assert_return_code(mkdirat(f->dir_fd, "main", 0755), errno);
+        write_file(f, "main/pids.events", "max 40\n");
+        write_file(f, "pids.events", "max 0\n");
+        m = usage_read_more(f->dir_fd);
+        assert_true(m.has_pids_denied && m.pids_denied == 40);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_trees_are_summed_apart, setup, teardown),
@@ -385,6 +403,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_counting_has_a_bound, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_limits_are_what_was_asked_for, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_limits_of_tasks_are_told_and_without_bound_they_are_the_hosts, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_denied_processes_are_counted_wherever_the_kernel_does, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_what_mesos_has_no_field_for_is_read_too, setup, teardown),
         };
 

@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import check, equal, wait_until    # noqa: E402
+from harness import check, equal, http_get, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 from systemd import AGENT, Host, container_cgroups, scopes, show, start_task, systemctl    # noqa: E402
 from vm import main_inside    # noqa: E402
@@ -171,6 +171,8 @@ def test_fork_bomb_is_bounded_and_killed():
         wait_until(lambda: keyed(os.path.join(cgroup, "main"), "pids.events")["max"] > 0, "the bomb meets its bound")
         equal(read(cgroup, "pids.max"), str(PIDS_MAX), "bound")
         check(int(read(cgroup, "pids.current")) <= PIDS_MAX, "%s processes" % read(cgroup, "pids.current"))
+        told, = http_get(h.agent_addr, "/containers").json()
+        check(told["holdfast_statistics"]["pids_denied"] > 0, "statistics: %s" % told)
         equal(s.run("beside", "exit 0")["state"], "TASK_FINISHED", "state of another task meanwhile")
         s.kill("bomb")
         equal(s.wait_terminal("bomb")["state"], "TASK_KILLED", "state of the bomb")
