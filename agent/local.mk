@@ -48,6 +48,7 @@ agent_libagent_a_SOURCES = \
         agent/pb_list.c agent/pb_list.h \
         agent/placement.c agent/placement.h \
         agent/placement_ops.h \
+        agent/placement_protection.c \
         agent/placement_scope.c \
         agent/placement_subtree.c \
         agent/placement_systemd.c \

@@ -92,6 +92,8 @@ void placement_deinit(Placement *p) {
         while (p->emptyings)
                 emptying_free(p->emptyings);
 
+        sd_event_source_disable_unref(p->protect_source);
+        free(p->parent);
         (void) fd_close(p->mount_fd);
         sd_event_unref(p->event);
 }
@@ -320,6 +322,9 @@ void placement_set_share(Placement *p, const char *container_id, const Placement
                          const PlacementShare *share) {
         _cleanup_fd_ int fd = -EBADF;
 
+        if (share->memory_low_bytes > 0 && result->cgroup)
+                placement_protect_parent_of(p, result->cgroup);
+
         if (p->ops->set_share && result->unit) {
                 p->ops->set_share(p, result->unit, share);
                 return;
@@ -336,8 +341,11 @@ void placement_set_share(Placement *p, const char *container_id, const Placement
 }
 
 void placement_remove(Placement *p, const char *container_id, const PlacementResult *result) {
-        if (result->cgroup)
-                remove_directory(p, container_id, result->cgroup);
+        if (!result->cgroup)
+                return;
+
+        remove_directory(p, container_id, result->cgroup);
+        placement_protect_parent_of(p, result->cgroup);
 }
 
 /* The kind that is none. */

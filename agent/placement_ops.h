@@ -51,6 +51,8 @@ typedef struct PlacementOps {
         int (*open)(Placement *p, const char *container_id);         /* the cgroup; may be NULL */
         /* For what has a unit of its own; NULL: cgroups are ours to write to. */
         void (*set_share)(Placement *p, const char *unit, const PlacementShare *share);
+        /* What containers are in has this much to hand down to them; may be NULL. */
+        int (*protect)(Placement *p, uint64_t memory_low_bytes);
         Placement *(*free)(Placement *p);
 } PlacementOps;
 
@@ -63,7 +65,17 @@ struct Placement {
         int mount_fd;                     /* of the cgroup2 hierarchy; negative: none is mounted */
         PlacementJob *jobs;               /* utlist; owned */
         PlacementEmptying *emptyings;     /* utlist; owned */
+        char *parent;                     /* the cgroup that containers are in; owned; NULL: none was */
+        uint64_t protected_bytes;         /* what that was given; UINT64_MAX: not known */
+        sd_event_source *protect_source;
 };
+
+/* See placement_protection.c. The container in this cgroup claims memory, another amount of it, or none any more. */
+void placement_protect_parent_of(Placement *p, const char *cgroup);
+int placement_sum_claims(int parent_fd, uint64_t *ret);
+
+/* Of a placement by systemd: for one of its units; NULL: for the slice. */
+int placement_systemd_protect(Placement *p, const char *unit, uint64_t memory_low_bytes);
 
 void placement_init(Placement *p, const PlacementOps *ops, sd_event *event);
 void placement_deinit(Placement *p);

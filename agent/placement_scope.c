@@ -258,6 +258,14 @@ static int scope_open(Placement *p, const char *container_id) {
         return fd < 0 ? fd : cgroup_open(fd, container_id);
 }
 
+/* Both that containers are in. */
+static int scope_protect(Placement *p, uint64_t memory_low_bytes) {
+        int r;
+
+        r = placement_systemd_protect(scope(p)->systemd, SCOPE_UNIT, memory_low_bytes);
+        return r < 0 ? r : placement_systemd_protect(scope(p)->systemd, NULL, memory_low_bytes);
+}
+
 static Placement *scope_free(Placement *p) {
         ScopePlacement *s = scope(p);
 
@@ -330,6 +338,7 @@ int placement_new_scope(sd_event *event, const PlacementSystemdConfig *config, c
                 .undo = scope_undo,
                 .remove = scope_remove,
                 .open = scope_open,
+                .protect = scope_protect,
                 .free = scope_free,
         };
         _cleanup_(placement_freep) Placement *p = NULL;

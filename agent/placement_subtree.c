@@ -13,12 +13,14 @@
  */
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/placement_ops.h"
 #include "common/base/fd.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "isolator/cgroup.h"
 
@@ -76,6 +78,15 @@ static int subtree_open(Placement *p, const char *container_id) {
 
 static void subtree_undo(Placement *p, PlacementJob *job) {
         subtree_remove(p, job->container_id);
+}
+
+static int subtree_protect(Placement *p, uint64_t memory_low_bytes) {
+        char text[24];
+        int r;
+
+        snprintf(text, sizeof(text), "%" PRIu64, memory_low_bytes);
+        r = file_write_at(subtree(p)->root_fd, "memory.low", memory_low_bytes == UINT64_MAX ? "max" : text);
+        return r == -ENOENT ? 0 : r;     /* without the controller nothing is protected */
 }
 
 /* Makes and enters the directories of the root one by one; a controller must be enabled from
@@ -151,6 +162,7 @@ int placement_new_subtree(sd_event *event, const char *root_name, Placement **re
                 .undo = subtree_undo,
                 .remove = subtree_remove,
                 .open = subtree_open,
+                .protect = subtree_protect,
                 .free = subtree_free,
         };
         _cleanup_(placement_freep) Placement *p = NULL;

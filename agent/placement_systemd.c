@@ -370,7 +370,7 @@ static int on_share_set(sd_bus_message *m, void *userdata _unused_, sd_bus_error
 
         /* A container may end before it gets its share. */
         if (error && !sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit"))
-                log_warning("Cannot set the share of a scope: %s", error->message ? error->message : error->name);
+                log_warning("Cannot set the share of a unit: %s", error->message ? error->message : error->name);
         return 0;
 }
 
@@ -411,6 +411,21 @@ static void systemd_set_share(Placement *p, const char *unit, const PlacementSha
         sd_bus_message_unref(m);
         if (r < 0)
                 (void) log_warning_errno(r, "Cannot set the share of scope '%s': %m", unit);
+}
+
+int placement_systemd_protect(Placement *p, const char *unit, uint64_t memory_low_bytes) {
+        SystemdPlacement *s = systemd(p);
+
+        if (!s->bus)
+                return -ENOTCONN;
+
+        return sd_bus_call_method_async(s->bus, NULL, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "SetUnitProperties",
+                                        on_share_set, NULL, "sba(sv)", unit ?: s->slice, 1, 1, "MemoryLow", "t",
+                                        memory_low_bytes);
+}
+
+static int systemd_protect(Placement *p, uint64_t memory_low_bytes) {
+        return placement_systemd_protect(p, NULL, memory_low_bytes);
 }
 
 static void systemd_finished(Placement *p) {
@@ -600,6 +615,7 @@ int placement_new_systemd(sd_event *event, const PlacementSystemdConfig *config,
                 .place = systemd_place,
                 .finished = systemd_finished,
                 .set_share = systemd_set_share,
+                .protect = systemd_protect,
                 .free = systemd_free,
         };
         _cleanup_(placement_freep) Placement *p = NULL;

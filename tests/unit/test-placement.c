@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "agent/placement.h"
+#include "agent/placement_ops.h"
 #include "common/base/fd.h"
 #include "common/base/file.h"
 #include "isolator/cgroup.h"
@@ -388,6 +388,39 @@ static void test_scopes_come_while_systemd_executes_itself_anew(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void make_child(int fd, const char *name, const char *memory_low) {
+        char path[64];
+
+        assert_return_code(mkdirat(fd, name, 0755), errno);
+        snprintf(path, sizeof(path), "%s/memory.low", name);
+        if (memory_low)
+                assert_return_code(file_replace_at(fd, path, memory_low, strlen(memory_low), 0644), errno);
+}
+
+static void test_parent_has_to_protect_what_its_children_claim(void **state) {
+        char path[] = "/tmp/holdfast-test-XXXXXX";
+        _cleanup_fd_ int fd = -EBADF;
+        uint64_t bytes;
+
+        (void) state;
+        assert_non_null(mkdtemp(path));
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(placement_sum_claims(fd, &bytes), 0);
+        assert_true(bytes == 0);
+
+        make_child(fd, "a", "1048576\n");
+        make_child(fd, "b", "2\n");
+        make_child(fd, "without-the-controller", NULL);
+        make_child(fd, "odd", "many\n");
+        assert_int_equal(placement_sum_claims(fd, &bytes), 0);
+        assert_true(bytes == 1048578);
+
+        make_child(fd, "all", "max\n");
+        assert_int_equal(placement_sum_claims(fd, &bytes), 0);
+        assert_true(bytes == UINT64_MAX);
+        assert_int_equal(file_remove_tree_at(AT_FDCWD, path), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_no_place_is_given_from_the_loop_too),
@@ -401,6 +434,7 @@ int main(void) {
                 TEST(test_a_process_that_is_gone_gets_no_scope_but_a_reason),
                 TEST(test_more_scopes_at_once_than_dbus_has_replies_all_come),
                 TEST(test_scopes_come_while_systemd_executes_itself_anew),
+                cmocka_unit_test(test_parent_has_to_protect_what_its_children_claim),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,11 +4,12 @@
 
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import check, equal, http_get, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
-from systemd import AGENT, Host, container_cgroups, scopes, show, start_task, systemctl    # noqa: E402
+from systemd import AGENT, Host, container_cgroups, run, scopes, show, start_task, systemctl    # noqa: E402
 from vm import main_inside    # noqa: E402
 
 PIDS_MAX = 40
@@ -111,6 +112,62 @@ def test_share_stays_when_systemd_reads_its_units_again():
         equal((read(cgroup, "cpu.weight"), read(cgroup, "memory.low")), expected, "cpu.weight and memory.low")
         s.kill("steady")
         s.wait_terminal("steady")
+
+
+def low(unit):
+    return int(read("/sys/fs/cgroup" + show(unit, "ControlGroup"), "memory.low"))
+
+
+def test_slice_hands_down_what_its_containers_claim():
+    for settings, units in (({}, ["holdfast.slice"]),
+                            ({"MESOS_SYSTEMD_SCOPE": "agent"}, ["holdfast.slice", "holdfast-containers.scope"])):
+        with host(**settings) as h, Scheduler(h.master_addr) as s:
+            names = ("one", "two")
+            for n, name in enumerate(names):
+                s.launch([s.task(name, "exec sleep 1000", mem=64)])
+                s.wait_state(name, "TASK_RUNNING")
+                wait_until(lambda n=n: {low(unit) for unit in units} == {((64 + EXECUTOR_MB) << 20) * (n + 1)},
+                           "%s protect %d containers" % (units, n + 1))
+            since = time.time()
+            systemctl("restart", AGENT)
+            h.wait_registered(since)
+            for n, name in enumerate(names):
+                s.kill(name)
+                s.wait_terminal(name)
+                wait_until(lambda n=n: {low(unit) for unit in units} == {((64 + EXECUTOR_MB) << 20) * (1 - n)},
+                           "%s protect %d containers" % (units, 1 - n))
+            systemctl("stop", "holdfast-containers.scope", ok=False)
+
+
+def cached_mb(cgroup):
+    return keyed(cgroup, "memory.stat")["file"] >> 20
+
+
+def test_container_keeps_what_it_asked_for_while_the_host_runs_short():
+    # Within what a container is protected by, and on a disk: what is in memory only cannot be reclaimed.
+    fill = "dd if=/dev/zero of=%s bs=1M count=48 2>/dev/null && sync %s && cat %s %s >/dev/null && %s exec sleep 1000"
+    with host() as h, Scheduler(h.master_addr) as s:
+        scope, _ = start_task(h, s, "keeps", fill % (("file",) * 4 + ("touch ready &&",)), mem=64)
+        wait_until(lambda: os.path.exists(h.sandbox("keeps") + "/ready"), "the file is read")
+        other, path = "unprotected.service", "/var/lib/unprotected"
+        run("systemd-run", "--unit=" + other, "--property=MemoryAccounting=yes", "sh", "-c",
+            fill % ((path,) * 4 + ("touch %s.ready &&" % path,)))
+        wait_until(lambda: os.path.exists(path + ".ready"), "the other file is read")
+        wait_until(lambda: low("holdfast.slice") > 0, "the slice is protected")
+        inside, outside = payload(scope), "/sys/fs/cgroup" + show(other, "ControlGroup")
+        before = cached_mb(inside), cached_mb(outside)
+        check(min(before) >= 44, "cached: %s MB" % (before,))
+
+        hog = []
+        while cached_mb(outside) > before[1] // 2:
+            hog.append(b"x" * (4 << 20))
+        print("%d MB made the one lose %d of %d MB, the other %d of %d" % (
+            4 * len(hog), before[1] - cached_mb(outside), before[1], before[0] - cached_mb(inside), before[0]))
+        check(cached_mb(inside) > 0.9 * before[0], "it has %d of %d MB" % (cached_mb(inside), before[0]))
+        del hog
+        systemctl("stop", other)
+        s.kill("keeps")
+        s.wait_terminal("keeps")
 
 
 def check_memory_limitation(status, limit_mb):
