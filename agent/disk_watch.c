@@ -121,8 +121,8 @@ static void on_line(char *line, void *userdata) {
                 return;
 
         if (incomplete && !m->incomplete)
-                log_warning("'%s' is too large or too deep to be measured in time: it occupies %" PRIu64 " bytes at least.",
-                            m->directory, m->found_bytes);
+                log_warning("'%s' is too large or too deep to be measured in time: it occupies %" PRIu64
+                            " bytes at least.", m->directory, m->found_bytes);
         m->incomplete = incomplete;
 }
 

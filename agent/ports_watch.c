@@ -125,7 +125,8 @@ static void exceeded(PortsWatch *w, Executor *e, const Value *ports) {
         }
 
         if (w->agent->config->enforce_container_ports && resources_parse(as_flag, "*", &met, &why) == RESOURCES_OK)
-                executors_exceeded(w->agent, e, MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LIMITATION, message, met);
+                executors_exceeded(w->agent, e, MESOS__V1__TASK_STATUS__REASON__REASON_CONTAINER_LIMITATION, message,
+                                   met);
 }
 
 static void judge(PortsWatch *w, Watched *x) {

@@ -39,7 +39,8 @@ static bool is_cpu_list(const char *text) {
 static int cpuset_probe(const IsolatorHost *host, const IsolatorConfig *config, char **reterr_message) {
         (void) host;
         if (config->cpuset_cpus && !is_cpu_list(config->cpuset_cpus))
-                return isolator_refuse(reterr_message, "--holdfast_cpuset_cpus: '%s' is no list of processors such as 0-3,5",
+                return isolator_refuse(reterr_message,
+                                       "--holdfast_cpuset_cpus: '%s' is no list of processors such as 0-3,5",
                                        config->cpuset_cpus);
 
         return ISOLATOR_OK;
@@ -49,7 +50,10 @@ static int cpuset_plan(const IsolatorConfig *config, const IsolatorRequest *requ
                        char **reterr_message) {
         (void) request;
         (void) reterr_message;
-        return config->cpuset_cpus ? confinement_set_cgroup(c, "cpuset.cpus", 0, "%s", config->cpuset_cpus) : ISOLATOR_OK;
+        if (!config->cpuset_cpus)
+                return ISOLATOR_OK;
+
+        return confinement_set_cgroup(c, "cpuset.cpus", 0, "%s", config->cpuset_cpus);
 }
 
 const IsolatorOps isolator_cgroups_cpuset = {

@@ -60,7 +60,8 @@ static int rule_of(const Mesos__V1__DeviceAccess *allowed, DeviceRule *ret, char
         if (access_of(allowed->access) == 0)
                 return isolator_refuse(reterr_message, "--allowed_devices: '%s' is allowed nothing", path);
         if (stat(path, &st) < 0)
-                return isolator_refuse(reterr_message, "--allowed_devices: cannot find '%s': %s", path, strerror(errno));
+                return isolator_refuse(reterr_message, "--allowed_devices: cannot find '%s': %s", path,
+                                       strerror(errno));
         if (!S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode))
                 return isolator_refuse(reterr_message, "--allowed_devices: '%s' is not a device", path);
 

@@ -33,7 +33,8 @@
 #define WEIGHT_MAX 10000
 #define BFQ_WEIGHT_MAX 1000
 
-#define EXPECTED "'DEVICE rbps=N wbps=N riops=N wiops=N; DEVICE …', each N a number, of bytes with or without a unit, or max"
+#define EXPECTED                                                                                                       \
+        "'DEVICE rbps=N wbps=N riops=N wiops=N; DEVICE …', each N a number, of bytes with or without a unit, or max"
 
 typedef struct IoLimit {
         unsigned major, minor;
@@ -179,8 +180,9 @@ static uint64_t bfq_weight(uint64_t weight) {
 
 static int io_probe(const IsolatorHost *host, const IsolatorConfig *config, char **reterr_message) {
         if (config->io_weight > 0 && !host->io_weights)
-                return isolator_refuse(reterr_message, "--holdfast_io_weight: this kernel has no weights of disks: that takes "
-                                                       "CONFIG_BLK_CGROUP_IOCOST or the BFQ scheduler");
+                return isolator_refuse(reterr_message,
+                                       "--holdfast_io_weight: this kernel has no weights of disks: that takes "
+                                       "CONFIG_BLK_CGROUP_IOCOST or the BFQ scheduler");
         if (config->io_weight > WEIGHT_MAX)
                 return isolator_refuse(reterr_message, "--holdfast_io_weight: %" PRIu64 " is more than %d",
                                        config->io_weight, WEIGHT_MAX);

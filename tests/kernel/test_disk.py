@@ -120,8 +120,9 @@ def test_a_volume_is_held_to_its_own_size_and_told_apart_from_the_sandbox():
     with Stand() as stand:
         small, large = ops_disk(8, ("v1", "small")), ops_disk(8, ("v2", "large"))
         start_with_volumes(stand, 8, small, large)
-        run_with(stand, "two", "dd if=/dev/zero of=large/file bs=1M count=5; dd if=/dev/zero of=small/file bs=1M count=2;"
-                 "sync -f large; until test -e end; do sleep 0.05; done", small, large, resource("disk", 1, allocated="ops"))
+        write = "dd if=/dev/zero of=large/file bs=1M count=5; dd if=/dev/zero of=small/file bs=1M count=2; sync -f large"
+        run_with(stand, "two", write + "; until test -e end; do sleep 0.05; done", small, large,
+                 resource("disk", 1, allocated="ops"))
         stand.master.wait_state("two", "TASK_RUNNING")
 
         def measured():
@@ -130,7 +131,8 @@ def test_a_volume_is_held_to_its_own_size_and_told_apart_from_the_sandbox():
                 and any(d["used_bytes"] > 5 * MIB for d in disks) else None
         disks = wait_until(measured, "sandbox and volumes are measured")
         by_id = {d.get("persistence", {}).get("id"): d for d in disks}
-        equal({name: d["limit_bytes"] for name, d in by_id.items()}, {None: MIB, "v1": 8 * MIB, "v2": 8 * MIB}, "limits")
+        limits = {name: d["limit_bytes"] for name, d in by_id.items()}
+        equal(limits, {None: MIB, "v1": 8 * MIB, "v2": 8 * MIB}, "limits")
         check(2 * MIB <= by_id["v1"]["used_bytes"] < 3 * MIB and by_id[None]["used_bytes"] < MIB, "used: %r" % by_id)
         with open(os.path.join(stand.cluster.sandboxes("two")[0], "end"), "w"):
             pass

@@ -52,7 +52,7 @@ def log_says(cluster, text):
 
 
 def wait_two_looks(cluster, s):
-    """Another container's violation is logged, and that of one launched after it: everybody was looked at in between."""
+    """Another container's violation is logged, and that of one launched after it: all were looked at in between."""
     for _ in range(2):
         port = free_port()
         s.launch([s.task("probe-%d" % port, LISTEN % (port, "4"))])
@@ -72,7 +72,7 @@ def test_a_container_that_listens_on_another_port_is_ended_with_the_words_of_mes
             status["container_status"]["container_id"]["value"] if "container_status" in status
             else os.path.basename(cluster.sandboxes("bad")[-1]), foreign, foreign), "message")
         (met,) = status["limitation"]["resources"]
-        equal((met["name"], met["ranges"]["range"]), ("ports", [{"begin": foreign, "end": foreign}]), "what was exceeded")
+        equal((met["name"], met["ranges"]["range"]), ("ports", [{"begin": foreign, "end": foreign}]), "excess")
         wait_until(lambda: not is_listening(foreign), "the port is free again")
 
         wait_until(lambda: is_listening(mine), "the other task listens")
@@ -118,8 +118,9 @@ def test_flags_that_cannot_be_are_refused_at_start():
                            (["--launcher=linux", "--container_ports_isolated_range=5"], "ranges"),
                            (["--launcher=linux", "--container_ports_isolated_range=[1-5]",
                              "--check_agent_port_range_only"], "check_agent_port_range_only")):
-            result = subprocess.run([program("holdfast-agent"), "--master=127.0.0.1:1", "--work_dir=" + d, *WATCH, *flags],
-                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20, check=False)
+            argv = [program("holdfast-agent"), "--master=127.0.0.1:1", "--work_dir=" + d, *WATCH, *flags]
+            result = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20,
+                                    check=False)
             check(result.returncode == 1 and why in result.stdout, "%s: %s" % (flags, result.stdout))
 
 

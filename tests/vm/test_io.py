@@ -73,8 +73,8 @@ def test_what_a_container_reads_and_writes_is_told_per_disk():
 
 
 def test_all_cgroups_are_in_the_container_with_what_the_operator_set():
-    with Host(MESOS_ISOLATION="cgroups/all", MESOS_HOLDFAST_IO_MAX=DISK + " wbps=9MB riops=70", MESOS_HOLDFAST_PIDS_MAX="99") \
-            as h, Scheduler(h.master_addr) as s:
+    with Host(MESOS_ISOLATION="cgroups/all", MESOS_HOLDFAST_IO_MAX=DISK + " wbps=9MB riops=70",
+              MESOS_HOLDFAST_PIDS_MAX="99") as h, Scheduler(h.master_addr) as s:
         scope, _ = start_task(h, s)
         equal(read(payload(scope), "io.max"), "98:0 rbps=max wbps=%d riops=70 wiops=max" % (9 * MIB), "io.max")
         equal(read(payload(scope), "pids.max"), "99", "pids.max")
