@@ -185,7 +185,15 @@ static void send_register(MasterLink *l) {
         Mesos__Internal__RegisterSlaveMessage m = MESOS__INTERNAL__REGISTER_SLAVE_MESSAGE__INIT;
         Introduction i;
 
+        /* Also a new agent may have some: who it was is forgotten with a reboot, volumes are not. */
+        if (resources_to_pb(agent_resources_checkpointed(l->agent->resources), RESOURCE_FORMAT_OLD,
+                            &m.checkpointed_resources, &m.n_checkpointed_resources) < 0) {
+                (void) log_oom();
+                return;
+        }
+
         if (introduce(l->agent, &i) < 0) {
+                resources_free_pb(m.checkpointed_resources, m.n_checkpointed_resources);
                 (void) log_oom();
                 return;
         }
@@ -196,6 +204,7 @@ static void send_register(MasterLink *l) {
         m.agent_capabilities = i.capability_list;
         m.resource_version_uuid = &i.uuid;
         master_link_send(l, "mesos.internal.RegisterSlaveMessage", &m.base);
+        resources_free_pb(m.checkpointed_resources, m.n_checkpointed_resources);
         introduction_deinit(&i);
 }
 

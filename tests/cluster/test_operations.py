@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a master does to an agent's resources is done, told and kept, whatever happens in between."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -11,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import check, equal, main, program, wait_until    # noqa: E402
 from libprocess_master import (Stand, create, destroy, grow, reserve, scalar, shrink, task_info,    # noqa: E402
                                unreserve)
-from wire import read    # noqa: E402
+from wire import first, read    # noqa: E402
 
 DISK = scalar("disk", 100, "ops", allocated="ops")
 VOLUME = scalar("disk", 100, "ops", volume=("v1", "data"), allocated="ops")
@@ -195,6 +197,23 @@ def test_agent_does_not_start_without_what_was_reserved_of_it():
         check("Incompatible agent resources" in stand.agent.log() and "destroy the volumes" in stand.agent.log(), "words")
         stand.agent.argv = before
         stand.start_agent()
+        check(os.path.isdir(stand.volume("v1")), "the volume is gone")
+
+
+def test_new_agent_on_a_rebooted_host_tells_of_the_volumes_that_are_there():
+    """Its configuration changed with the reboot, so it is no longer the agent that made them."""
+    with Stand() as stand:
+        stand.start_agent()
+        with_volume(stand)
+        stand.agent.kill9()
+        with contextlib.closing(sqlite3.connect(stand.cluster.work_path("agent", "meta", "agent.db"))) as db:
+            db.execute("UPDATE meta SET value = 'of another boot' WHERE key = 'boot_id'")
+            db.commit()
+        stand.agent.argv.append("--attributes=rack:a")
+        fields = stand.start_agent()
+        equal(stand.master.registrations[-1][0], "RegisterSlaveMessage", "message")
+        volume, = fields[3]
+        equal(first(read(first(read(first(read(volume), 7)), 1)), 1), b"v1", "persistence id")
         check(os.path.isdir(stand.volume("v1")), "the volume is gone")
 
 
