@@ -29,13 +29,15 @@
 #include "common/model/status_stream.h"
 #include "common/net/pbwire.h"
 
-/* Each is as large as a message may be; a master waits for acknowledgements long before. */
+/* A master waits for acknowledgements long before. All of them are told in one message, each time we register. */
 #define N_OPERATIONS_MAX 4096
+#define OPERATIONS_MAX_BYTES ((size_t) 16 << 20)
 
 typedef struct Operation {
         Operations *owner;
         uint8_t uuid[16];
         Mesos__V1__Operation *pb;       /* owned; as it is known to be */
+        size_t n_bytes;                 /* packed, about: its outcome says some of it again */
         Mesos__V1__Operation *outcome;  /* owned; what it becomes once that is durable; NULL: nothing on the way */
         StatusStream *stream;           /* owned; its last status, once that is durable */
         sd_event_source *retry_source;
@@ -45,6 +47,7 @@ typedef struct Operation {
 struct Operations {
         Agent *agent;                   /* borrowed */
         Operation *operations;          /* uthash by uuid, in order of arrival; owned */
+        size_t n_bytes;                 /* of all of them */
 };
 
 /* An operation whose record, or the end of it, is on the way to the disk. */
@@ -76,7 +79,16 @@ static Operation *find(const Operations *o, const uint8_t uuid[static 16]) {
         return op;
 }
 
+static void add(Operation *op) {
+        Operations *o = op->owner;
+
+        op->n_bytes = 2 * protobuf_c_message_get_packed_size(&op->pb->base);
+        o->n_bytes += op->n_bytes;
+        HASH_ADD_KEYPTR(hh, o->operations, op->uuid, sizeof(op->uuid), op);
+}
+
 static void forget(Operation *op) {
+        op->owner->n_bytes -= op->n_bytes;
         HASH_DEL(op->owner->operations, op);
         operation_free(op);
 }
@@ -447,6 +459,13 @@ static void tell_dropped(const Operations *o, const Mesos__V1__UUID *uuid, const
         master_link_send(o->agent->master, "mesos.internal.UpdateOperationStatusMessage", &m.base);
 }
 
+static bool has_room(const Operations *o, const Mesos__Internal__ApplyOperationMessage *m) {
+        size_t n = protobuf_c_message_get_packed_size(&m->base);
+
+        return HASH_COUNT(o->operations) < N_OPERATIONS_MAX && n <= OPERATIONS_MAX_BYTES &&
+               o->n_bytes <= OPERATIONS_MAX_BYTES - n;
+}
+
 void operations_apply(Operations *o, const Mesos__Internal__ApplyOperationMessage *m) {
         Operation *op;
 
@@ -455,14 +474,14 @@ void operations_apply(Operations *o, const Mesos__Internal__ApplyOperationMessag
                 return;
         }
 
-        if (HASH_COUNT(o->operations) >= N_OPERATIONS_MAX || operation_new(o, m, &op) < 0) {
+        if (!has_room(o, m) || operation_new(o, m, &op) < 0) {
                 log_warning("Dropping an operation: too many are not acknowledged.");
                 tell_dropped(o, m->operation_uuid, "Too many operations of this agent are not acknowledged");
                 correct_master(o->agent);
                 return;
         }
 
-        HASH_ADD_KEYPTR(hh, o->operations, op->uuid, sizeof(op->uuid), op);
+        add(op);
         carry_out(op, has_our_version(o->agent, m));
 }
 
@@ -584,8 +603,7 @@ static int load(const void *bytes, size_t n, void *userdata) {
         if (r < 0)
                 return r;
 
-        HASH_ADD_KEYPTR(hh, o->operations, op->uuid, sizeof(op->uuid), op);
-        TAKE_PTR(op);
+        add(TAKE_PTR(op));
         return 0;
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a master does to an agent's resources is done, told and kept, whatever happens in between."""
 
+import base64
 import contextlib
 import json
 import os
@@ -134,6 +135,19 @@ def test_operation_nobody_knows_is_dropped_when_the_master_asks():
         stand.master.reconcile(b"0123456789abcdef")
         status = stand.master.wait_operation(b"0123456789abcdef", "OPERATION_DROPPED")
         equal(status.uuid, None, "uuid")
+
+
+def test_operations_that_nobody_acknowledges_are_kept_up_to_what_one_message_holds():
+    with Stand() as stand:
+        stand.start_agent()
+        uuids = []
+        for state in ["OPERATION_FINISHED"] * 4 + ["OPERATION_DROPPED"]:
+            # With its name, its outcome is three times as long.
+            uuids.append(stand.master.apply(reserve(scalar("cpus", 1, "ops", allocated="ops"), name="x" * (1 << 20))))
+            stand.master.wait_operation(uuids[-1], state)
+        equal([base64.b64decode(o["uuid"]["value"]) for o in stand.operations()], uuids[:4], "operations kept")
+        stand.restart_agent()
+        equal(len(stand.operations()), 4, "operations kept after a restart")
 
 
 def test_older_master_says_the_outcome_instead():
