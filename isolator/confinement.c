@@ -11,24 +11,12 @@
  */
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 
 #include "isolator/confinement.h"
 #include "isolator/device_program.h"
-
-#define N_FILES_MAX 16
-
-/* A container has some ten settings; the bound is for what comes over the wire. */
-#define N_SETTINGS_MAX 256
-#define N_MOUNTS_MAX 256
-
-/* As the kernel has them: struct sock_filter, BPF_MAXINSNS. */
-#define SECCOMP_INSTRUCTION_BYTES 8U
-#define SECCOMP_PROGRAM_MAX_BYTES (4096U * SECCOMP_INSTRUCTION_BYTES)
 
 static const char *const namespace_names[] = {
         [HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__MOUNT] = "mount",
@@ -58,131 +46,6 @@ Confinement *confinement_free(Confinement *c) {
 
 bool confinement_is_empty(const Confinement *c) {
         return !c || holdfast__launcher__confinement__get_packed_size(c) == 0;
-}
-
-static int invalid(char **reterr_message, const char *format, ...) _printf_(2, 3);
-static int invalid(char **reterr_message, const char *format, ...) {
-        va_list ap;
-        int n;
-
-        va_start(ap, format);
-        n = vasprintf(reterr_message, format, ap);
-        va_end(ap);
-        return n < 0 ? -ENOMEM : CONFINEMENT_E_INVALID;
-}
-
-static int check_rlimits(const Confinement *c, char **reterr_message) {
-        for (size_t i = 0; i < c->n_rlimits; i++) {
-                const ConfinementRlimit *l = c->rlimits[i];
-
-                if (l->resource >= RLIM_NLIMITS || l->soft > l->hard)
-                        return invalid(reterr_message, "Limit %" PRIu32 " of %" PRIu64 ":%" PRIu64 " is not possible",
-                                       l->resource, l->soft, l->hard);
-        }
-
-        return CONFINEMENT_OK;
-}
-
-/* "a", "a/b", "": one that leads down. */
-static bool is_path_below(const char *path) {
-        if (path[0] == '/' || strlen(path) >= PATH_MAX)
-                return false;
-
-        for (const char *p = path; *p; p += strspn(p, "/")) {
-                size_t n = strcspn(p, "/");
-
-                if (n == 2 && p[0] == '.' && p[1] == '.')
-                        return false;
-                p += n;
-        }
-
-        return true;
-}
-
-static bool is_path(const char *below, const char *path) {
-        if (below)
-                return below[0] == '/' && strlen(below) < PATH_MAX && is_path_below(path);
-
-        return path[0] == '/' && strlen(path) < PATH_MAX;
-}
-
-static int check_mount(const Confinement *c, const Mount *m, char **reterr_message) {
-        if (!is_path(m->target_below, m->target))
-                return invalid(reterr_message, "'%.256s' is no place for a mount", m->target);
-        if (m->source && !m->type && !is_path(m->source_below, m->source))
-                return invalid(reterr_message, "'%.256s' is nothing that can be mounted", m->source);
-        if (!m->source && !m->type && !(m->flags & MS_REMOUNT))
-                return invalid(reterr_message, "Nothing is to be mounted at '%.256s'", m->target);
-        if (m->make_target && !m->target_below && !c->root)
-                return invalid(reterr_message, "'%.256s' cannot be made: nothing says where one may", m->target);
-        if (m->make_source && !m->source_below)
-                return invalid(reterr_message, "'%.256s' cannot be made: nothing says where one may", m->source ?: "");
-
-        return CONFINEMENT_OK;
-}
-
-static int check_mounts(const Confinement *c, char **reterr_message) {
-        if (c->n_mounts > N_MOUNTS_MAX)
-                return invalid(reterr_message, "%zu mounts are too many", c->n_mounts);
-        if ((c->n_mounts > 0 || c->root) &&
-            !confinement_has_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__MOUNT))
-                return invalid(reterr_message, "Mounts need a mount namespace");
-        if (c->root && !is_path(NULL, c->root))
-                return invalid(reterr_message, "'%.256s' is no root", c->root);
-
-        for (size_t i = 0; i < c->n_mounts; i++) {
-                int r = check_mount(c, c->mounts[i], reterr_message);
-
-                if (r != CONFINEMENT_OK)
-                        return r;
-        }
-
-        return CONFINEMENT_OK;
-}
-
-int confinement_check(const Confinement *c, char **reterr_message) {
-        int r;
-
-        if (!c)
-                return CONFINEMENT_OK;
-
-        if (c->n_cgroup > N_SETTINGS_MAX)
-                return invalid(reterr_message, "%zu cgroup settings are too many", c->n_cgroup);
-
-        for (size_t i = 0; i < c->n_cgroup; i++)
-                if (strchr(c->cgroup[i]->file, '/') || !strchr(c->cgroup[i]->file, '.'))
-                        return invalid(reterr_message, "'%s' is no file of a cgroup", c->cgroup[i]->file);
-
-        if (c->has_device_program && !device_program_is_sane(c->device_program.len))
-                return invalid(reterr_message, "%zu bytes are no program for devices", c->device_program.len);
-
-        for (size_t i = 0; i < c->n_namespaces; i++)
-                if ((unsigned) c->namespaces[i] >= ELEMENTSOF(namespace_names) || !namespace_names[c->namespaces[i]])
-                        return invalid(reterr_message, "Unknown namespace %u", (unsigned) c->namespaces[i]);
-
-        if (c->network && !confinement_has_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__NETWORK))
-                return invalid(reterr_message, "An address without a network namespace");
-        if (c->hostname && !confinement_has_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__UTS))
-                return invalid(reterr_message, "A hostname without a UTS namespace");
-        if (c->n_files > N_FILES_MAX)
-                return invalid(reterr_message, "%zu files are too many", c->n_files);
-        for (size_t i = 0; i < c->n_files; i++)
-                if (c->files[i]->name[0] == '.' || c->files[i]->name[0] == '\0' || strchr(c->files[i]->name, '/'))
-                        return invalid(reterr_message, "'%.256s' is no name of a file", c->files[i]->name);
-        if (c->network && c->network->helper[0] != '/')
-                return invalid(reterr_message, "'%s' is no absolute path", c->network->helper);
-
-        if (c->has_seccomp_program && (c->seccomp_program.len == 0 || c->seccomp_program.len % SECCOMP_INSTRUCTION_BYTES ||
-                                       c->seccomp_program.len > SECCOMP_PROGRAM_MAX_BYTES))
-                return invalid(reterr_message, "%zu bytes are no seccomp program", c->seccomp_program.len);
-
-        if (c->capabilities && c->capabilities->has_effective && c->capabilities->has_bounding &&
-            c->capabilities->effective & ~c->capabilities->bounding)
-                return invalid(reterr_message, "Capabilities %" PRIx64 " are not within %" PRIx64,
-                               c->capabilities->effective, c->capabilities->bounding);
-
-        r = check_mounts(c, reterr_message);
-        return r == CONFINEMENT_OK ? check_rlimits(c, reterr_message) : r;
 }
 
 bool confinement_has_namespace(const Confinement *c, ConfinementNamespace kind) {

@@ -32,6 +32,9 @@ enum {
 /* Whether a launcher can carry it out; NULL confines nothing. */
 int confinement_check(const Confinement *c, char **reterr_message);
 
+/* The same of a setting that comes alone, in an update. */
+bool confinement_setting_is_sane(const CgroupSetting *s);
+
 /* What an isolator adds. Returns 0 or -ENOMEM. */
 int confinement_add_namespace(Confinement *c, ConfinementNamespace kind);
 bool confinement_has_namespace(const Confinement *c, ConfinementNamespace kind);
@@ -42,7 +45,9 @@ void confinement_set_no_new_privileges(Confinement *c);
 int confinement_add_mount(Confinement *c, const Mount *m);
 
 /* Replaces one of its texts, such as c->root. */
-int confinement_set_text(char **field, const char *format, ...) _printf_(2, 3);int confinement_set_seccomp(Confinement *c, const char *profile, const void *program, size_t n, unsigned flags);
+int confinement_set_text(char **field, const char *format, ...) _printf_(2, 3);
+
+int confinement_set_seccomp(Confinement *c, const char *profile, const void *program, size_t n, unsigned flags);
 
 /* Either may be NULL: nothing is said of it. */
 int confinement_set_capabilities(Confinement *c, const uint64_t *bounding, const uint64_t *effective);

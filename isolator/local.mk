@@ -5,6 +5,7 @@ noinst_LIBRARIES += isolator/libisolator.a
 isolator_libisolator_a_SOURCES = \
         isolator/cgroup.c isolator/cgroup.h \
         isolator/confinement.c isolator/confinement.h \
+        isolator/confinement_check.c \
         isolator/device_program.c isolator/device_program.h
 
 # Those who decide; the agent's.

@@ -109,7 +109,7 @@ int confine_update(const CgroupTree *tree, CgroupSetting *const *settings, size_
         for (size_t i = 0; i < n; i++) {
                 int r;
 
-                if (strchr(settings[i]->file, '/'))
+                if (!confinement_setting_is_sane(settings[i]))
                         return -EINVAL;
 
                 r = apply(tree->payload_fd, settings[i]);

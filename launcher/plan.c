@@ -13,11 +13,15 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "launcher/plan.h"
 #include "proto/launcher.pb-c.h"
+
+/* The kernel's NGROUPS_MAX. */
+#define N_GROUPS_MAX 65536
 
 static size_t strings_count(char *const *strings) {
         size_t n = 0;
@@ -180,10 +184,26 @@ static int check_paths(const LaunchPlan *p, char **reterr_message) {
                 { "working directory", p->working_directory },
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(paths); i++)
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
                 if (paths[i].path[0] != '/')
-                        return invalid(reterr_message, "The path of the %s, '%s', is not absolute",
+                        return invalid(reterr_message, "The path of the %s, '%.256s', is not absolute",
                                        paths[i].what, paths[i].path);
+                if (strlen(paths[i].path) >= PATH_MAX)
+                        return invalid(reterr_message, "The path of the %s is too long", paths[i].what);
+        }
+
+        return LAUNCH_PLAN_OK;
+}
+
+static int check_message(const Holdfast__Launcher__LaunchPlan *m, char **reterr_message) {
+        size_t n_id = strlen(m->container_id);
+
+        if (n_id == 0 || n_id > NAME_MAX || strchr(m->container_id, '/') || m->container_id[0] == '.')
+                return invalid(reterr_message, "'%.256s' is not the id of a container", m->container_id);
+        if (m->umask > 0777)
+                return invalid(reterr_message, "0%o is not a umask", m->umask);
+        if (m->n_groups > N_GROUPS_MAX)
+                return invalid(reterr_message, "%zu groups are too many", m->n_groups);
 
         return LAUNCH_PLAN_OK;
 }
@@ -192,8 +212,9 @@ static int decode_message(DecodedPlan *d, char **reterr_message) {
         const Holdfast__Launcher__LaunchPlan *m = d->message;
         int r;
 
-        if (m->umask > 0777)
-                return invalid(reterr_message, "0%o is not a umask", m->umask);
+        r = check_message(m, reterr_message);
+        if (r != LAUNCH_PLAN_OK)
+                return r;
 
         d->plan = (LaunchPlan) {
                 .container_id = m->container_id,

@@ -13,8 +13,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import (become_reaper, check, descendants, equal, is_alive, main, program,  # noqa: E402
                      reap_orphans, skip, wait_until)
-from launcher import (EXITED, FAILED, FETCHING, IPC, MOUNT, NEVER_STARTED, PID, RUNNING, UTS, WAITING,  # noqa: E402
-                      Directory, command_message, dry_run, field, has_ended, is_small_build, pss_kib, sh)
+from launcher import (BIND, Directory, EXITED, FAILED, FETCHING, IPC, MOUNT, NEVER_STARTED, PID,  # noqa: E402
+                      RUNNING, UTS, WAITING, command_message, dry_run, field, has_ended,
+                      is_small_build, mount_message, pss_kib, sh)
 
 NOBODY = 65534
 # Of no user of this host, so that a limit of processes counts those of one test only.
@@ -388,6 +389,27 @@ def test_a_bad_plan_is_refused_without_a_start():
             launcher = d.launch(sh("touch started"), **plan)
             check(launcher.event() is None, "it says hello")
             check(launcher.wait() != 0, "it ends well")
+        equal(os.listdir(d.sandbox), [], "files in the sandbox")
+
+
+def test_a_hostile_confinement_is_refused_before_anything_is_done():
+    hostile = (
+        field(1, field(1, "cgroup.procs") + field(2, "0")),
+        field(10, 99),
+        field(10, MOUNT) + field(11, mount_message("../etc/hosts", "hosts", below="/", source_below="/", flags=BIND)),
+        field(12, "/"),    # without a mount namespace
+        field(20, field(1, "/bin/touch") + field(2, "br0") + field(3, "10.0.0.1/8") + field(4, "hf0") + field(5, "10.0.0.2/8")),
+        field(21, field(1, "../../stolen") + field(2, b"x")),
+        field(32, b"1234567"),
+        field(33, field(1, 99) + field(2, 0) + field(3, 0)),
+    )
+    with Directory() as d:
+        before = sorted(os.listdir(d.path))
+        for confinement in hostile:
+            launcher = d.launch(sh("touch started"), confinement=confinement, version=2)
+            check(launcher.event() is None, "it says hello to %r" % confinement)
+            check(launcher.wait() != 0, "it ends well")
+            equal(sorted(os.listdir(d.path)), before, "files beside the sandbox after %r" % confinement)
         equal(os.listdir(d.sandbox), [], "files in the sandbox")
 
 

@@ -1,6 +1,7 @@
 # tests/unit/test-*.c of launcher, isolator, the agent's placement, and of the parts of common/base they stand on
 unit_tests += \
         tests/unit/test-cgroup \
+        tests/unit/test-confinement \
         tests/unit/test-exit-record \
         tests/unit/test-fd \
         tests/unit/test-file \
@@ -34,6 +35,10 @@ tests_unit_test_process_LDADD = $(launcher_unit_libs)
 tests_unit_test_cgroup_SOURCES = tests/unit/test-cgroup.c tests/unit/directory.h
 tests_unit_test_cgroup_CFLAGS = $(unit_cflags)
 tests_unit_test_cgroup_LDADD = $(launcher_unit_libs)
+
+tests_unit_test_confinement_SOURCES = tests/unit/test-confinement.c
+tests_unit_test_confinement_CFLAGS = $(unit_cflags)
+tests_unit_test_confinement_LDADD = $(launcher_unit_libs)
 
 tests_unit_test_exit_record_SOURCES = tests/unit/test-exit-record.c tests/unit/directory.h
 tests_unit_test_exit_record_CFLAGS = $(unit_cflags)

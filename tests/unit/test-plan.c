@@ -129,6 +129,44 @@ static void test_what_cannot_be_done_is_refused_with_a_reason(void **state) {
         assert_invalid(&p, "umask");
 }
 
+static void test_text_of_a_plan_has_a_form_and_a_bound(void **state) {
+        static const gid_t many[65537];
+        static const char *const ids[] = { "", ".", "..", "a/b", "../c" };
+        char path[4097], id[257];
+        LaunchPlan p;
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                p = make_plan();
+                p.container_id = ids[i];
+                assert_invalid(&p, "is not the id of a container");
+        }
+
+        memset(id, 'a', 256);
+        id[256] = '\0';
+        p = make_plan();
+        p.container_id = id;
+        assert_invalid(&p, "is not the id of a container");
+
+        memset(path, '/', 4096);
+        path[4096] = '\0';
+        for (unsigned i = 0; i < 5; i++) {
+                p = make_plan();
+                const char **const paths[] = { &p.runtime_directory, &p.exit_record_path, &p.log_path, &p.sandbox_directory,
+                                               &p.working_directory };
+
+                *paths[i] = path;
+                assert_invalid(&p, "too long");
+                *paths[i] = "relative";
+                assert_invalid(&p, "is not absolute");
+        }
+
+        p = make_plan();
+        p.groups = many;
+        p.n_groups = ELEMENTSOF(many);
+        assert_invalid(&p, "groups are too many");
+}
+
 static void test_a_plan_of_a_later_version_is_told_from_a_bad_one(void **state) {
         _cleanup_free_ void *data = NULL;
         const LaunchPlan plan = make_plan();
@@ -200,6 +238,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_plan_comes_back_as_it_was),
                 cmocka_unit_test(test_what_cannot_be_done_is_refused_with_a_reason),
+                cmocka_unit_test(test_text_of_a_plan_has_a_form_and_a_bound),
                 cmocka_unit_test(test_a_plan_of_a_later_version_is_told_from_a_bad_one),
                 cmocka_unit_test(test_no_truncated_plan_is_taken_for_a_plan),
                 cmocka_unit_test(test_a_plan_larger_than_any_command_line_is_refused),
