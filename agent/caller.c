@@ -21,6 +21,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -91,7 +92,8 @@ static int parse_cgroup_id(const struct nlmsghdr *h, size_t n, uint64_t *ret) {
                         return 0;
                 }
 
-        return -EOPNOTSUPP;
+        /* What TCP keeps of a connection whose caller hung up has no cgroup, either: that is nobody's word. */
+        return m->idiag_state == TCP_ESTABLISHED ? -EOPNOTSUPP : -ENOENT;
 }
 
 /* The kernel answers while it takes the question, so nothing waits. -ENOENT: it is no socket of this host's. */
@@ -199,7 +201,7 @@ static bool look(CallerCheck *c, const HttpRequest *r, const Executor *e) {
                 return true;
 
         k = is_unix ? find_unix_caller(c, http_request_fd(r), &path) : find_tcp_caller(c, http_request_fd(r), &path);
-        if (k == -EOPNOTSUPP || k == -EPERM || k == -ENOMEM) {
+        if (k == -EOPNOTSUPP || k == -EPERM) {
                 log_debug_errno(k, "Cannot find out who speaks for executor '%s': %m", e->id);
                 return true;
         }

@@ -6,12 +6,13 @@ import base64
 import http.client
 import json
 import os
+import signal
 import socket
 import sys
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import Cluster, check, equal, main    # noqa: E402
+from harness import Cluster, check, equal, main, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 
 REFUSAL = "The caller is not in the container of the executor"
@@ -89,6 +90,44 @@ def test_nobody_else_speaks_for_an_executor():
 
 def test_nobody_else_speaks_for_an_executor_on_the_unix_socket():
     check_nobody_else_speaks("--http_executor_domain_sockets")
+
+
+# As /proc/net/tcp has it.
+FIN_WAIT2 = 5
+
+
+def tcp_state(*ends):
+    """Of the socket with these two ends, None if there is none."""
+    wanted = ["%08X:%04X" % (int.from_bytes(socket.inet_aton(ip), sys.byteorder), port) for ip, port in ends]
+    with open("/proc/net/tcp") as f:
+        for line in f:
+            words = line.split()
+            if words[1:3] == wanted:
+                return int(words[3], 16)
+    return None
+
+
+def test_a_caller_who_hangs_up_at_once_is_not_believed():
+    with Cluster(launcher="linux") as cluster, Scheduler(cluster.master_addr) as s:
+        s.launch([s.task("victim", "exec sleep 1000")])
+        s.wait_state("victim", "TASK_RUNNING")
+        agent = cluster.agent()
+        body = json.dumps(finished(s, "victim")).encode()
+        # The agent looks when nothing is left of the caller but what TCP keeps for its closing, which has no cgroup.
+        agent.signal(signal.SIGSTOP)
+        try:
+            with socket.create_connection(agent.addr) as caller:
+                ends = caller.getsockname(), caller.getpeername()
+                caller.sendall(b"POST /slave(1)/api/v1/executor HTTP/1.1\r\nHost: localhost\r\n"
+                               b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            wait_until(lambda: tcp_state(*ends) == FIN_WAIT2, "the caller's end to be acknowledged")
+        finally:
+            agent.signal(signal.SIGCONT)
+        wait_until(lambda: "speaks for executor 'victim'" in agent.log() or s.states("victim")[-1] != "TASK_RUNNING",
+                 "the agent's judgement")
+        equal(s.states("victim"), ["TASK_STARTING", "TASK_RUNNING"], "states of the victim")
+        s.kill("victim")
+        equal(s.wait_terminal("victim")["state"], "TASK_KILLED", "end of the victim")
 
 
 def test_its_own_children_speak_for_it():
