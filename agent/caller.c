@@ -29,7 +29,13 @@
 #include "agent/container.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "isolator/cgroup.h"
+
+/* Since Linux 6.5; not in the headers we build with. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 struct CallerCheck {
         const Agent *agent;       /* borrowed */
@@ -154,15 +160,35 @@ static int find_tcp_caller(CallerCheck *c, int fd, char **ret) {
         return r < 0 ? r : cgroup_path_of_id(c->mount_fd, id, ret);
 }
 
+/*
+ * Whoever connected may have ended and left the connection to others, and then its pid may be anybody's. 0: it has not;
+ * -ENOPROTOOPT: Linux before 6.5 does not tell.
+ */
+static int check_unix_caller_lives(int fd) {
+        _cleanup_fd_ int pid_fd = -EBADF;
+        socklen_t n = sizeof(pid_fd);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pid_fd, &n) < 0)
+                return -errno;
+
+        return process_pidfd_signal(pid_fd, 0);
+}
+
 static int find_unix_caller(const CallerCheck *c, int fd, char **ret) {
         struct ucred peer;
         socklen_t n = sizeof(peer);
+        int r;
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
                 return -errno;
 
         /* 0: of a pid namespace that is no part of ours. */
-        return peer.pid > 0 ? cgroup_path_of_process(c->proc_fd, peer.pid, ret) : -ESRCH;
+        r = peer.pid > 0 ? cgroup_path_of_process(c->proc_fd, peer.pid, ret) : -ESRCH;
+        if (r < 0)
+                return r;
+
+        r = check_unix_caller_lives(fd);
+        return r == -ENOPROTOOPT || r == -EPERM ? 0 : r;
 }
 
 static bool is_below(const char *path, const char *cgroup) {

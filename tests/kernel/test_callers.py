@@ -12,7 +12,7 @@ import sys
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import Cluster, check, equal, main, wait_until    # noqa: E402
+from harness import Cluster, cgroup2_mount, check, children_named, equal, main, skip, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 
 REFUSAL = "The caller is not in the container of the executor"
@@ -92,6 +92,9 @@ def test_nobody_else_speaks_for_an_executor_on_the_unix_socket():
     check_nobody_else_speaks("--http_executor_domain_sockets")
 
 
+# Of <asm-generic/socket.h>.
+SO_PEERPIDFD = 77
+
 # As /proc/net/tcp has it.
 FIN_WAIT2 = 5
 
@@ -125,6 +128,80 @@ def test_a_caller_who_hangs_up_at_once_is_not_believed():
             agent.signal(signal.SIGCONT)
         wait_until(lambda: "speaks for executor 'victim'" in agent.log() or s.states("victim")[-1] != "TASK_RUNNING",
                  "the agent's judgement")
+        equal(s.states("victim"), ["TASK_STARTING", "TASK_RUNNING"], "states of the victim")
+        s.kill("victim")
+        equal(s.wait_terminal("victim")["state"], "TASK_KILLED", "end of the victim")
+
+
+def has_peer_pid_descriptors():
+    a, b = socket.socketpair()
+    with a, b:
+        try:
+            os.close(a.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD))
+        except OSError:
+            return False
+    return True
+
+
+def next_pid_is(pid):
+    with open("/proc/sys/kernel/ns_last_pid", "w") as f:
+        f.write(str(pid - 1))
+
+
+def connection_of_somebody_who_ended(path):
+    """Returns it, and the pid that is free again."""
+    s = socket.socket(socket.AF_UNIX)
+    pid = os.fork()
+    if pid == 0:
+        s.connect(path)
+        os._exit(0)
+    equal(os.waitpid(pid, 0)[1], 0, "status of who connected")
+    return s, pid
+
+
+def start_as(pid):
+    """Starts a process with this pid. False: somebody else was quicker."""
+    next_pid_is(pid)
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+    if child == pid:
+        return True
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+def test_nobody_speaks_by_a_pid_that_became_an_executors():
+    if not has_peer_pid_descriptors():
+        skip("the kernel gives no pidfd of a peer (Linux 6.5)")
+    if not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
+        skip("the kernel lets nobody choose a pid")
+    with Cluster(launcher="linux", agent_flags=("--http_executor_domain_sockets",)) as cluster, \
+            Scheduler(cluster.master_addr) as s:
+        s.launch([s.task("victim", "exec sleep 1000")])
+        s.wait_state("victim", "TASK_RUNNING")
+        with open("/proc/%d/cgroup" % children_named("sleep")[0]) as f:
+            cgroup = cgroup2_mount() + [line for line in f if line.startswith("0::")][0].strip()[3:]
+        for _ in range(100):
+            caller, pid = connection_of_somebody_who_ended(cluster.work_path("agent-run", "agent.sock"))
+            if start_as(pid):
+                break
+            caller.close()
+        else:
+            skip("the pid is always taken by somebody else")
+        with open(os.path.join(cgroup, "cgroup.procs"), "w") as f:
+            f.write(str(pid))
+        connection = http.client.HTTPConnection("localhost", timeout=10)
+        connection.sock = caller
+        connection.request("POST", "/slave(1)/api/v1/executor", json.dumps(finished(s, "victim")),
+                           {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        equal((answer.status, answer.read().decode()), (403, REFUSAL), "answer")
+        connection.close()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
         equal(s.states("victim"), ["TASK_STARTING", "TASK_RUNNING"], "states of the victim")
         s.kill("victim")
         equal(s.wait_terminal("victim")["state"], "TASK_KILLED", "end of the victim")
