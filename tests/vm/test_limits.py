@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import check, equal, http_get, wait_until    # noqa: E402
+from harness import Cluster, check, equal, http_get, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 from systemd import AGENT, Host, container_cgroups, run, scopes, show, start_task, systemctl    # noqa: E402
 from vm import main_inside    # noqa: E402
@@ -137,6 +137,16 @@ def test_slice_hands_down_what_its_containers_claim():
                 wait_until(lambda n=n: {low(unit) for unit in units} == {((64 + EXECUTOR_MB) << 20) * (1 - n)},
                            "%s protect %d containers" % (units, 1 - n))
             systemctl("stop", "holdfast-containers.scope", ok=False)
+
+
+def test_directory_without_systemd_hands_down_what_its_containers_claim():
+    with Cluster(launcher="linux", agent_flags=["--isolation=cgroups/mem"]) as c, Scheduler(c.master_addr) as s:
+        s.launch([s.task("one", "exec sleep 1000", mem=64)])
+        s.wait_state("one", "TASK_RUNNING")
+        wait_until(lambda: read(c.cgroup, "memory.low") == str((64 + EXECUTOR_MB) << 20), "it is protected")
+        s.kill("one")
+        s.wait_terminal("one")
+        wait_until(lambda: read(c.cgroup, "memory.low") == "0", "it is not protected any more")
 
 
 def cached_mb(cgroup):
