@@ -8,18 +8,21 @@
  *       └─ hf0a1b2c3d4e5 ═══veth═══ eth0 10.88.0.5/16, default route by 10.88.0.1
  *
  * The pair needs no tidying up: it vanishes with the container's namespace, whose last reference is
- * held by the container's last process. The bridge stays, for all containers.
+ * held by the container's last process. The bridge stays, for all containers, and with it the host's
+ * note of which Ethernet address an address had, until that is another container's.
  *
  * What leaves the host is the host's affair: whether it forwards and masquerades is for its
  * operator's firewall to say.
  */
 
+#include <linux/neighbour.h>
 #include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/bridge.h>
 #include <netlink/route/link/veth.h>
+#include <netlink/route/neighbour.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
 #include <sched.h>
@@ -38,6 +41,7 @@ DEFINE_NL_CLEANUP(nl_sock, nl_socket_free)
 DEFINE_NL_CLEANUP(nl_addr, nl_addr_put)
 DEFINE_NL_CLEANUP(rtnl_addr, rtnl_addr_put)
 DEFINE_NL_CLEANUP(rtnl_link, rtnl_link_put)
+DEFINE_NL_CLEANUP(rtnl_neigh, rtnl_neigh_put)
 DEFINE_NL_CLEANUP(rtnl_route, rtnl_route_put)
 
 static int fail(char **reterr_message, int nl_error, const char *format, ...) _printf_(3, 4);
@@ -133,6 +137,74 @@ static int have_bridge(struct nl_sock *s, const NetworkLink *l, int *ret_index, 
         return 0;
 }
 
+/* What frames for the container are sent to: told by its address, so that no two have the same. */
+static int make_ethernet_address(const struct nl_addr *ip, struct nl_addr **ret) {
+        uint8_t bytes[6] = { 0x02, 'h' };
+
+        if (nl_addr_get_len(ip) != 4)
+                return -NLE_INVAL;
+
+        memcpy(bytes + 2, nl_addr_get_binary_addr(ip), 4);
+        *ret = nl_addr_build(AF_LLC, bytes, sizeof(bytes));
+        return *ret ? 0 : -NLE_NOMEM;
+}
+
+static int pin(struct nl_sock *s, int family, int index, struct nl_addr *ip, struct nl_addr *ethernet) {
+        _cleanup_(rtnl_neigh_putp) struct rtnl_neigh *n = rtnl_neigh_alloc();
+        int r = n ? 0 : -NLE_NOMEM;
+
+        if (r == 0) {
+                rtnl_neigh_set_family(n, family);
+                rtnl_neigh_set_ifindex(n, index);
+                rtnl_neigh_set_lladdr(n, ethernet);
+                rtnl_neigh_set_state(n, ip ? NUD_PERMANENT : NUD_NOARP);
+                if (ip)
+                        r = rtnl_neigh_set_dst(n, ip);
+                else
+                        rtnl_neigh_set_flags(n, NTF_MASTER | NTF_STICKY);
+        }
+
+        return r < 0 ? r : rtnl_neigh_add(s, n, NLM_F_CREATE | NLM_F_REPLACE);
+}
+
+/*
+ * By this address the agent knows an executor, so a neighbour who claims it must get no answer: the host asks nobody who
+ * has the address, and the bridge doesn't learn from frames where that one is.
+ */
+static int pin_address(struct nl_sock *s, const NetworkLink *l, int bridge_index, int host_index) {
+        _cleanup_(nl_addr_putp) struct nl_addr *ip = NULL, *ethernet = NULL;
+        int r;
+
+        r = nl_addr_parse(l->address, AF_INET, &ip);
+        if (r < 0)
+                return r;
+
+        nl_addr_set_prefixlen(ip, 32);
+        r = make_ethernet_address(ip, &ethernet);
+        if (r == 0)
+                r = pin(s, AF_BRIDGE, host_index, NULL, ethernet);
+        if (r == 0)
+                r = pin(s, AF_INET, bridge_index, ip, ethernet);
+        return r;
+}
+
+/* Its Ethernet address is known from the start. */
+static int name_peer(struct rtnl_link *peer, const NetworkLink *l) {
+        _cleanup_(nl_addr_putp) struct nl_addr *ip = NULL, *ethernet = NULL;
+        int r;
+
+        r = nl_addr_parse(l->address, AF_INET, &ip);
+        if (r == 0)
+                r = make_ethernet_address(ip, &ethernet);
+        if (r < 0)
+                return r;
+
+        rtnl_link_set_name(peer, "eth0");
+        rtnl_link_set_addr(peer, ethernet);
+        rtnl_link_set_ns_fd(peer, l->namespace_fd);
+        return 0;
+}
+
 /* Between the host's bridge and the container's eth0. */
 static int make_pair(struct nl_sock *s, const NetworkLink *l, int bridge_index, char **reterr_message) {
         _cleanup_(rtnl_link_putp) struct rtnl_link *host = rtnl_link_veth_alloc();
@@ -145,9 +217,9 @@ static int make_pair(struct nl_sock *s, const NetworkLink *l, int bridge_index, 
 
         peer = rtnl_link_veth_get_peer(host);
         rtnl_link_set_name(host, l->host_interface);
-        rtnl_link_set_name(peer, "eth0");
-        rtnl_link_set_ns_fd(peer, l->namespace_fd);
-        r = rtnl_link_add(s, host, NLM_F_CREATE | NLM_F_EXCL);
+        r = name_peer(peer, l);
+        if (r == 0)
+                r = rtnl_link_add(s, host, NLM_F_CREATE | NLM_F_EXCL);
         if (r == -NLE_EXIST) {
                 /* Of the program that ran here before, such as the fetcher: its namespace is still being taken down. */
                 (void) rtnl_link_delete(s, host);
@@ -159,7 +231,11 @@ static int make_pair(struct nl_sock *s, const NetworkLink *l, int bridge_index, 
 
         index = if_nametoindex(l->host_interface);
         r = index > 0 ? set_up(s, (int) index, bridge_index) : -NLE_NODEV;
-        return r < 0 ? fail(reterr_message, r, "cannot connect '%s' to the bridge", l->host_interface) : 0;
+        if (r < 0)
+                return fail(reterr_message, r, "cannot connect '%s' to the bridge", l->host_interface);
+
+        r = pin_address(s, l, bridge_index, (int) index);
+        return r < 0 ? fail(reterr_message, r, "cannot keep %s for '%s' alone", l->address, l->host_interface) : 0;
 }
 
 static int add_default_route(struct nl_sock *s, int index, const char *gateway) {

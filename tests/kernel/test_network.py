@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """network/bridge: each container has a network of its own. All of it in a network namespace that this test makes."""
 
+import base64
 import itertools
+import json
 import os
 import socket
 import sys
+import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import own_network    # noqa: E402
@@ -31,10 +34,30 @@ for _, name in socket.if_nameindex():
 '"""
 
 
+# Takes its neighbour's address, tells everybody so, and says to the agent what it was told to.
+SPOOF = """import fcntl, socket, struct, sys, time
+address, host, port, body = sys.argv[1:]
+theirs = socket.inet_aton(address)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    fcntl.ioctl(s, 0x8916, struct.pack("16sH2s4s8s", b"eth0:1", socket.AF_INET, b"", theirs, b""))
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+wire.bind(("eth0", 0x0806))
+mac = wire.getsockname()[4]
+all = b"\\xff" * 6
+for _ in range(15):
+    wire.send(all + mac + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, 2) + mac + theirs + all + theirs)
+    time.sleep(0.1)
+c = socket.create_connection((host, int(port)), 3, (address, 0))
+c.sendall(("POST /slave(1)/api/v1/executor HTTP/1.1\\r\\nHost: h\\r\\nContent-Type: application/json\\r\\n"
+           "Content-Length: %d\\r\\n\\r\\n%s" % (len(body), body)).encode())
+print(c.recv(1000).decode().splitlines()[0])
+"""
+
+
 class Networked(Cluster):
-    def __init__(self, bridge=BRIDGE, subnet="10.88.0.0/24"):
+    def __init__(self, bridge=BRIDGE, subnet="10.88.0.0/24", **settings):
         super().__init__(agent_flags=(ISOLATION, "--holdfast_network_bridge=" + bridge,
-                                      "--holdfast_network_subnet=" + subnet, "--http_executor_domain_sockets"))
+                                      "--holdfast_network_subnet=" + subnet, "--http_executor_domain_sockets"), **settings)
 
 
 def host_interfaces():
@@ -99,6 +122,25 @@ def test_host_is_reached_and_its_loopback_is_not():
         equal(s.run("host", "exec python3 -c \"%s\"" % (connect % (HOST_ADDRESS, port)))["state"], "TASK_FINISHED", "host")
         equal(s.run("loopback", "exec python3 -c \"%s\"" % (connect % ("127.0.0.1", port)))["state"], "TASK_FAILED",
               "loopback of the host")
+
+
+def test_a_neighbours_address_is_nobody_elses():
+    with Networked(host=HOST_ADDRESS) as cluster, Scheduler(cluster.master_addr) as s:
+        s.launch([s.task("victim", "exec sleep 1000")])
+        address = container_address(s, "victim")
+        body = {"type": "UPDATE", "framework_id": {"value": s.framework_id}, "executor_id": {"value": "victim"},
+                "update": {"status": {"task_id": {"value": "victim"}, "state": "TASK_FINISHED",
+                                      "source": "SOURCE_EXECUTOR",
+                                      "uuid": base64.b64encode(uuid.uuid4().bytes).decode()}}}
+        attacker = s.task("attacker", "")
+        attacker["command"] = {"shell": False, "value": sys.executable, "arguments": [
+            sys.executable, "-c", SPOOF, address, HOST_ADDRESS, str(cluster.agent().addr[1]), json.dumps(body)]}
+        s.launch([attacker])
+        equal(s.wait_terminal("attacker")["state"], "TASK_FAILED", "the attacker's end")
+        check("timed out" in cluster.read_sandbox("attacker", "stderr"), cluster.read_sandbox("attacker", "stderr"))
+        equal(s.states("victim"), ["TASK_STARTING", "TASK_RUNNING"], "states of the victim")
+        s.kill("victim")
+        equal(s.wait_terminal("victim")["state"], "TASK_KILLED", "end of the victim")
 
 
 def test_restarted_agent_gives_no_address_twice():
