@@ -4,8 +4,10 @@
  * Port scan
  *
  * Which container listens on which port is told by nobody in one piece. The kernel lists sockets
- * that listen, by inode (sock_diag(7)); /proc/PID/fd shows the inodes of a process's sockets; the
- * cgroup lists the container's processes.
+ * that listen, each with the cgroup it was made in (sock_diag(7)): that is the container's who made
+ * it, wherever it is kept. It may as well have been made elsewhere, and older kernels don't tell.
+ * So it is also looked for by inode: /proc/PID/fd shows those of a process's sockets, and the cgroup
+ * lists the container's processes. That takes as long as they have descriptors, and has a bound.
  *
  * None of it is a snapshot: a socket that is opened meanwhile is seen the next time.
  */
@@ -15,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -24,6 +27,7 @@
 #include "agent/port_scan.h"
 #include "common/base/fd.h"
 #include "common/base/parse.h"
+#include "common/base/usec.h"
 #include "isolator/cgroup.h"
 
 /* A host has 64 Ki ports for each of its addresses; nobody has so many services. */
@@ -31,7 +35,11 @@
 
 #define N_PORTS 65536
 
+/* For all cgroups of a scan. */
+#define LOOK_USEC (20 * USEC_PER_SEC)
+
 typedef struct Listener {
+        uint64_t cgroup_id;            /* 0: not known */
         uint32_t inode;
         uint16_t port;
 } Listener;
@@ -40,6 +48,7 @@ struct PortScan {
         int proc_fd;                   /* borrowed */
         Listener *listeners;           /* owned; sorted by inode */
         size_t n, n_allocated;
+        usec_t deadline_usec;          /* for looking at descriptors */
         uint8_t seen[N_PORTS / 8];     /* of the cgroup that is being looked at */
 };
 
@@ -63,7 +72,21 @@ static int ask(int fd, uint8_t family) {
         return send(fd, &message, sizeof(message), 0) < 0 ? -errno : 0;
 }
 
-static int add_listener(PortScan *s, const struct inet_diag_msg *m) {
+static uint64_t find_cgroup_id(const struct nlmsghdr *h) {
+        const struct inet_diag_msg *m = NLMSG_DATA(h);
+        size_t left = h->nlmsg_len - NLMSG_LENGTH(sizeof(*m));
+        uint64_t id = 0;
+
+        for (const struct rtattr *a = (const struct rtattr *) (m + 1); RTA_OK(a, left); a = RTA_NEXT(a, left))
+                if (a->rta_type == INET_DIAG_CGROUP_ID && RTA_PAYLOAD(a) >= sizeof(id))
+                        memcpy(&id, RTA_DATA(a), sizeof(id));
+
+        return id;
+}
+
+static int add_listener(PortScan *s, const struct nlmsghdr *h) {
+        const struct inet_diag_msg *m = NLMSG_DATA(h);
+
         if (m->idiag_inode == 0)
                 return 0;
         if (s->n >= N_LISTENERS_MAX)
@@ -79,7 +102,7 @@ static int add_listener(PortScan *s, const struct inet_diag_msg *m) {
                 s->n_allocated = n;
         }
 
-        s->listeners[s->n++] = (Listener) { m->idiag_inode, ntohs(m->id.idiag_sport) };
+        s->listeners[s->n++] = (Listener) { find_cgroup_id(h), m->idiag_inode, ntohs(m->id.idiag_sport) };
         return 0;
 }
 
@@ -95,7 +118,7 @@ static int take_message(PortScan *s, const struct nlmsghdr *h) {
         if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY || h->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
                 return 0;
 
-        return add_listener(s, NLMSG_DATA(h));
+        return add_listener(s, h);
 }
 
 static int take_dump(PortScan *s, int fd) {
@@ -152,6 +175,7 @@ int port_scan_new(int proc_fd, PortScan **ret) {
                 return -ENOMEM;
 
         s->proc_fd = proc_fd;
+        s->deadline_usec = usec_add(usec_now(CLOCK_MONOTONIC), LOOK_USEC);
         r = list_listeners(s);
         if (r < 0)
                 return r;
@@ -167,6 +191,18 @@ PortScan *port_scan_free(PortScan *s) {
         free(s->listeners);
         free(s);
         return NULL;
+}
+
+static void note_port(PortScan *s, uint16_t port) {
+        s->seen[port / 8] |= (uint8_t) (1U << port % 8);
+}
+
+static void note_cgroup(uint64_t id, void *userdata) {
+        PortScan *s = userdata;
+
+        for (size_t i = 0; i < s->n; i++)
+                if (s->listeners[i].cgroup_id == id)
+                        note_port(s, s->listeners[i].port);
 }
 
 /* "socket:[12345]" */
@@ -186,7 +222,7 @@ static void note_socket(PortScan *s, char *target) {
         key.inode = (uint32_t) inode;
         found = bsearch(&key, s->listeners, s->n, sizeof(key), by_inode);
         if (found)
-                s->seen[found->port / 8] |= (uint8_t) (1U << found->port % 8);
+                note_port(s, found->port);
 }
 
 /* One that ended meanwhile listens on nothing. */
@@ -205,7 +241,7 @@ static void note_process(pid_t pid, void *userdata) {
                 return;
         }
 
-        while ((e = readdir(d))) {
+        while (usec_now(CLOCK_MONOTONIC) < s->deadline_usec && (e = readdir(d))) {
                 ssize_t n = readlinkat(fd, e->d_name, target, sizeof(target) - 1);
 
                 if (n <= 0)
@@ -217,17 +253,18 @@ static void note_process(pid_t pid, void *userdata) {
 }
 
 int port_scan_cgroup(PortScan *s, int cgroup_fd, unsigned index, FILE *f) {
-        int r;
+        int r, k;
 
         if (s->n == 0)
                 return 0;
 
         memset(s->seen, 0, sizeof(s->seen));
-        r = cgroup_foreach_process(cgroup_fd, note_process, s);
+        r = cgroup_foreach(cgroup_fd, note_cgroup, s);
+        k = cgroup_foreach_process(cgroup_fd, note_process, s);
 
         for (unsigned port = 0; port < N_PORTS; port++)
                 if (s->seen[port / 8] & (1U << port % 8))
                         fprintf(f, "%u %u\n", index, port);
 
-        return r;
+        return r < 0 ? r : k;
 }

@@ -401,6 +401,38 @@ int cgroup_foreach_process(int cgroup_fd, CgroupProcessVisitor *visit, void *use
         return for_each_child(cgroup_fd, 0, &v, visit_child);
 }
 
+typedef struct CgroupVisit {
+        CgroupVisitor *visit;
+        void *userdata;
+} CgroupVisit;
+
+static int visit_cgroup(int cgroup_fd, unsigned depth, const CgroupVisit *v);
+
+static int visit_cgroup_below(int parent_fd, const char *name, unsigned depth, const void *argument) {
+        _cleanup_fd_ int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int r = fd < 0 ? -errno : visit_cgroup(fd, depth, argument);
+
+        /* It has just been removed. */
+        return r == -ENOENT || r == -ENODEV ? 0 : r;
+}
+
+static int visit_cgroup(int cgroup_fd, unsigned depth, const CgroupVisit *v) {
+        struct stat st;
+
+        if (fstat(cgroup_fd, &st) < 0)
+                return -errno;
+
+        v->visit(st.st_ino, v->userdata);
+        return for_each_child(cgroup_fd, depth, v, visit_cgroup_below);
+}
+
+/* Calls visit with the id of the cgroup and of each below it. */
+int cgroup_foreach(int cgroup_fd, CgroupVisitor *visit, void *userdata) {
+        const CgroupVisit v = { visit, userdata };
+
+        return visit_cgroup(cgroup_fd, 0, &v);
+}
+
 static void signal_process(pid_t pid, void *userdata) {
         (void) kill(pid, *(const int *) userdata);
 }

@@ -168,8 +168,8 @@ static int pin(struct nl_sock *s, int family, int index, struct nl_addr *ip, str
 }
 
 /*
- * By this address the agent knows an executor, so a neighbour who claims it must get no answer: the host asks nobody who
- * has the address, and the bridge doesn't learn from frames where that one is.
+ * By this address the agent knows an executor, so a neighbour who claims it must get no answer: the
+ * host asks nobody who has it, and the bridge doesn't learn from frames where that one is.
  */
 static int pin_address(struct nl_sock *s, const NetworkLink *l, int bridge_index, int host_index) {
         _cleanup_(nl_addr_putp) struct nl_addr *ip = NULL, *ethernet = NULL;

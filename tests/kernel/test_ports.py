@@ -31,6 +31,18 @@ if os.fork() == 0:
 s.close()
 time.sleep(1000)' %d %s"""
 
+# By a thread with descriptors of its own, which /proc/PID/fd does not show.
+HIDE = PYTHON + """ -c '
+import ctypes, socket, sys, threading, time
+def listen():
+    if ctypes.CDLL(None).unshare(0x400) < 0:
+        sys.exit("no descriptors of its own")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", int(sys.argv[1])))
+        s.listen()
+        time.sleep(1000)
+threading.Thread(target=listen).start()' %d"""
+
 
 def ports(*numbers):
     return {"name": "ports", "type": "RANGES", "allocation_info": {"role": "*"},
@@ -122,6 +134,14 @@ def test_flags_that_cannot_be_are_refused_at_start():
             result = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20,
                                     check=False)
             check(result.returncode == 1 and why in result.stdout, "%s: %s" % (flags, result.stdout))
+
+
+def test_a_listener_is_seen_wherever_its_descriptor_is():
+    port = free_port()
+    with cluster_with(*ENFORCE) as cluster, Scheduler(cluster.master_addr) as s:
+        s.launch([s.task("hidden", HIDE % port)])
+        status = s.wait_terminal("hidden")
+        equal((status["state"], status["reason"]), ("TASK_FAILED", "REASON_CONTAINER_LIMITATION"), "end")
 
 
 if __name__ == "__main__":
