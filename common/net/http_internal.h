@@ -62,6 +62,7 @@ struct HttpServer {
         unsigned max_connections;
         bool accept_paused;
         usec_t accept_resume_usec;
+        bool crowded;              /* paused because there is no room */
         usec_t request_timeout_usec;
         size_t max_body_bytes;
         size_t max_total_body_bytes;

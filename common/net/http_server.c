@@ -12,8 +12,9 @@
  * Accepting ourselves is what gives every bound a behaviour:
  *
  *  - at max_connections the connection that has idled longest is closed to make room. Links of
- *    libprocess peers are spared, for their end means something. With nothing to close we stop
- *    accepting until a connection ends, and newcomers wait in the kernel's queue;
+ *    libprocess peers are spared, for their end means something. With none idle it is the request
+ *    that has been coming for longest, which who never ends theirs cannot complain about. With
+ *    nothing to close newcomers wait in the kernel's queue until a connection ends, or has dawdled;
  *  - out of file descriptors we pause for a moment rather than spin;
  *  - a request that has begun must be complete within request_timeout_usec. A connection on which
  *    nothing was ever said is not a slow request: peers link by connecting and waiting;
@@ -52,6 +53,8 @@
 /* Left for everybody else in the process: at least this many descriptors, or an eighth. */
 #define RESERVED_FDS 32U
 #define CONNECTIONS_MAX 65536U
+/* What a request may take while there is no room for others; enough for those who mean it. */
+#define CROWDED_TIMEOUT (2 * USEC_PER_SEC)
 #define ACCEPT_PAUSE (100 * USEC_PER_MSEC)
 /* Deadlines here are limits, not appointments. */
 #define TIMER_ACCURACY (10 * USEC_PER_MSEC)
@@ -124,7 +127,7 @@ static void resume_accepting(HttpServer *s) {
         if (!s->accept_paused || !s->listen_source)
                 return;
 
-        s->accept_paused = false;
+        s->accept_paused = s->crowded = false;
         s->accept_resume_usec = USEC_INFINITY;
         (void) sd_event_source_set_enabled(s->listen_source, SD_EVENT_ON);
 }
@@ -168,7 +171,7 @@ static void server_run(HttpServer *s) {
                         break;
         }
 
-        if (s->n_connections < s->max_connections && s->accept_resume_usec == USEC_INFINITY)
+        if (s->n_connections < s->max_connections && s->crowded)
                 resume_accepting(s);
         arm_timer(s);
 }
@@ -210,6 +213,21 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+/* The request that has been on its way for longest, if that is long enough while others wait. */
+static HttpConnection *find_slow_request(const HttpServer *s) {
+        usec_t now_usec = server_now(s);
+        HttpConnection *c;
+
+        DL_FOREACH(s->connections[CONNECTION_DUE], c) {
+                if (usec_sub(usec_add(now_usec, s->request_timeout_usec), c->deadline_usec) < CROWDED_TIMEOUT)
+                        return NULL;
+                if (!c->is_link && !connection_is_silent(c))
+                        return c;
+        }
+
+        return NULL;
+}
+
 /* Closes the connection that nobody has used for longest. Returns false when all are needed. */
 static bool make_room(HttpServer *s) {
         HttpConnection *c;
@@ -223,7 +241,13 @@ static bool make_room(HttpServer *s) {
                 return s->n_connections < s->max_connections;
         }
 
-        return false;
+        c = find_slow_request(s);
+        if (!c)
+                return false;
+
+        connection_drop(c);
+        server_run(s);
+        return s->n_connections < s->max_connections;
 }
 
 /* Returns false when there is nothing more to accept now. */
@@ -255,7 +279,8 @@ static int accept_connections(sd_event_source *source, int fd, uint32_t events, 
         for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
                 if (s->n_connections >= s->max_connections && !make_room(s)) {
                         /* server_run() undoes this when a connection ends. */
-                        pause_accepting(s, USEC_INFINITY);
+                        s->crowded = true;
+                        pause_accepting(s, ACCEPT_PAUSE);
                         break;
                 }
 

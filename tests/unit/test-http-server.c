@@ -315,6 +315,27 @@ static void test_a_stream_that_ends_does_not_wait_for_ever_for_its_reader(void *
         stop(&f);
 }
 
+static void test_requests_that_never_end_keep_no_one_out(void **state) {
+        Fixture f = {};
+        Socket slow[2], s;
+
+        (void) state;
+        start(&f, (HttpServerConfig) { .listen_fd = -1, .max_connections = ELEMENTSOF(slow) });
+        for (size_t i = 0; i < ELEMENTSOF(slow); i++) {
+                slow[i] = dial(http_server_port(f.server));
+                say(&f, &slow[i], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+        }
+
+        s = dial(http_server_port(f.server));
+        say(&f, &s, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+        HEAR(&f, &s, "200 OK");
+
+        hang_up(&s);
+        for (size_t i = 0; i < ELEMENTSOF(slow); i++)
+                hang_up(&slow[i]);
+        stop(&f);
+}
+
 static void test_a_stream_hears_once_that_its_reader_left(void **state) {
         Fixture f = {};
         Socket s;
@@ -922,6 +943,7 @@ int main(void) {
                 cmocka_unit_test(test_an_event_of_any_size_is_one_chunk),
                 cmocka_unit_test(test_an_old_client_gets_a_stream_without_chunks),
                 cmocka_unit_test(test_a_stream_that_ends_does_not_wait_for_ever_for_its_reader),
+                cmocka_unit_test(test_requests_that_never_end_keep_no_one_out),
                 cmocka_unit_test(test_a_stream_hears_once_that_its_reader_left),
                 cmocka_unit_test(test_a_slow_reader_fills_its_queue_and_nobody_elses),
                 cmocka_unit_test(test_the_longest_route_of_whole_components_wins),
