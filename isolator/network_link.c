@@ -109,18 +109,49 @@ static int set_up(struct nl_sock *s, int index, int master_index) {
         return rtnl_link_change(s, link, change, 0);
 }
 
-/* Containers that start at the same time make it together: one of them comes first. */
-static int have_bridge(struct nl_sock *s, const NetworkLink *l, int *ret_index, char **reterr_message) {
+/* Where frames for an address are sent to: told by the address, so that no two have the same. */
+static int make_ethernet_address(const struct nl_addr *ip, struct nl_addr **ret) {
+        uint8_t bytes[6] = { 0x02, 'h' };
+
+        if (nl_addr_get_len(ip) != 4)
+                return -NLE_INVAL;
+
+        memcpy(bytes + 2, nl_addr_get_binary_addr(ip), 4);
+        *ret = nl_addr_build(AF_LLC, bytes, sizeof(bytes));
+        return *ret ? 0 : -NLE_NOMEM;
+}
+
+/*
+ * A bridge that is told no Ethernet address takes the lowest of its ports', and another one when a lower comes; each
+ * time the kernel forgets all neighbours, those that are pinned too.
+ */
+static int add_bridge(struct nl_sock *s, const NetworkLink *l) {
         _cleanup_(rtnl_link_putp) struct rtnl_link *bridge = rtnl_link_bridge_alloc();
-        unsigned index;
+        _cleanup_(nl_addr_putp) struct nl_addr *ip = NULL, *ethernet = NULL;
         int r;
 
         if (!bridge)
-                return fail(reterr_message, -NLE_NOMEM, "bridge '%s'", l->bridge);
+                return -NLE_NOMEM;
+
+        r = nl_addr_parse(l->gateway, AF_INET, &ip);
+        if (r == 0)
+                r = make_ethernet_address(ip, &ethernet);
+        if (r < 0)
+                return r;
 
         rtnl_link_set_name(bridge, l->bridge);
-        r = if_nametoindex(l->bridge) > 0 ? 0 : rtnl_link_add(s, bridge, NLM_F_CREATE | NLM_F_EXCL);
-        if (r < 0 && r != -NLE_EXIST)
+        rtnl_link_set_addr(bridge, ethernet);
+        r = rtnl_link_add(s, bridge, NLM_F_CREATE | NLM_F_EXCL);
+        return r == -NLE_EXIST ? 0 : r;
+}
+
+/* Containers that start at the same time make it together: one of them comes first. */
+static int have_bridge(struct nl_sock *s, const NetworkLink *l, int *ret_index, char **reterr_message) {
+        unsigned index;
+        int r;
+
+        r = if_nametoindex(l->bridge) > 0 ? 0 : add_bridge(s, l);
+        if (r < 0)
                 return fail(reterr_message, r, "cannot make the bridge '%s'", l->bridge);
 
         index = if_nametoindex(l->bridge);
@@ -135,18 +166,6 @@ static int have_bridge(struct nl_sock *s, const NetworkLink *l, int *ret_index, 
 
         *ret_index = (int) index;
         return 0;
-}
-
-/* What frames for the container are sent to: told by its address, so that no two have the same. */
-static int make_ethernet_address(const struct nl_addr *ip, struct nl_addr **ret) {
-        uint8_t bytes[6] = { 0x02, 'h' };
-
-        if (nl_addr_get_len(ip) != 4)
-                return -NLE_INVAL;
-
-        memcpy(bytes + 2, nl_addr_get_binary_addr(ip), 4);
-        *ret = nl_addr_build(AF_LLC, bytes, sizeof(bytes));
-        return *ret ? 0 : -NLE_NOMEM;
 }
 
 static int pin(struct nl_sock *s, int family, int index, struct nl_addr *ip, struct nl_addr *ethernet) {
