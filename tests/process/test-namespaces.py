@@ -205,7 +205,8 @@ def test_the_init_holds_next_to_nothing():
                 f.seek(start)
                 check(b"xxxx" not in f.read(end - start), "it knows the command's environment")
             print("    PSS of an init: %d KiB, of its launcher: %d KiB" % (pss_kib(pid), pss_kib(launcher.pid)))
-            check(pss_kib(pid) <= 170, "an init of %d KiB" % pss_kib(pid))
+            # What is shared counts by the number of those who share it, and here they are two.
+            check(pss_kib(pid) <= 300, "an init of %d KiB" % pss_kib(pid))
         launcher.kill(signal.SIGKILL)
 
 
