@@ -12,7 +12,7 @@
 #define MOUNT MESOS__V1__RESOURCE__DISK_INFO__SOURCE__TYPE__MOUNT
 #define PATH MESOS__V1__RESOURCE__DISK_INFO__SOURCE__TYPE__PATH
 
-static const AgentConfig config = { .work_dir = "/work" };
+static const AgentConfig config = { .work_dir = "/srv" };
 
 /* One resource of an executor, with what it may point at. */
 typedef struct Disk {
@@ -140,7 +140,7 @@ static void test_volumes_have_limits_of_their_own(void **state) {
 
         assert_int_equal(q.n, 4);
         assert_quota(&q, "/sandbox", 5 * MIB, true);
-        assert_quota(&q, "/work/volumes/roles/ops web/v1", 7 * MIB, true);
+        assert_quota(&q, "/srv/volumes/roles/ops web/v1", 7 * MIB, true);
         assert_quota(&q, "/disk/volumes/roles/ops/v2", 9 * MIB, true);
 
         /* Its own file system bounds it. */

@@ -90,7 +90,7 @@ static Executor *begin_executor(Framework *f, const char *id) {
         executor_id.value = (char *) id;
         info.executor_id = &executor_id;
         assert_int_equal(executor_new(f, (Mesos__V1__ExecutorInfo *) pb_copy(&info.base), false, id, &e), 0);
-        assert_true(asprintf(&e->directory, "/work/%s", id) > 0);
+        assert_true(asprintf(&e->directory, "/srv/%s", id) > 0);
         HASH_ADD_KEYPTR(hh, f->executors, e->id, strlen(e->id), e);
         return e;
 }
@@ -163,7 +163,7 @@ static void test_next_life_knows_what_was_over_in_the_last(void **state) {
         assert_string_equal(f->id, "F");
         e = f->completed->executor;
         assert_string_equal(e->id, "F");
-        assert_string_equal(e->directory, "/work/F");
+        assert_string_equal(e->directory, "/srv/F");
         assert_true(e->exit_status.known);
         assert_int_equal(e->exit_status.wait_status, 7 << 8);
         assert_int_equal(e->state, EXECUTOR_TERMINATED);
@@ -273,8 +273,8 @@ static void test_sandbox_takes_what_is_stored_along_and_leaves_memory_alone(void
 
         run_framework(l, "F", true);
         run_framework(l, "G", true);
-        history_forget_sandbox(&l->agent, "/work/F");
-        history_forget_sandbox(&l->agent, "/work/F");
+        history_forget_sandbox(&l->agent, "/srv/F");
+        history_forget_sandbox(&l->agent, "/srv/F");
         assert_rows(l, 2, 1, 1);
         assert_int_equal(l->agent.completed->next->framework->n_completed, 1);
         life_end(l);
