@@ -568,10 +568,8 @@ static void reconcile_known(Master *m, Node *n, const Mesos__Internal__Reregiste
         learn(m, n, r, NULL);
 
         DL_FOREACH_SAFE2(n->tasks, t, next, node_next)
-                if (t->kill_wanted && !task_is_terminal(t)) {
-                        t->kill_wanted = false;
+                if (t->kill_wanted && !task_is_terminal(t))
                         agent_message_kill(n, t->framework->id, t->id, NULL);
-                }
 }
 
 /* An agent comes to this address: whoever we thought there is replaced. False while that one is

@@ -240,13 +240,10 @@ static void kill_task(Framework *f, const Mesos__V1__Scheduler__Call__Kill *k) {
                 return;
         }
 
-        /* Sent when the agent is back, if the task is still alive then. */
-        if (!t->node->connected) {
-                t->kill_wanted = true;
-                return;
-        }
-
-        agent_message_kill(t->node, f->id, t->id, k->kill_policy);
+        /* Sent again whenever the agent is back, if the task is still alive then: it may not have got there. */
+        t->kill_wanted = true;
+        if (t->node->connected)
+                agent_message_kill(t->node, f->id, t->id, k->kill_policy);
 }
 
 static Node *find_connected(Master *m, const char *agent_id, const char *what) {

@@ -35,7 +35,7 @@ struct Task {
         bool has_update_uuid;
         uint8_t update_uuid[16];
         bool reported;              /* by its agent, which is just coming back */
-        bool kill_wanted;           /* asked for while the agent was away */
+        bool kill_wanted;           /* by its framework, whether or not the agent has heard of it */
 
         void *packed;               /* owned: mesos.v1.Task without state and statuses */
         size_t n_packed;

@@ -8,6 +8,7 @@ The test has network, mounts and IPC of its own, so that whatever it finds there
 import json
 import os
 import signal
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -52,6 +53,8 @@ def start_first(cluster, s):
     """Makes the bridge, among other things that stay. Returns what there is then."""
     equal(s.run("first", "true")["state"], "TASK_FINISHED", "state")
     cluster.check_no_containers()
+    # The kernel takes a network namespace down after its last process is gone.
+    wait_until(lambda: len(socket.if_nameindex()) == 2, "but for the bridge and lo the interfaces go")
     return cluster.traces()
 
 
