@@ -68,7 +68,11 @@ agent_libagent_a_SOURCES = \
         agent/wait_calls.c agent/wait_calls.h \
         agent/worker.c agent/worker.h
 
-holdfast_agent_SOURCES = agent/main.c
+holdfast_agent_SOURCES = \
+        agent/main.c \
+        agent/options.c agent/options.h \
+        agent/settings.c agent/settings.h \
+        agent/settings_isolation.c
 holdfast_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"' \
         -DSECCOMPDIR='"$(seccompdir)"'
 holdfast_agent_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a common/libnet.a \
