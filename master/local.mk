@@ -47,5 +47,7 @@ master_libs = master/libmaster.a master/liballocator.a common/libnet.a common/li
 
 sbin_PROGRAMS += holdfast-master
 
-holdfast_master_SOURCES = master/main.c
+holdfast_master_SOURCES = master/main.c \
+        master/options.c master/options.h \
+        master/settings.c master/settings.h
 holdfast_master_LDADD = $(master_libs)
