@@ -6,7 +6,7 @@
  * Master and agent talk in libprocess messages: one-way posts named after their protobuf type, each
  * answered, if at all, by a message in the other direction. Here is the table of what agents send,
  * with the small ones dealt with on the spot; what we send is in agent_message.c, and what it takes
- * to let an agent in is in registration.c.
+ * to let an agent in is in registration.c and readmission.c.
  *
  * Two things tell that an agent is there: the link, a connection we hold to it (it breaks when the
  * process ends), and pings, which also notice a host that vanished without a word:

@@ -26,6 +26,7 @@ master_libmaster_a_SOURCES = \
         master/offer_view.c master/offer_view.h \
         master/operator_api.c master/operator_api.h \
         master/operator_stream.c master/operator_stream.h \
+        master/readmission.c master/readmission.h \
         master/reconcile.c master/reconcile.h \
         master/reconciliation.c master/reconciliation.h \
         master/registration.c master/registration.h \
