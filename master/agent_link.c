@@ -220,6 +220,13 @@ static void dispatch(Master *m, const PeerMessage *message) {
         const char *name = startswith(message->name, "mesos.internal.");
         int r;
 
+        /* Not for us, or too early: its sender finds the leader and asks again. */
+        if (m->phase != MASTER_LEADING) {
+                log_debug("Dropping %s from %s: not leading", message->name, message->from.text);
+                metrics_count(m, COUNTER_DROPPED_MESSAGES);
+                return;
+        }
+
         for (size_t i = 0; name && i < ELEMENTSOF(incoming); i++) {
                 if (!streq(incoming[i].name, name))
                         continue;

@@ -19,6 +19,7 @@ master_libmaster_a_SOURCES = \
         master/framework.c master/framework.h \
         master/framework_info.c master/framework_info.h \
         master/history.c master/history.h \
+        master/leadership.c master/leadership.h \
         master/master.c master/master.h \
         master/metrics.c master/metrics.h \
         master/node.c master/node.h \

@@ -28,6 +28,7 @@
 #include "master/departure.h"
 #include "master/endpoints.h"
 #include "master/executor.h"
+#include "master/leadership.h"
 #include "master/master.h"
 #include "master/operator_api.h"
 #include "master/operator_stream.h"
@@ -247,6 +248,7 @@ static int add_routes(Master *m) {
                         return r;
         }
 
+        http_server_set_gate(m->http, leadership_gate, m);
         return endpoints_add_routes(m);
 }
 
@@ -289,6 +291,22 @@ static int make_info(Master *m) {
         return m->info ? 0 : -ENOMEM;
 }
 
+void master_elected(Master *m) {
+        int r;
+
+        m->phase = MASTER_RECOVERING;
+        m->elected_usec = master_wall_clock(m);
+
+        r = start_recovery(m);
+        if (r < 0) {
+                master_fail(m, r, "Cannot take the lead");
+                return;
+        }
+
+        m->phase = MASTER_LEADING;
+        log_notice("Master %s leads", m->id);
+}
+
 int master_new(sd_event *event, const MasterConfig *config, Master **ret) {
         _cleanup_(master_freep) Master *m = NULL;
         int r;
@@ -319,14 +337,12 @@ int master_new(sd_event *event, const MasterConfig *config, Master **ret) {
         if (r >= 0)
                 r = allocation_start(m);
         if (r >= 0)
-                r = start_recovery(m);
-        if (r >= 0)
                 r = add_routes(m);
+        if (r >= 0)
+                r = leadership_new(m, &m->leadership);
         if (r < 0)
                 return r;
 
-        /* Nobody to vote with: a master without ZooKeeper leads as soon as it is ready. */
-        m->elected_usec = master_wall_clock(m);
         log_notice("Master %s (%s) listening at %s", m->id, m->config->hostname, m->self.text);
 
         *ret = TAKE_PTR(m);
@@ -355,6 +371,7 @@ Master *master_free(Master *m) {
         if (!m)
                 return NULL;
 
+        m->leadership = leadership_free(m->leadership);
         allocation_stop(m);
         registration_stop(m);
         operator_stream_close_all(m);

@@ -17,6 +17,7 @@
 #include "master/offer.h"
 #include "master/registry.h"
 
+typedef struct Leadership Leadership;
 typedef struct OperatorStream OperatorStream;
 typedef struct Registration Registration;
 
@@ -56,6 +57,12 @@ typedef struct MasterConfig {
         const FlagTable *flags;             /* for /flags */
 } MasterConfig;
 
+typedef enum MasterPhase {
+        MASTER_STANDBY,                     /* another leads, or nobody does */
+        MASTER_RECOVERING,                  /* elected, the registry is being read */
+        MASTER_LEADING,
+} MasterPhase;
+
 struct Master {
         const MasterConfig *config;
         sd_event *event;
@@ -69,6 +76,8 @@ struct Master {
         Mesos__V1__MasterInfo *info;        /* owned */
         usec_t start_usec;                  /* wall clock */
         usec_t elected_usec;
+        MasterPhase phase;
+        Leadership *leadership;
 
         FrameworkTable frameworks;
         NodeTable nodes;
@@ -95,6 +104,9 @@ struct Master {
 int master_new(sd_event *event, const MasterConfig *config, Master **ret);
 Master *master_free(Master *m);
 DEFINE_CLEANUP(Master *, master_free)
+
+/* This master leads from now on: reads the registry, then serves. */
+void master_elected(Master *m);
 
 usec_t master_now(const Master *m);          /* monotonic, of this turn of the loop */
 usec_t master_wall_clock(const Master *m);

@@ -566,7 +566,7 @@ int metrics_foreach(Master *m, MetricVisitor visit, void *userdata) {
                 add(&s, (double) m->metrics.counters[c], "%s", counter_names[c]);
 
         add(&s, usec_to_secs(usec_sub(master_wall_clock(m), m->start_usec)), "master/uptime_secs");
-        add(&s, 1, "master/elected");
+        add(&s, m->phase == MASTER_LEADING, "master/elected");
         add(&s, 0, "master/event_queue_messages");
         add(&s, 0, "master/event_queue_dispatches");
         add(&s, 0, "master/event_queue_http_requests");

@@ -56,6 +56,8 @@ struct HttpServer {
         uint16_t port;
 
         HttpRoute *routes;
+        HttpGate gate;                   /* NULL: none */
+        void *gate_userdata;
         HttpStream *unflushed;           /* written to in this turn */
         HttpConnection *connections[CONNECTION_STATES_];    /* each in order of arrival there */
         unsigned n_connections;

@@ -274,20 +274,30 @@ static bool is_link(const HttpRequest *r) {
         return agent && startswith(agent, "libprocess/");
 }
 
-/* The request is complete: its handler, or we, answer it now or later. */
-static enum MHD_Result hand_over(HttpRequest *r) {
-        const HttpRoute *route = r->refused ? NULL : http_server_find_route(r->server, r->path);
+/* The gate, the route's handler, or we answer it, now or later. */
+static void dispatch(HttpRequest *r) {
+        const HttpServer *s = r->server;
+        const HttpRoute *route = r->refused ? NULL : http_server_find_route(s, r->path);
 
+        if (!r->refused && s->gate && s->gate(r, s->gate_userdata))
+                return;
+
+        if (!route) {
+                http_request_answer(r, r->refused ?: MHD_HTTP_NOT_FOUND, NULL, NULL, 0);
+                return;
+        }
+
+        r->n_route = route->n_path;
+        route->handler(r, route->userdata);
+}
+
+/* The request is complete. */
+static enum MHD_Result hand_over(HttpRequest *r) {
         http_connection_enter(r->connection, CONNECTION_ANSWERING);
         r->connection->is_link = r->connection->is_link || is_link(r);
         r->handed_over = true;
 
-        if (route) {
-                r->n_route = route->n_path;
-                route->handler(r, route->userdata);
-        } else
-                http_request_answer(r, r->refused ?: MHD_HTTP_NOT_FOUND, NULL, NULL, 0);
-
+        dispatch(r);
         if (r->response)
                 return queue_response(r);
 

@@ -417,6 +417,11 @@ int http_server_route(HttpServer *s, const char *path, HttpHandler handler, void
         return 0;
 }
 
+void http_server_set_gate(HttpServer *s, HttpGate gate, void *userdata) {
+        s->gate = gate;
+        s->gate_userdata = userdata;
+}
+
 uint16_t http_server_port(const HttpServer *s) {
         return s->port;
 }

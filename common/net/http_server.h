@@ -41,6 +41,10 @@ void http_server_quiesce(HttpServer *s);
 typedef void (*HttpHandler)(HttpRequest *request, void *userdata);
 int http_server_route(HttpServer *s, const char *path, HttpHandler handler, void *userdata);
 
+/* Sees each complete request before its handler does; true: it has answered it. */
+typedef bool (*HttpGate)(HttpRequest *request, void *userdata);
+void http_server_set_gate(HttpServer *s, HttpGate gate, void *userdata);
+
 const char *http_request_method(const HttpRequest *r);
 const char *http_request_path(const HttpRequest *r);      /* percent-decoded, no query, no trailing '/' */
 const char *http_request_target(const HttpRequest *r);    /* path and query as they came */
