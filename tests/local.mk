@@ -24,8 +24,15 @@ include tests/fuzz/local.mk
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
+# The clock that tests move: preloaded, never installed.
+check_PROGRAMS += tests/lib/clock.so
+tests_lib_clock_so_SOURCES = tests/lib/clock.c
+tests_lib_clock_so_CFLAGS = $(AM_CFLAGS) -fPIC
+tests_lib_clock_so_LDFLAGS = $(AM_LDFLAGS) -shared
+
 # What the Python rungs share.
 EXTRA_DIST += \
+        tests/lib/clock.py \
         tests/lib/crash.py \
         tests/lib/ends.py \
         tests/lib/executor.py \

@@ -300,12 +300,14 @@ class Cluster:
     RESOURCES = "cpus:8;mem:8192;disk:16384;ports:[31000-32000]"
 
     def __init__(self, n_agents=1, launcher="posix", master_flags=(), agent_flags=(), resources=RESOURCES,
-                 start=True, host=HOST):
+                 start=True, host=HOST, clock=None):
+        """`clock` is a Clock of clock.py, for all of its daemons."""
         self.directory = tempfile.mkdtemp(prefix="holdfast-test-")
         os.chmod(self.directory, 0o755)    # tasks of other users live below it
         self.launcher = launcher
         self.resources = resources
         self.host = host
+        self.env = clock.env if clock else {}
         self.cgroup = None
         self.masters = []
         self.agents = []
@@ -348,7 +350,7 @@ class Cluster:
         port = free_port()
         argv = [program("holdfast-master"), "--ip=" + self.host, "--port=%d" % port, "--no-hostname_lookup",
                 "--work_dir=" + os.path.join(self.directory, name), *flags]
-        self.masters.append(Daemon(name, argv, (self.host, port), self.directory))
+        self.masters.append(Daemon(name, argv, (self.host, port), self.directory, self.env))
         return self.masters[-1]
 
     def add_agent(self, *flags):
@@ -364,7 +366,7 @@ class Cluster:
         if self.cgroup:
             argv += ["--cgroups_hierarchy=" + os.path.dirname(self.cgroup),
                      "--cgroups_root=" + os.path.basename(self.cgroup)]
-        self.agents.append(Daemon(name, [*argv, *flags], (self.host, port), self.directory))
+        self.agents.append(Daemon(name, [*argv, *flags], (self.host, port), self.directory, self.env))
         return self.agents[-1]
 
     def start(self):

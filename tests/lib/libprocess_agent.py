@@ -126,6 +126,12 @@ class LibprocessAgent:
                         name, timeout, [n for n, _ in self.messages]))
                 self._changed.wait(left)
 
+    def wait_messages(self, name, count):
+        """That many of that name have come; they stay."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self.count(name) >= count, 10 * TIMEOUT_SCALE):
+                raise Failure("%d %s, not %d" % (self.count(name), name, count))
+
     def count(self, name):
         return sum(n == name for n, _ in self.messages)
 

@@ -4,12 +4,14 @@ process_tests = \
         tests/process/test-cli-options.py \
         tests/process/test-cli-run.py \
         tests/process/test-cli-verbs.py \
+        tests/process/test-clock.py \
         tests/process/test-disk-usage.py \
         tests/process/test-fetcher.py \
         tests/process/test-launcher.py \
         tests/process/test-launcher-self.py \
         tests/process/test-master-agents.py \
         tests/process/test-master-books.py \
+        tests/process/test-master-fates.py \
         tests/process/test-master-schedulers.py \
         tests/process/test-namespaces.py \
         tests/process/test-worker.py
