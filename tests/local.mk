@@ -53,7 +53,9 @@ EXTRA_DIST += \
         tests/lib/traces.py \
         tests/lib/user_host.py \
         tests/lib/vm.py \
-        tests/lib/wire.py
+        tests/lib/wire.py \
+        tests/lib/zookeeper.py \
+        tests/lib/zookeeper_client.py
 
 # Programs of former releases, for tests/cluster/test_frozen.py.
 EXTRA_DIST += \

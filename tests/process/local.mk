@@ -14,7 +14,8 @@ process_tests = \
         tests/process/test-master-fates.py \
         tests/process/test-master-schedulers.py \
         tests/process/test-namespaces.py \
-        tests/process/test-worker.py
+        tests/process/test-worker.py \
+        tests/process/test-zookeeper-server.py
 
 TESTS += $(process_tests)
 dist_check_SCRIPTS += $(process_tests)
