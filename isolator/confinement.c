@@ -142,6 +142,20 @@ int confinement_add_mount(Confinement *c, const Mount *m) {
         return 0;
 }
 
+int confinement_add_mount_first(Confinement *c, const Mount *m) {
+        Mount *last;
+        int r;
+
+        r = confinement_add_mount(c, m);
+        if (r < 0)
+                return r;
+
+        last = c->mounts[c->n_mounts - 1];
+        memmove(c->mounts + 1, c->mounts, (c->n_mounts - 1) * sizeof(*c->mounts));
+        c->mounts[0] = last;
+        return 0;
+}
+
 int confinement_set_text(char **field, const char *format, ...) {
         char *text;
         va_list ap;

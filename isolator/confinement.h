@@ -44,6 +44,9 @@ void confinement_set_no_new_privileges(Confinement *c);
 /* Adds a mount that is a copy of this one. */
 int confinement_add_mount(Confinement *c, const Mount *m);
 
+/* Below all there are so far. */
+int confinement_add_mount_first(Confinement *c, const Mount *m);
+
 /* Replaces one of its texts, such as c->root. */
 int confinement_set_text(char **field, const char *format, ...) _printf_(2, 3);
 

@@ -18,9 +18,8 @@
 
 #include "isolator/isolator.h"
 
-/* With the cgroups, in /sys. */
 static const char *const read_only[] = {
-        "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/sys",
+        "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 };
 
 /* Memory, keys and schedules of everybody. */
@@ -33,22 +32,37 @@ static bool could_undo_it(const Confinement *c) {
                c->capabilities->bounding >> CAP_SYS_ADMIN & 1;
 }
 
-/* What this kernel does not have needs no cover. */
-static int cover(Confinement *c, const char *source, const char *target) {
+static Mount cover_of(const char *source, const char *target) {
         Mount m = HOLDFAST__LAUNCHER__MOUNT__INIT;
-
-        if (access(target, F_OK) < 0)
-                return 0;
 
         m.source = (char *) source;
         m.target = (char *) target;
         m.flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
-        return confinement_add_mount(c, &m);
+        return m;
+}
+
+/* What this kernel does not have needs no cover. */
+static int cover(Confinement *c, const char *source, const char *target) {
+        Mount m = cover_of(source, target);
+
+        return access(target, F_OK) < 0 ? 0 : confinement_add_mount(c, &m);
+}
+
+/* The host's cgroups come with /sys, so it is covered before filesystem/linux puts the container's own
+ * in their place. Those are read-only, too: limits are not for the container to set. */
+static int cover_sys(Confinement *c) {
+        Mount m = cover_of("/sys", "/sys");
+
+        for (size_t i = 0; i < c->n_mounts; i++)
+                if (c->mounts[i]->type && streq(c->mounts[i]->type, "cgroup2"))
+                        c->mounts[i]->flags |= MS_RDONLY;
+
+        return access("/sys", F_OK) < 0 ? 0 : confinement_add_mount_first(c, &m);
 }
 
 static int kernel_files_plan(const IsolatorConfig *config, const IsolatorRequest *request, Confinement *c,
                              char **reterr_message) {
-        int r = 0;
+        int r;
 
         (void) config;
         (void) request;
@@ -56,6 +70,7 @@ static int kernel_files_plan(const IsolatorConfig *config, const IsolatorRequest
         if (could_undo_it(c))
                 return ISOLATOR_OK;
 
+        r = cover_sys(c);
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(read_only); i++)
                 r = cover(c, read_only[i], read_only[i]);
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(hidden); i++)

@@ -11,19 +11,20 @@ import tarfile
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import Cluster, check, descendants, equal, is_alive, main, program, skip, wait_until  # noqa: E402
+from harness import Cluster, cgroup2_mount, check, descendants, equal, is_alive, main, program, skip, \
+    wait_until  # noqa: E402
 from scheduler import Scheduler                                     # noqa: E402
 
 NOBODY = 65534
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
-FLAGS = ["--isolation=filesystem/linux,namespaces/pid,namespaces/ipc"]
+ISOLATION = "--isolation=filesystem/linux,namespaces/pid,namespaces/ipc"
 NAMESPACES = ("mnt", "pid", "ipc", "cgroup", "uts", "net", "user")
 
 
-def isolated(*flags):
+def isolated(*flags, isolation=ISOLATION):
     if os.geteuid() != 0:
         skip("only root may make namespaces")
-    return Cluster(launcher="linux", agent_flags=[*FLAGS, *flags])
+    return Cluster(launcher="linux", agent_flags=[isolation, *flags])
 
 
 def volume(container_path, source=None, kind="HOST_PATH", mode="RW", **fields):
@@ -93,6 +94,16 @@ def test_cgroups_begin_with_the_containers_own():
         equal(lines[0], "0::/", "its cgroup")
         check("1" in lines and "2" in lines, "processes in its root: %s" % lines)
         check(not [line for line in lines if line.startswith("/")], "other cgroups are seen: %s" % lines)
+
+
+def test_cgroups_of_others_are_hidden_also_where_the_kernels_files_are_read_only():
+    with isolated("--bounding_capabilities={}", isolation=ISOLATION + ",linux/capabilities") as cluster, \
+            Scheduler(cluster.master_addr) as s:
+        finishes(s, "look", "cd %s && grep -c . cgroup.procs; find . -mindepth 1 -type d; "
+                 "echo 1 > /proc/sys/kernel/sysrq || mkdir new || echo refused" % cgroup2_mount())
+        lines = cluster.read_sandbox("look").splitlines()
+        check(lines and int(lines[0]) < 10, "processes in its root: %s" % lines)
+        equal(lines[1:], ["refused"], "what else it sees and may do")
 
 
 def test_host_keeps_its_mounts_and_gains_none():
@@ -516,7 +527,7 @@ def rootless_works():
 
 
 def run_rootless():
-    with Cluster(agent_flags=[*FLAGS, "--no-switch_user"]) as cluster, Scheduler(cluster.master_addr) as s:
+    with Cluster(agent_flags=[ISOLATION, "--no-switch_user"]) as cluster, Scheduler(cluster.master_addr) as s:
         s.launch([s.task("victim", "echo secret >secret; sleep 1000")])
         s.wait_state("victim", "TASK_RUNNING")
         work, run = cluster.work_path("agent"), cluster.work_path("agent-run")
