@@ -46,6 +46,7 @@ EXTRA_DIST += \
         tests/lib/libprocess_master.py \
         tests/lib/matrix.py \
         tests/lib/mounts.py \
+        tests/lib/network.py \
         tests/lib/other_launcher.py \
         tests/lib/own_network.py \
         tests/lib/scheduler.py \
