@@ -77,7 +77,7 @@ holdfast_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"' \
         -DSECCOMPDIR='"$(seccompdir)"'
 holdfast_agent_LDADD = agent/libagent.a launcher/liblaunch.a isolator/libisolators.a isolator/libisolator.a common/libnet.a \
         common/libmodel.a proto/libproto.a common/libbase.a \
-        $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) $(isolator_libs) -lm
+        $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) $(ZOOKEEPER_LIBS) $(isolator_libs) -lm
 
 holdfast_worker_SOURCES = \
         agent/disk_usage.c agent/disk_usage.h \

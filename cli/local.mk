@@ -27,7 +27,7 @@ cli_libcli_a_SOURCES = \
 
 holdfast_SOURCES = cli/main.c
 holdfast_LDADD = cli/libcli.a common/libnet.a common/libmodel.a proto/libproto.a common/libbase.a \
-        $(SYSTEMD_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) -lm
+        $(SYSTEMD_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(ZOOKEEPER_LIBS) -lm
 
 # bash-completion looks for a file by the name of the command.
 dist_bashcompletion_DATA += cli/completion/holdfast

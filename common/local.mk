@@ -43,7 +43,10 @@ common_libnet_a_SOURCES = \
         common/net/http_server.c common/net/http_server.h \
         common/net/http_stream.c \
         common/net/peer.c common/net/peer.h \
-        common/net/recordio.c common/net/recordio.h
+        common/net/recordio.c common/net/recordio.h \
+        common/net/zk.c common/net/zk_request.c common/net/zk.h common/net/zk_internal.h \
+        common/net/zk_names.c common/net/zk_names.h \
+        common/net/zk_url.c common/net/zk_url.h
 
 common_libmodel_a_SOURCES = \
         common/model/conversion.c common/model/conversion.h \

@@ -45,7 +45,7 @@ master_libmaster_a_SOURCES = \
         master/verbosity.c master/verbosity.h
 
 master_libs = master/libmaster.a master/liballocator.a common/libnet.a common/libmodel.a proto/libproto.a \
-        common/libbase.a $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) -lm
+        common/libbase.a $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) $(ZOOKEEPER_LIBS) -lm
 
 sbin_PROGRAMS += holdfast-master
 

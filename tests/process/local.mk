@@ -20,3 +20,8 @@ process_tests = \
 
 TESTS += $(process_tests)
 dist_check_SCRIPTS += $(process_tests)
+
+# What the tests of sessions with ZooKeeper talk through.
+check_PROGRAMS += tests/process/zk-driver
+tests_process_zk_driver_SOURCES = tests/process/zk-driver.c
+tests_process_zk_driver_LDADD = common/libnet.a common/libbase.a $(SYSTEMD_LIBS) $(ZOOKEEPER_LIBS) -lm
