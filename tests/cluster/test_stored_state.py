@@ -6,8 +6,8 @@ Strict agents refuse what is damaged, by name and with a way out, and touch noth
 read, and end what they then do not know. HOLDFAST_TEST_SEED repeats a run.
 """
 
-import ctypes
 import contextlib
+import ctypes
 import json
 import os
 import random
@@ -17,13 +17,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from harness import (Cluster, Failure, check, equal, http_get, is_alive, is_healthy, main, program,  # noqa: E402
-                     reap_orphans, skip, wait_until)
+                     reap_orphans, wait_until)
+from mounts import in_mount_namespace, libc, mount_tmpfs    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 
 SEED = int(os.environ.get("HOLDFAST_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
-CLONE_NEWNS = 0x20000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 def read_bytes(path):
@@ -273,36 +271,6 @@ def inspect(s):
 
 # Disks
 
-def with_own_disk(function, size):
-    """Runs function(directory) in a child whose directory is a small file system."""
-    if os.geteuid() != 0:
-        skip("mounting needs root")
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            if libc.unshare(CLONE_NEWNS) != 0 or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) != 0:
-                status = 77
-            else:
-                function(size)
-                status = 0
-        except BaseException as e:
-            print("on the small disk: %s" % e)
-        sys.stdout.flush()
-        os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if status == 77:
-        skip("no mount namespace of our own can be had here")
-    equal(status, 0, "status of the part with the small disk")
-
-
-def mount_tmpfs(path, options):
-    os.makedirs(path, exist_ok=True)
-    if libc.mount(b"tmpfs", path.encode(), b"tmpfs", 0, options.encode()) != 0:
-        raise Failure("cannot mount a tmpfs: %s" % os.strerror(ctypes.get_errno()))
-
-
 def fill(path):
     """Takes all the space there is; returns the file to remove."""
     name = os.path.join(path, "ballast")
@@ -367,7 +335,7 @@ def on_a_full_disk(size):
 
 
 def test_full_disk_lets_nothing_out_that_is_not_recorded_and_everything_afterwards():
-    with_own_disk(on_a_full_disk, "2m")
+    in_mount_namespace(lambda: on_a_full_disk("2m"))
 
 
 def on_a_read_only_disk(size):
@@ -390,7 +358,7 @@ def on_a_read_only_disk(size):
 
 
 def test_read_only_disk_is_refused_by_name_and_can_be_inspected():
-    with_own_disk(on_a_read_only_disk, "8m")
+    in_mount_namespace(lambda: on_a_read_only_disk("8m"))
 
 
 if __name__ == "__main__":

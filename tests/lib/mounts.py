@@ -39,3 +39,9 @@ def in_mount_namespace(function):
 def bind(source, target):
     if libc.mount(source.encode(), target.encode(), None, MS_BIND, None) != 0:
         raise OSError(ctypes.get_errno(), "mount")
+
+
+def mount_tmpfs(path, options):
+    os.makedirs(path, exist_ok=True)
+    if libc.mount(b"tmpfs", path.encode(), b"tmpfs", 0, options.encode()) != 0:
+        raise OSError(ctypes.get_errno(), "mount")
