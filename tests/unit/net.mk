@@ -4,6 +4,7 @@ unit_tests += \
         tests/unit/test-health \
         tests/unit/test-http-client \
         tests/unit/test-http-parser \
+        tests/unit/test-http-bounds \
         tests/unit/test-http-server \
         tests/unit/test-peer \
         tests/unit/test-recordio \
@@ -19,7 +20,11 @@ tests_unit_test_http_parser_SOURCES = tests/unit/test-http-parser.c
 tests_unit_test_http_parser_CFLAGS = $(unit_cflags)
 tests_unit_test_http_parser_LDADD = $(net_unit_libs)
 
-tests_unit_test_http_server_SOURCES = tests/unit/test-http-server.c tests/unit/http-fixture.h
+tests_unit_test_http_bounds_SOURCES = tests/unit/test-http-bounds.c tests/unit/http-fixture.h tests/unit/http-routes.h
+tests_unit_test_http_bounds_CFLAGS = $(unit_cflags)
+tests_unit_test_http_bounds_LDADD = $(net_unit_libs)
+
+tests_unit_test_http_server_SOURCES = tests/unit/test-http-server.c tests/unit/http-fixture.h tests/unit/http-routes.h
 tests_unit_test_http_server_CFLAGS = $(unit_cflags)
 tests_unit_test_http_server_LDADD = $(net_unit_libs)
 
