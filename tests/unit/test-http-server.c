@@ -4,6 +4,7 @@
 
 #include "tests/unit/http-routes.h"
 
+#include <sys/resource.h>
 #include <sys/un.h>
 
 static void test_answers_come_in_order_on_one_connection(void **state) {
