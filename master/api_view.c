@@ -214,7 +214,7 @@ static void put_live(ApiWriter *w, const Framework *f) {
 }
 
 static void put_unreachable(ApiWriter *w, const Framework *f) {
-        for (const Task *t = f->unreachable_tasks; t; t = t->next)
+        for (const Task *t = f->unreachable_tasks; t; t = t->hh.next)
                 put_task(w, t);
 }
 

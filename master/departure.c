@@ -11,8 +11,11 @@
  *
  *                    partition aware                   not aware     kept as
  *     unreachable    UNREACHABLE                       LOST          unreachable: may come back
- *     gone           GONE_BY_OPERATOR                  LOST          completed
+ *     gone           GONE_BY_OPERATOR                  LOST          completed; LOST: unreachable
  *     removed        LOST                              LOST          completed
+ *
+ * That the LOST ones of an agent that is gone stay with the unreachable ones is Mesos's way, and
+ * what is shown of them. Nothing comes of it: the agent is not let in again.
  */
 
 #include <stdio.h>
@@ -31,6 +34,7 @@
 #include "master/scheduler_event.h"
 #include "master/status_router.h"
 #include "master/task.h"
+#include "master/unreachable.h"
 
 void departure_return_offer(Offer *o, bool rescind) {
         allocation_free(o->framework, o->node, o->resources);
@@ -120,7 +124,7 @@ static void remove_framework_tasks(Framework *f) {
                 status_router_retire(t);
         }
 
-        DL_FOREACH_SAFE(f->unreachable_tasks, t, next) {
+        HASH_ITER(hh, f->unreachable_tasks, t, next) {
                 kill_in_books(t, message);
                 framework_remove_unreachable(f, t);
                 framework_add_completed(f, t, max);
@@ -188,7 +192,8 @@ void departure_drop_unrecoverable(Node *n) {
 typedef enum Fate {
         FATE_UNREACHABLE,
         FATE_GONE,
-        FATE_REMOVED,
+        FATE_REMOVED,              /* it said so itself */
+        FATE_REPLACED,             /* another is at its address */
 } Fate;
 
 /* A node that has been given up, until the registry has recorded it. */
@@ -235,10 +240,15 @@ static MasterStatus fate_status(const Task *t, Fate fate, const char *message, u
                 s.reason = MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_REMOVED_BY_OPERATOR;
                 break;
         case FATE_REMOVED:
+        case FATE_REPLACED:
                 break;
         }
 
         return s;
+}
+
+static bool stays_unreachable(const Framework *f, Fate fate) {
+        return fate == FATE_UNREACHABLE || (fate == FATE_GONE && !framework_is_partition_aware(f));
 }
 
 static void remove_node_task(Task *t, Fate fate, const char *message, usec_t since_usec) {
@@ -250,9 +260,7 @@ static void remove_node_task(Task *t, Fate fate, const char *message, usec_t sin
         if (!ended)
                 status_router_transition(t, &s, false);
 
-        /* When it is unreachable, one that an unaware framework was told is LOST may yet be told
-         * otherwise. */
-        if (ended || fate != FATE_UNREACHABLE) {
+        if (ended || !stays_unreachable(f, fate)) {
                 status_router_retire(t);
                 return;
         }
@@ -279,9 +287,16 @@ static void count_removal(Master *m, Fate fate) {
         case FATE_REMOVED:
                 metrics_count(m, COUNTER_SLAVE_REMOVALS_UNREGISTERED);
                 break;
+        case FATE_REPLACED:
+                metrics_count(m, COUNTER_SLAVE_REMOVALS_REGISTERED);
+                break;
         }
 
         metrics_count(m, COUNTER_SLAVE_REMOVALS);
+}
+
+static bool removes(Fate fate) {
+        return fate == FATE_REMOVED || fate == FATE_REPLACED;
 }
 
 static void remove_node(Node *n, Fate fate, const char *message, usec_t since_usec) {
@@ -296,7 +311,7 @@ static void remove_node(Node *n, Fate fate, const char *message, usec_t since_us
                                             : "removed",
                    message);
 
-        if (fate == FATE_REMOVED)
+        if (removes(fate))
                 snprintf(reason, sizeof(reason), "Agent %.256s removed: %.128s", n->info->hostname,
                          message);
         else
@@ -309,7 +324,7 @@ static void remove_node(Node *n, Fate fate, const char *message, usec_t since_us
         allocation_remove_node(n);
 
         count_removal(m, fate);
-        if (fate == FATE_REMOVED)
+        if (removes(fate))
                 operator_stream_node_removed(n);
 
         /* One that is gone was just told to shut down: that must still reach it, and when it has
@@ -325,45 +340,41 @@ static void remove_node(Node *n, Fate fate, const char *message, usec_t since_us
 /* An unreachable agent that is now gone takes its unreachable tasks with it. */
 static void remove_unreachable_tasks(Master *m, const Departure *d) {
         unsigned max = m->config->max_completed_tasks_per_framework;
-        Framework *f, *next_framework;
         Task *t, *next;
 
-        HASH_ITER(hh, m->frameworks.by_id, f, next_framework)
-                DL_FOREACH_SAFE(f->unreachable_tasks, t, next) {
-                        MasterStatus s = fate_status(t, d->fate, d->message, d->since_usec);
+        for (t = unreachable_index_first(&m->frameworks.unreachable, d->agent_id); t; t = next) {
+                Framework *f = t->framework;
+                MasterStatus s = fate_status(t, d->fate, d->message, d->since_usec);
 
-                        if (!streq(t->agent_id, d->agent_id))
-                                continue;
+                next = t->node_next;
+                status_router_transition(t, &s, false);
+                if (stays_unreachable(f, d->fate))
+                        continue;
 
-                        status_router_transition(t, &s, false);
-                        framework_remove_unreachable(f, t);
-                        framework_add_completed(f, t, max);
-                }
-}
-
-static void forget(Task *t) {
-        framework_remove_unreachable(t->framework, t);
-        task_free(t);
+                framework_remove_unreachable(f, t);
+                framework_add_completed(f, t, max);
+        }
 }
 
 void departure_forget_unreachable(Master *m, const char *agent_id) {
-        Framework *f, *next_framework;
-        Task *t, *next;
+        Task *t;
 
-        HASH_ITER(hh, m->frameworks.by_id, f, next_framework)
-                DL_FOREACH_SAFE(f->unreachable_tasks, t, next)
-                        if (streq(t->agent_id, agent_id))
-                                forget(t);
+        while ((t = unreachable_index_first(&m->frameworks.unreachable, agent_id))) {
+                framework_remove_unreachable(t->framework, t);
+                task_free(t);
+        }
+}
+
+static void forget_if_pruned(const char *agent_id, void *userdata) {
+        Master *m = userdata;
+
+        if (!registry_is_unreachable(m->registry, agent_id, NULL) &&
+            !registry_is_gone(m->registry, agent_id))
+                departure_forget_unreachable(m, agent_id);
 }
 
 void departure_forget_pruned(Master *m) {
-        Framework *f, *next_framework;
-        Task *t, *next;
-
-        HASH_ITER(hh, m->frameworks.by_id, f, next_framework)
-                DL_FOREACH_SAFE(f->unreachable_tasks, t, next)
-                        if (!registry_is_unreachable(m->registry, t->agent_id, NULL))
-                                forget(t);
+        unreachable_index_foreach(&m->frameworks.unreachable, forget_if_pruned, m);
 }
 
 static void on_departure_recorded(int error, void *userdata) {
@@ -444,6 +455,7 @@ static void record(Master *m, const char *agent_id, Fate fate, const char *messa
                                        d);
                 break;
         case FATE_REMOVED:
+        case FATE_REPLACED:
                 r = registry_remove_agent(m->registry, agent_id, on_departure_recorded, d);
                 break;
         }
@@ -489,18 +501,9 @@ void departure_unregister(Node *n, const char *message) {
                 leave(n, FATE_REMOVED, message, NULL);
 }
 
-void departure_replace(Node *n, const char *message) {
-        Master *m = n->master;
-        int r;
-
-        metrics_count(m, COUNTER_SLAVE_REMOVALS_REGISTERED);
-        r = registry_remove_agent(m->registry, n->id, NULL, NULL);
-        if (r < 0) {
-                master_fail(m, r, "Cannot record the departure of an agent");
-                return;
-        }
-
-        remove_node(n, FATE_REMOVED, message, 0);
+void departure_replace(Node *n) {
+        if (!n->leaving)
+                leave(n, FATE_REPLACED, "a new agent registered at the same address", NULL);
 }
 
 void departure_give_up_recovered(Master *m, const char *agent_id) {

@@ -38,8 +38,9 @@ void departure_unregister(Node *n, const char *message);
 
 /* Registered or unreachable, by an operator's word; the request is answered when it is recorded. */
 void departure_mark_gone(Master *m, const char *agent_id, HttpRequest *request);
-/* At once, because another agent came to its address: the registry is told along with it. */
-void departure_replace(Node *n, const char *message);
+
+/* Another agent came to its address. What is recorded for that one afterwards takes effect later. */
+void departure_replace(Node *n);
 
 /* What is kept of unreachable tasks is dropped, and their ids are free again: of an agent that is
  * back, and says itself what it has; of agents the registry has forgotten. */

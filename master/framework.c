@@ -34,6 +34,7 @@ void framework_table_deinit(FrameworkTable *t) {
         DL_FOREACH_SAFE(t->completed, f, next)
                 framework_free(f);
         assert(!t->completed);
+        unreachable_index_deinit(&t->unreachable);
 }
 
 /* Looks at f->info: what is asked at every turn is worked out once. */
@@ -188,7 +189,7 @@ Framework *framework_free(Framework *f) {
                 framework_remove_task(f, t);
                 task_free(t);
         }
-        DL_FOREACH_SAFE(f->unreachable_tasks, t, next) {
+        HASH_ITER(hh, f->unreachable_tasks, t, next) {
                 framework_remove_unreachable(f, t);
                 task_free(t);
         }
@@ -359,11 +360,12 @@ Task *framework_find_task(const Framework *f, const char *task_id) {
 Task *framework_find_unreachable(const Framework *f, const char *task_id) {
         Task *t;
 
-        DL_FOREACH(f->unreachable_tasks, t)
-                if (streq(t->id, task_id))
-                        return t;
+        HASH_FIND_STR(f->unreachable_tasks, task_id, t);
+        return t;
+}
 
-        return NULL;
+unsigned framework_count_unreachable(const Framework *f) {
+        return HASH_COUNT(f->unreachable_tasks);
 }
 
 void framework_add_task(Framework *f, Task *t) {
@@ -374,13 +376,24 @@ void framework_add_task(Framework *f, Task *t) {
 }
 
 void framework_add_unreachable(Framework *f, Task *t, unsigned max) {
+        Task *same = framework_find_unreachable(f, t->id);
+
         assert(!t->node);
 
-        t->framework = f;
-        DL_APPEND(f->unreachable_tasks, t);
-        f->n_unreachable_tasks++;
+        /* Two agents may have claimed it, one after the other. */
+        if (same) {
+                framework_remove_unreachable(f, same);
+                task_free(same);
+        }
 
-        while (f->n_unreachable_tasks > max) {
+        t->framework = f;
+        if (unreachable_index_add(&f->table->unreachable, t) < 0) {
+                task_free(t);
+                return;
+        }
+        HASH_ADD_KEYPTR(hh, f->unreachable_tasks, t->id, strlen(t->id), t);
+
+        while (framework_count_unreachable(f) > max) {
                 Task *oldest = f->unreachable_tasks;
 
                 framework_remove_unreachable(f, oldest);
@@ -414,6 +427,6 @@ void framework_remove_task(Framework *f, Task *t) {
 }
 
 void framework_remove_unreachable(Framework *f, Task *t) {
-        DL_DELETE(f->unreachable_tasks, t);
-        f->n_unreachable_tasks--;
+        HASH_DELETE(hh, f->unreachable_tasks, t);
+        unreachable_index_remove(&f->table->unreachable, t);
 }

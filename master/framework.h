@@ -11,6 +11,7 @@
 #include "common/net/http_server.h"
 #include "common/net/media.h"
 #include "master/metrics.h"
+#include "master/unreachable.h"
 #include "proto/mesos.pb-c.h"
 #include "proto/scheduler.pb-c.h"
 
@@ -58,9 +59,8 @@ struct Framework {
         usec_t unregistered_usec;
 
         Task *tasks; /* owned, by id: running or waiting for their last acknowledgement */
-        Task *unreachable_tasks;            /* owned, oldest first */
+        Task *unreachable_tasks;            /* owned, by id, oldest first */
         Task *completed_tasks;              /* owned, oldest first */
-        unsigned n_unreachable_tasks;
         unsigned n_completed_tasks;
         Executor *executors;                /* their agents own them */
         Offer *offers;                      /* the offer table owns them */
@@ -74,6 +74,7 @@ struct FrameworkTable {
         Framework *by_id;
         Framework *completed;               /* owned, oldest first */
         unsigned n_completed;
+        UnreachableIndex unreachable;       /* the unreachable tasks of all, by agent */
         uint64_t next_number;
 };
 
@@ -119,6 +120,7 @@ bool framework_is_suppressed(const Framework *f, const char *role);
 
 Task *framework_find_task(const Framework *f, const char *task_id);
 Task *framework_find_unreachable(const Framework *f, const char *task_id);
+unsigned framework_count_unreachable(const Framework *f);
 
 /* Enter a task that is in no collection. The bounds drop the oldest. */
 void framework_add_task(Framework *f, Task *t);

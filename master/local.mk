@@ -41,6 +41,7 @@ master_libmaster_a_SOURCES = \
         master/status_router.c master/status_router.h \
         master/task.c master/task.h \
         master/task_tally.c master/task_tally.h \
+        master/unreachable.c master/unreachable.h \
         master/validate.c master/validate.h \
         master/verbosity.c master/verbosity.h
 

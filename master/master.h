@@ -15,11 +15,11 @@
 #include "master/metrics.h"
 #include "master/node.h"
 #include "master/offer.h"
+#include "master/registration.h"
 #include "master/registry.h"
 
 typedef struct Leadership Leadership;
 typedef struct OperatorStream OperatorStream;
-typedef struct Registration Registration;
 
 /* What main.c made of the command line. Strings are borrowed for the life of the process. */
 typedef struct MasterConfig {
@@ -82,7 +82,7 @@ struct Master {
         FrameworkTable frameworks;
         NodeTable nodes;
         OfferTable offers;
-        Registration *registrations;        /* waiting for the registry */
+        RegistrationTable registrations;
         Mesos__V1__AgentInfo **recovered;   /* owned; in the registry, not back since our start */
         size_t n_recovered;
 

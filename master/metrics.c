@@ -274,7 +274,7 @@ static void add_tasks(Snapshot *s, Master *m) {
         ReasonCount *c, *next_reason;
 
         HASH_ITER(hh, m->frameworks.by_id, f, next) {
-                n_unreachable += f->n_unreachable_tasks;
+                n_unreachable += framework_count_unreachable(f);
                 for (const Task *t = f->tasks; t; t = t->hh.next)
                         if ((unsigned) t->state < METRICS_MAX_TASK_STATE)
                                 by_state[t->state]++;
@@ -455,7 +455,7 @@ static void add_framework_tasks(Snapshot *s, const Framework *f, const char *pre
         for (const Task *t = f->tasks; t; t = t->hh.next)
                 if ((unsigned) t->state < METRICS_MAX_TASK_STATE)
                         by_state[t->state]++;
-        by_state[MESOS__V1__TASK_STATE__TASK_UNREACHABLE] += f->n_unreachable_tasks;
+        by_state[MESOS__V1__TASK_STATE__TASK_UNREACHABLE] += framework_count_unreachable(f);
 
         for (size_t i = 0; i < ELEMENTSOF(active); i++) {
                 p = name;

@@ -59,6 +59,35 @@ static int agent_info_convert(const Mesos__V1__AgentInfo *info, Mesos__V1__Agent
         return RESOURCES_OK;
 }
 
+static bool message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b) {
+        size_t n = protobuf_c_message_get_packed_size(a);
+        _cleanup_free_ uint8_t *one = malloc(n), *other = malloc(n);
+
+        if (!one || !other || protobuf_c_message_get_packed_size(b) != n)
+                return false;
+
+        (void) protobuf_c_message_pack(a, one);
+        (void) protobuf_c_message_pack(b, other);
+        return memcmp(one, other, n) == 0;
+}
+
+bool agent_info_equal(const Mesos__V1__AgentInfo *a, const Mesos__V1__AgentInfo *b) {
+        _cleanup_(resources_freep) Resources *total_a = NULL, *total_b = NULL;
+        _cleanup_free_ char *error_a = NULL, *error_b = NULL;
+        Mesos__V1__AgentInfo *one = NULL, *other = NULL;
+        bool equal;
+
+        equal = agent_info_convert(a, &one, &total_a, &error_a) == RESOURCES_OK &&
+                agent_info_convert(b, &other, &total_b, &error_b) == RESOURCES_OK &&
+                message_equal(&one->base, &other->base);
+
+        if (one)
+                pb_free(&one->base);
+        if (other)
+                pb_free(&other->base);
+        return equal;
+}
+
 int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info, const Upid *pid, Node **ret,
              char **reterr_message) {
         _cleanup_(node_freep) Node *n = NULL;

@@ -83,6 +83,9 @@ size_t node_count(const NodeTable *t);
 void node_set_pid(Node *n, const Upid *pid);
 int node_set_info(Node *n, const Mesos__V1__AgentInfo *info, char **reterr_message);
 
+/* Do both say the same, in whatever way they put it? What makes no sense equals nothing. */
+bool agent_info_equal(const Mesos__V1__AgentInfo *a, const Mesos__V1__AgentInfo *b);
+
 int node_set_version(Node *n, const char *version,
                      Mesos__V1__AgentInfo__Capability *const *capabilities, size_t n_capabilities,
                      const Mesos__V1__UUID *resource_version);

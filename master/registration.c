@@ -18,7 +18,7 @@
  */
 
 #include <stdio.h>
-#include <utlist.h>
+#include <uthash.h>
 
 #include "common/base/log.h"
 #include "common/model/id.h"
@@ -44,15 +44,18 @@ struct Registration {
         bool was_unreachable;
         bool was_recovered;
         usec_t unreachable_usec;         /* since when, if it was */
-        Registration *prev, *next;
+        UT_hash_handle hh;               /* by from.text */
+        UT_hash_handle hh_id;            /* by info->id */
 };
 
 static Registration *registration_free(Registration *x) {
         if (!x)
                 return NULL;
 
-        if (x->master)
-                DL_DELETE(x->master->registrations, x);
+        if (x->master) {
+                HASH_DELETE(hh, x->master->registrations.by_pid, x);
+                HASH_DELETE(hh_id, x->master->registrations.by_id, x);
+        }
         pb_free(x->message);
         if (x->info)
                 pb_free(&x->info->base);
@@ -62,28 +65,22 @@ static Registration *registration_free(Registration *x) {
 DEFINE_CLEANUP(Registration *, registration_free)
 
 void registration_stop(Master *m) {
-        while (m->registrations)
-                registration_free(m->registrations);
+        while (m->registrations.by_pid)
+                registration_free(m->registrations.by_pid);
 }
 
 bool registration_is_pending(const Master *m, const char *agent_id) {
         Registration *x;
 
-        DL_FOREACH(m->registrations, x)
-                if (streq(x->info->id->value, agent_id))
-                        return true;
-
-        return false;
+        HASH_FIND(hh_id, m->registrations.by_id, agent_id, strlen(agent_id), x);
+        return x;
 }
 
 static bool is_under_way(const Master *m, const Upid *from) {
         Registration *x;
 
-        DL_FOREACH(m->registrations, x)
-                if (upid_eq(&x->from, from))
-                        return true;
-
-        return false;
+        HASH_FIND_STR(m->registrations.by_pid, from->text, x);
+        return x;
 }
 
 static int registration_new(Master *m, const Upid *from, const ProtobufCMessage *message,
@@ -106,9 +103,39 @@ static int registration_new(Master *m, const Upid *from, const ProtobufCMessage 
                 return -ENOMEM;
 
         x->master = m;
-        DL_APPEND(m->registrations, x);
+        HASH_ADD_KEYPTR(hh, m->registrations.by_pid, x->from.text, strlen(x->from.text), x);
+        HASH_ADD_KEYPTR(hh_id, m->registrations.by_id, x->info->id->value,
+                        strlen(x->info->id->value), x);
         *ret = TAKE_PTR(x);
         return 0;
+}
+
+/* The request goes on in `done`, which frees what waits, when the registry has the description.
+ * A recovered agent that is as the registry knows it need not wait. */
+static void wait_for_registry(Master *m, const Upid *from, const ProtobufCMessage *message,
+                              const Mesos__V1__AgentInfo *info, const char *id, RegistryDone done) {
+        const Mesos__V1__AgentInfo *recovered = master_find_recovered(m, id);
+        Registration *x;
+        int r;
+
+        r = registration_new(m, from, message, info, id, &x);
+        if (r < 0) {
+                log_error_errno(r, "Cannot let agent at %s in: %m", from->text);
+                return;
+        }
+
+        x->was_recovered = recovered;
+        x->was_unreachable = registry_is_unreachable(m->registry, id, &x->unreachable_usec);
+        if (recovered && agent_info_equal(recovered, x->info)) {
+                done(0, x);
+                return;
+        }
+
+        r = registry_put_agent(m->registry, x->info, done, x);
+        if (r < 0) {
+                registration_free(x);
+                master_fail(m, r, "Cannot record an agent");
+        }
 }
 
 /* Agents before 1.0 speak another dialect. */
@@ -246,14 +273,13 @@ static bool register_known_address(Master *m, const Upid *from) {
                 return true;
         }
 
-        departure_replace(n, "a new agent registered at the same address");
+        departure_replace(n);
         return false;
 }
 
 void registration_register(Master *m, const Upid *from, ProtobufCMessage *message) {
         const Mesos__Internal__RegisterSlaveMessage *r = (void *) message;
         char id[ID_TEXT_MAX + 1];
-        Registration *x;
         int k;
 
         metrics_count(m, COUNTER_MESSAGES_REGISTER_SLAVE);
@@ -264,18 +290,10 @@ void registration_register(Master *m, const Upid *from, ProtobufCMessage *messag
                 return;
 
         k = id_make(m->id, 'S', m->nodes.next_number++, id);
-        if (k >= 0)
-                k = registration_new(m, from, message, r->slave, id, &x);
-        if (k < 0) {
+        if (k < 0)
                 log_error_errno(k, "Cannot let agent at %s in: %m", from->text);
-                return;
-        }
-
-        k = registry_put_agent(m->registry, x->info, on_admitted, x);
-        if (k < 0) {
-                registration_free(x);
-                master_fail(m, k, "Cannot record an agent");
-        }
+        else
+                wait_for_registry(m, from, message, r->slave, id, on_admitted);
 }
 
 static void on_readmitted(int error, void *userdata) {
@@ -319,56 +337,31 @@ static void on_readmitted(int error, void *userdata) {
 
 /* An agent comes to this address: whoever we thought there is replaced. False while that one is
  * just leaving, which ends by itself. */
-static bool clear_address(Master *m, const Upid *from) {
-        Node *n = node_find_pid(&m->nodes, from);
-
-        if (!n)
-                return true;
+static bool clear_address(Node *n) {
         if (n->leaving)
                 return false;
 
-        departure_replace(n, "a new agent registered at the same address");
+        departure_replace(n);
         return true;
 }
 
-/* What it says of itself now; it has been judged. */
-static int take_description(Master *m, Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
+/* It has been judged, and the registry has it. */
+static int take_description(Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
         _cleanup_free_ char *error = NULL;
         int k;
 
         k = node_set_info(n, r->slave, &error);
-        if (k > 0)
-                return -EBADMSG;
-        if (k < 0)
-                return k;
+        if (k != RESOURCES_OK)
+                return k < 0 ? k : -EBADMSG;
 
         allocation_update_node(n);
-        k = registry_put_agent(m->registry, n->info, NULL, NULL);
-        if (k < 0)
-                return k;
-
-        return node_set_version(n, r->version, r->agent_capabilities, r->n_agent_capabilities,
-                                r->resource_version_uuid);
+        return 0;
 }
 
-static void reregister_known(Master *m, Node *n, const Upid *from,
-                             const Mesos__Internal__ReregisterSlaveMessage *r) {
+/* A node of ours is there again, where and as `r` says. */
+static void take_back_in(Node *n, const Upid *from, const Mesos__Internal__ReregisterSlaveMessage *r) {
+        Master *m = n->master;
         int k;
-
-        if (n->leaving)
-                return;
-
-        if (!streq(n->pid.ip, from->ip) || !streq(n->info->hostname, r->slave->hostname)) {
-                log_warning("Agent '%s' comes back from another host (%s, %s), shutting it down",
-                            n->id, from->text, r->slave->hostname);
-                agent_message_shutdown(
-                                m, from,
-                                "Agent attempted to re-register from a different IP or hostname");
-                return;
-        }
-
-        if (!upid_eq(&n->pid, from) && !clear_address(m, from))
-                return;
 
         log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s is back", n->id,
                      from->text);
@@ -376,7 +369,8 @@ static void reregister_known(Master *m, Node *n, const Upid *from,
         peer_pool_forget(m->peers, &n->pid);
         node_set_pid(n, from);
 
-        k = take_description(m, n, r);
+        k = node_set_version(n, r->version, r->agent_capabilities, r->n_agent_capabilities,
+                             r->resource_version_uuid);
         if (k < 0) {
                 master_fail(m, k, "Cannot take an agent in again");
                 return;
@@ -408,12 +402,59 @@ static void reregister_known(Master *m, Node *n, const Upid *from,
         }
 }
 
+/* Of a node of ours the registry has been told what changed. */
+static void on_updated(int error, void *userdata) {
+        _cleanup_(registration_freep) Registration *x = userdata;
+        const Mesos__Internal__ReregisterSlaveMessage *message = (void *) x->message;
+        Master *m = x->master;
+        Node *n;
+        int r;
+
+        if (error < 0) {
+                master_fail(m, error, "Cannot record an agent");
+                return;
+        }
+
+        n = node_find(&m->nodes, x->info->id->value);
+        if (!n || n->leaving)
+                return;
+
+        r = take_description(n, message);
+        if (r < 0)
+                master_fail(m, r, "Cannot take an agent in again");
+        else
+                take_back_in(n, &x->from, message);
+}
+
+static void reregister_known(Master *m, Node *n, const Upid *from,
+                             const Mesos__Internal__ReregisterSlaveMessage *r) {
+        Node *there = node_find_pid(&m->nodes, from);
+
+        if (n->leaving)
+                return;
+
+        if (!streq(n->pid.ip, from->ip) || !streq(n->info->hostname, r->slave->hostname)) {
+                log_warning("Agent '%s' comes back from another host (%s, %s), shutting it down",
+                            n->id, from->text, r->slave->hostname);
+                agent_message_shutdown(
+                                m, from,
+                                "Agent attempted to re-register from a different IP or hostname");
+                return;
+        }
+
+        if (there && there != n && !clear_address(there))
+                return;
+
+        if ((!there || there == n) && agent_info_equal(n->info, r->slave))
+                take_back_in(n, from, r);
+        else
+                wait_for_registry(m, from, &r->base, r->slave, n->id, on_updated);
+}
+
 void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *message) {
         const Mesos__Internal__ReregisterSlaveMessage *r = (void *) message;
         const char *id = r->slave->id ? r->slave->id->value : "";
-        Registration *x;
         Node *n;
-        int k;
 
         metrics_count(m, COUNTER_MESSAGES_REREGISTER_SLAVE);
         if (is_under_way(m, from) || registration_is_pending(m, id))
@@ -439,22 +480,9 @@ void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *mess
                 return;
         }
 
-        if (!clear_address(m, from))
-                return;
-
-        k = registration_new(m, from, message, r->slave, id, &x);
-        if (k < 0) {
-                log_error_errno(k, "Cannot let agent at %s in again: %m", from->text);
-                return;
-        }
-
-        x->was_recovered = master_find_recovered(m, id);
-        x->was_unreachable = registry_is_unreachable(m->registry, id, &x->unreachable_usec);
-        k = registry_put_agent(m->registry, x->info, on_readmitted, x);
-        if (k < 0) {
-                registration_free(x);
-                master_fail(m, k, "Cannot record an agent");
-        }
+        n = node_find_pid(&m->nodes, from);
+        if (!n || clear_address(n))
+                wait_for_registry(m, from, message, r->slave, id, on_readmitted);
 }
 
 void registration_unregister(Master *m, const Upid *from, ProtobufCMessage *message) {

@@ -9,6 +9,13 @@
 #include "common/net/peer.h"
 
 typedef struct Master Master;
+typedef struct Registration Registration;
+
+/* Requests that wait for the registry, owned: at most one of an address, and one of an agent. */
+typedef struct RegistrationTable {
+        Registration *by_pid;
+        Registration *by_id;
+} RegistrationTable;
 
 void registration_register(Master *m, const Upid *from, ProtobufCMessage *message);
 void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *message);

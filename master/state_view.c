@@ -383,7 +383,7 @@ static void put_framework_lists(JsonWriter *w, Framework *f) {
         json_array_end(w);
 
         json_array_begin(w, "unreachable_tasks");
-        for (const Task *t = f->unreachable_tasks; t; t = t->next)
+        for (const Task *t = f->unreachable_tasks; t; t = t->hh.next)
                 state_view_task(w, t);
         json_array_end(w);
 
@@ -641,7 +641,7 @@ static int task_list_add_framework(TaskList *l, const Framework *f, const TaskQu
 
         for (const Task *t = f->tasks; r >= 0 && t; t = t->hh.next)
                 r = task_list_add(l, t, q);
-        for (const Task *t = f->unreachable_tasks; r >= 0 && t; t = t->next)
+        for (const Task *t = f->unreachable_tasks; r >= 0 && t; t = t->hh.next)
                 r = task_list_add(l, t, q);
         for (const Task *t = f->completed_tasks; r >= 0 && t; t = t->next)
                 r = task_list_add(l, t, q);

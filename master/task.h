@@ -43,9 +43,9 @@ struct Task {
         TaskStatusRecord *statuses; /* owned */
         size_t n_statuses;
 
-        UT_hash_handle hh;          /* by id, in framework->tasks */
-        Task *prev, *next;          /* in framework->unreachable_tasks or ->completed_tasks */
-        Task *node_prev, *node_next;
+        UT_hash_handle hh;          /* by id, in framework->tasks or ->unreachable_tasks */
+        Task *prev, *next;          /* in framework->completed_tasks */
+        Task *node_prev, *node_next;     /* of the same node, or unreachable agent */
 };
 
 /* What was launched, in the new resource format and with

@@ -71,7 +71,7 @@ int task_tallies_init(TaskTallies *t, Master *m) {
         for (const Framework *f = m->frameworks.by_id; r >= 0 && f; f = f->hh.next) {
                 for (const Task *task = f->tasks; r >= 0 && task; task = task->hh.next)
                         r = count(t, task);
-                for (const Task *task = f->unreachable_tasks; r >= 0 && task; task = task->next)
+                for (const Task *task = f->unreachable_tasks; r >= 0 && task; task = task->hh.next)
                         r = count(t, task);
                 for (const Task *task = f->completed_tasks; r >= 0 && task; task = task->next)
                         r = count(t, task);

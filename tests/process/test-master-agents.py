@@ -267,11 +267,13 @@ def test_two_agents_that_claim_the_same_id_at_once_are_one():
         agent.come_back()
         twin.agent_id = agent.agent_id
         for a in (agent, twin):
+            # What has changed has to be recorded, and the other comes meanwhile.
+            a.resources = scalar_list(("cpus", 5), ("mem", 1024))
             a.send("ReregisterSlaveMessage", field(2, a.info()) + field(6, "1.12.0"))
         wait_until(lambda: agent.count("SlaveReregisteredMessage") + twin.count("SlaveReregisteredMessage"),
                    "one of them is back")
         agent.reregister()
-        equal([a["pid"] for a in slaves(cluster)["slaves"]], [agent.pid], "agents")
+        wait_until(lambda: [a["pid"] for a in slaves(cluster)["slaves"]] == [agent.pid], "there is one agent")
 
 
 def test_unregistered_agent_is_removed_and_its_tasks_are_lost():
