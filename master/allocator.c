@@ -23,7 +23,8 @@
  * Books: the Stock of an agent says what is free of its total; a Charge is what of it counts as the
  * share of one framework in one role (a Client), so that both can go in any order.
  *
- * Offer constraints and maintenance add conditions in suits(); quotas, a walk before this one.
+ * Offer constraints add conditions in suits(); quotas, a walk before this one. What of agents that
+ * are to be away their frameworks are asked is in allocator_outage.c.
  */
 
 #include <utlist.h>
@@ -50,6 +51,7 @@ int allocator_new(const AllocatorConfig *config, Allocator **ret) {
 
         a->interval_usec = config->allocation_interval_usec ?: USEC_PER_SEC;
         a->offer_gpus_to_all = config->offer_gpus_to_all;
+        a->outage_due_usec = USEC_INFINITY;
 
         if (config->minimums) {
                 a->minimums = minimums_copy(config->minimums);
@@ -294,6 +296,7 @@ int allocator_framework_remove(Allocator *a, const char *framework_id) {
         if (!framework)
                 return ALLOCATOR_E_UNKNOWN;
 
+        allocator_outages_framework_removed(a, framework_id);
         framework_free(a, framework);
         return 0;
 }
@@ -315,6 +318,7 @@ static int framework_set_active(Allocator *a, const char *framework_id, bool act
                         refusal_drop_client(&a->refusals, &client->refusals, NULL, NULL);
         }
 
+        allocator_outages_framework_active(a, framework_id, active);
         if (active)
                 touch_all(a);
         return 0;
@@ -370,6 +374,7 @@ int allocator_suppress(Allocator *a, const char *framework_id, const char *role)
 }
 
 int allocator_revive(Allocator *a, const char *framework_id, const char *role) {
+        allocator_outages_framework_active(a, framework_id, true);
         return for_each_role(a, framework_id, role, client_revive);
 }
 
@@ -425,6 +430,7 @@ static void agent_free(Allocator *a, Agent *agent) {
         drf_measure(a->drf, agent->stock.total, &total);
         drf_subtract_total(a->drf, &total);
         refusal_drop_agent(&a->refusals, &agent->refusals);
+        allocator_outage_drop(a, agent);
         unqueue(a, agent);
         HASH_DEL(a->agents, agent);
         stock_deinit(&agent->stock);
@@ -481,6 +487,7 @@ int allocator_agent_activate(Allocator *a, const char *agent_id) {
 
         agent->active = true;
         touch(a, agent);
+        allocator_outage_touch(a, agent);
         return 0;
 }
 
@@ -578,6 +585,7 @@ int allocator_charge(Allocator *a, const char *framework_id, const char *agent_i
                 return r;
 
         drf_measure(a->drf, resources, &amounts);
+        allocator_outage_touch(a, agent);
         return charges_add(&agent->charges, a->drf, &client->party, &amounts);
 }
 
@@ -675,7 +683,10 @@ int allocator_run(Allocator *a, usec_t now_usec, AllocatorOffer offer, void *use
 usec_t allocator_next_due(const Allocator *a) {
         assert(a);
 
-        return a->queue ? 0 : refusal_next(&a->refusals);
+        if (a->queue || a->outage_queue)
+                return 0;
+
+        return MIN(refusal_next(&a->refusals), a->outage_due_usec);
 }
 
 /* ---- looking ---- */

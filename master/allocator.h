@@ -7,6 +7,7 @@
 #include "common/base/usec.h"
 #include "common/model/resources.h"
 #include "master/minimum.h"
+#include "master/outage.h"
 
 /*
  * The allocator is pure: it knows no sockets and no clock, and does nothing on its own. The master
@@ -19,6 +20,7 @@
  *     framework disconnected     allocator_framework_deactivate()
  *     framework removed          allocator_framework_remove()
  *     SUPPRESS, REVIVE           allocator_suppress(), allocator_revive()
+ *     maintenance scheduled      allocator_agent_set_outage()
  *     offer declined             allocator_recover(…, ALLOCATOR_DECLINED, refuse_usec, now)
  *     offer accepted             allocator_recover(…, ALLOCATOR_UNUSED, …) of the rest
  *     offer rescinded            allocator_recover(…, ALLOCATOR_FREED, 0, now)
@@ -139,6 +141,24 @@ int allocator_recover(Allocator *a, const char *framework_id, const char *agent_
                       const Resources *resources, AllocatorReason reason, usec_t refuse_usec,
                       usec_t now_usec);
 
+/* ---- outages ---- */
+
+/*
+ * The agent is to be away: every active framework with something on it is asked about that, and
+ * asked anew when this is called again; or it is not to be away any more. What was asked and not
+ * answered before is forgotten.
+ */
+int allocator_agent_set_outage(Allocator *a, const char *agent_id, bool announced);
+
+/* The framework answered, and is asked again after refuse_usec, but not before the allocation
+ * interval. Or the question was taken back. ALLOCATOR_E_UNKNOWN: there is no such outage. */
+int allocator_outage_answer(Allocator *a, const char *framework_id, const char *agent_id,
+                            OutageAnswer answer, usec_t wall_clock_usec, usec_t refuse_usec,
+                            usec_t now_usec);
+int allocator_outage_withdraw(Allocator *a, const char *framework_id, const char *agent_id);
+int allocator_outage_foreach_answer(const Allocator *a, const char *agent_id, OutageVisitor visit,
+                                    void *userdata);
+
 /* ---- running ---- */
 
 /* `offered` belongs to the callee. The allocator must not be called from here. */
@@ -152,7 +172,12 @@ typedef void (*AllocatorOffer)(const char *framework_id, const char *role, const
  */
 int allocator_run(Allocator *a, usec_t now_usec, AllocatorOffer offer, void *userdata);
 
-/* When to call it: 0 at once, USEC_INFINITY when nothing will change by itself. */
+/* The frameworks that are to be asked now: one question each about each agent. To be called after
+ * allocator_run(), since offers count. Returns their number, or a negative errno. */
+typedef void (*AllocatorAsk)(const char *framework_id, const char *agent_id, void *userdata);
+int allocator_run_outages(Allocator *a, usec_t now_usec, AllocatorAsk asked, void *userdata);
+
+/* When to call them: 0 at once, USEC_INFINITY when nothing will change by itself. */
 usec_t allocator_next_due(const Allocator *a);
 
 /* ---- looking ---- */

@@ -8,6 +8,7 @@
 #include "master/allocator.h"
 #include "master/charge.h"
 #include "master/drf.h"
+#include "master/outage.h"
 #include "master/refusal.h"
 #include "master/stock.h"
 
@@ -22,6 +23,9 @@ struct Agent {
         Stock stock;
         Charges charges;
         RefusalAgent refusals;
+        Outage *outage;              /* owned; NULL: none announced */
+        Agent *outage_prev, *outage_next;    /* in the outage queue */
+        bool outage_queued;
         bool active;
         bool queued;
         bool remote_region;
@@ -56,6 +60,10 @@ struct Allocator {
         Agent *agents;               /* owned, by id */
         Framework *frameworks;       /* owned, by id */
         Agent *queue;                /* those to look at */
+        Agent *outage_queue;         /* those whose frameworks may have to be asked */
+        size_t n_outages;
+        usec_t outage_due_usec;      /* a refusal of a question ends; USEC_INFINITY: none */
+        usec_t outage_not_before_usec;    /* the next look for such ends */
         Drf *drf;
         RefusalQueue refusals;
         Minimums *minimums;
@@ -72,3 +80,11 @@ struct Allocator {
 /* Offers what is free on one agent; adds to *n_offers. */
 int allocator_offer_agent(Allocator *a, Agent *agent, AllocatorOffer offer, void *userdata,
                           int *n_offers);
+
+/* Somebody may have come who is to be asked about the agent's outage, if it has one. */
+void allocator_outage_touch(Allocator *a, Agent *agent);
+void allocator_outage_drop(Allocator *a, Agent *agent);
+
+/* Refusals of questions end with a framework's presence and with REVIVE; what it said, with it. */
+void allocator_outages_framework_active(Allocator *a, const char *framework_id, bool active);
+void allocator_outages_framework_removed(Allocator *a, const char *framework_id);

@@ -191,6 +191,8 @@ static int settle_grants(Allocator *a, Agent *agent) {
                 r = r < 0 ? r : k;
         }
 
+        if (a->n_grants > 0)
+                allocator_outage_touch(a, agent);
         a->n_grants = 0;
         return r;
 }

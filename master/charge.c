@@ -150,6 +150,15 @@ ChargeParty *charges_release_one(Charges *c, Drf *d) {
         return party;
 }
 
+size_t charges_count(const Charges *c) {
+        return c->n;
+}
+
+ChargeParty *charges_party(const Charges *c, size_t i) {
+        assert(i < c->n);
+        return c->items[i]->party;
+}
+
 void charges_deinit(Charges *c) {
         assert(c->n == 0);
         free(c->items);

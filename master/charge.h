@@ -31,4 +31,9 @@ void charges_drop(Charges *c, ChargeParty *party);
 
 /* Gives back all of somebody's, and says whose it was; NULL when nothing is charged any more. */
 ChargeParty *charges_release_one(Charges *c, Drf *d);
+
+/* Who holds something here, in no order. */
+size_t charges_count(const Charges *c);
+ChargeParty *charges_party(const Charges *c, size_t i);
+
 void charges_deinit(Charges *c);

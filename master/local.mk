@@ -20,6 +20,7 @@ master_libmaster_a_SOURCES = \
         master/framework_info.c master/framework_info.h \
         master/history.c master/history.h \
         master/leadership.c master/leadership.h \
+        master/machine.c master/machine.h \
         master/master.c master/master.h \
         master/metrics.c master/metrics.h \
         master/node.c master/node.h \

@@ -47,11 +47,15 @@ tests_unit_test_conversion_SOURCES = tests/unit/test-conversion.c tests/unit/res
 tests_unit_test_conversion_CFLAGS = $(unit_cflags)
 tests_unit_test_conversion_LDADD = $(unit_libs)
 
-unit_tests += tests/unit/test-allocator tests/unit/test-drf tests/unit/test-filters
+unit_tests += tests/unit/test-allocator tests/unit/test-outage tests/unit/test-drf tests/unit/test-filters
 
 tests_unit_test_allocator_SOURCES = tests/unit/test-allocator.c tests/unit/seed.h
 tests_unit_test_allocator_CFLAGS = $(unit_cflags)
 tests_unit_test_allocator_LDADD = master/liballocator.a $(unit_libs)
+
+tests_unit_test_outage_SOURCES = tests/unit/test-outage.c
+tests_unit_test_outage_CFLAGS = $(unit_cflags)
+tests_unit_test_outage_LDADD = master/liballocator.a $(unit_libs)
 
 tests_unit_test_drf_SOURCES = tests/unit/test-drf.c tests/unit/seed.h
 tests_unit_test_drf_CFLAGS = $(unit_cflags)
