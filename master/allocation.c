@@ -27,6 +27,7 @@
 #include "master/node.h"
 #include "master/offer.h"
 #include "master/scheduler_event.h"
+#include "master/unavailability.h"
 
 static void schedule(Master *m) {
         usec_t due_usec = allocator_next_due(m->allocator);
@@ -181,6 +182,7 @@ static int on_allocation_due(sd_event_source *s _unused_, uint64_t usec _unused_
         if (round.n_offers > 0)
                 send_offers(&round);
         free(round.offers);
+        unavailability_ask(m);
 
         metrics_add_sample(&m->metrics.allocation_run,
                            usec_sub(usec_now(CLOCK_MONOTONIC), begin_usec));
@@ -433,4 +435,22 @@ void allocation_decline(Framework *f, Node *n, const Resources *resources, Alloc
                 allocator_recover(m->allocator, f->id, n->id, resources, reason,
                                   filters_refuse_usec(filters), master_now(m)),
                 "recover from agent", n->id);
+}
+
+void allocation_set_outage(Node *n, const Mesos__V1__Unavailability *u) {
+        changed(n->master, allocator_agent_set_outage(n->master->allocator, n->id, u), "announce agent", n->id);
+}
+
+void allocation_answer(Framework *f, Node *n, OutageAnswer answer, const Mesos__V1__Filters *filters) {
+        Master *m = n->master;
+
+        changed(m,
+                allocator_outage_answer(m->allocator, f->id, n->id, answer, master_wall_clock(m),
+                                        filters_refuse_usec(filters), master_now(m)),
+                "take the answer of framework", f->id);
+}
+
+void allocation_withdraw_question(Framework *f, Node *n) {
+        changed(n->master, allocator_outage_withdraw(n->master->allocator, f->id, n->id),
+                "take back what was asked of framework", f->id);
 }

@@ -38,6 +38,11 @@ void allocation_charge(Framework *f, Node *n, const Resources *resources);
 /* Ended, or an offer withdrawn: free for everyone at once. */
 void allocation_free(Framework *f, Node *n, const Resources *resources);
 
+/* Its frameworks are to be asked about the time it will be away; NULL: not any more. */
+void allocation_set_outage(Node *n, const Mesos__V1__Unavailability *u);
+void allocation_answer(Framework *f, Node *n, OutageAnswer answer, const Mesos__V1__Filters *filters);
+void allocation_withdraw_question(Framework *f, Node *n);
+
 /* Not wanted: kept from this framework for what `filters` say (NULL: the default of 5 s). */
 void allocation_decline(Framework *f, Node *n, const Resources *resources, AllocatorReason reason,
                         const Mesos__V1__Filters *filters);

@@ -105,7 +105,30 @@ typedef struct FrameworkParts {
         ResourceList used_list, offered_list;
         Mesos__V1__Offer **offers;
         size_t n_offers;
+        Mesos__V1__InverseOffer **inverse_offers;
+        size_t n_inverse_offers;
 } FrameworkParts;
+
+static int framework_parts_add_inverse(FrameworkParts *p, const Framework *f) {
+        size_t n = 0;
+
+        for (const InverseOffer *o = f->inverse_offers; o; o = o->framework_next)
+                n++;
+
+        p->inverse_offers = calloc(n + 1, sizeof(*p->inverse_offers));
+        if (!p->inverse_offers)
+                return -ENOMEM;
+
+        for (const InverseOffer *o = f->inverse_offers; o; o = o->framework_next) {
+                int r = inverse_offer_to_pb(o, &p->inverse_offers[p->n_inverse_offers]);
+
+                if (r < 0)
+                        return r;
+                p->n_inverse_offers++;
+        }
+
+        return 0;
+}
 
 static int framework_parts_init(FrameworkParts *p, Framework *f) {
         size_t n_offers = 0;
@@ -136,6 +159,8 @@ static int framework_parts_init(FrameworkParts *p, Framework *f) {
         }
 
         if (r >= 0)
+                r = framework_parts_add_inverse(p, f);
+        if (r >= 0)
                 r = resource_list_init(&p->used_list, p->used);
         if (r >= 0)
                 r = resource_list_init(&p->offered_list, p->offered);
@@ -146,6 +171,9 @@ static void framework_parts_deinit(FrameworkParts *p) {
         for (size_t i = 0; i < p->n_offers; i++)
                 pb_free(&p->offers[i]->base);
         free(p->offers);
+        for (size_t i = 0; i < p->n_inverse_offers; i++)
+                pb_free(&p->inverse_offers[i]->base);
+        free(p->inverse_offers);
         resource_list_deinit(&p->used_list);
         resource_list_deinit(&p->offered_list);
         resources_free(p->used);
@@ -176,6 +204,8 @@ int api_view_framework(Framework *f, bool full, ApiFramework **ret) {
                 r = framework_parts_init(&parts, f);
                 x.offers = parts.offers;
                 x.n_offers = parts.n_offers;
+                x.inverse_offers = parts.inverse_offers;
+                x.n_inverse_offers = parts.n_inverse_offers;
                 x.allocated_resources = parts.used_list.list;
                 x.n_allocated_resources = parts.used_list.n;
                 x.offered_resources = parts.offered_list.list;

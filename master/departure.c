@@ -34,6 +34,7 @@
 #include "master/scheduler_event.h"
 #include "master/status_router.h"
 #include "master/task.h"
+#include "master/unavailability.h"
 #include "master/unreachable.h"
 
 void departure_return_offer(Offer *o, bool rescind) {
@@ -49,6 +50,7 @@ void departure_return_node_offers(Node *n, bool rescind) {
 
         DL_FOREACH_SAFE2(n->offers, o, next, node_next)
                 departure_return_offer(o, rescind);
+        unavailability_withdraw_node(n, rescind);
 }
 
 void departure_return_framework_offers(Framework *f, bool rescind) {
@@ -56,6 +58,7 @@ void departure_return_framework_offers(Framework *f, bool rescind) {
 
         DL_FOREACH_SAFE2(f->offers, o, next, framework_next)
                 departure_return_offer(o, rescind);
+        unavailability_withdraw_framework(f, rescind);
 }
 
 static int on_failover_overdue(sd_event_source *s _unused_, uint64_t usec _unused_,

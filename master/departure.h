@@ -12,7 +12,8 @@ typedef struct Master Master;
 typedef struct Node Node;
 typedef struct Offer Offer;
 
-/* Offers go back to the allocator, unfiltered; `rescind` tells the framework. */
+/* Offers go back to the allocator, unfiltered; `rescind` tells the framework. All of an agent or a
+ * framework: inverse offers as well. */
 void departure_return_offer(Offer *o, bool rescind);
 void departure_return_node_offers(Node *n, bool rescind);
 void departure_return_framework_offers(Framework *f, bool rescind);

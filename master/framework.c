@@ -182,6 +182,7 @@ Framework *framework_free(Framework *f) {
                 return NULL;
 
         assert(!f->offers);
+        assert(!f->inverse_offers);
         assert(!f->executors);
         assert(!f->stream);
 

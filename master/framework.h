@@ -17,6 +17,7 @@
 
 typedef struct Executor Executor;
 typedef struct FrameworkTable FrameworkTable;
+typedef struct InverseOffer InverseOffer;
 typedef struct Master Master;
 typedef struct Offer Offer;
 typedef struct Task Task;
@@ -64,6 +65,7 @@ struct Framework {
         unsigned n_completed_tasks;
         Executor *executors;                /* their agents own them */
         Offer *offers;                      /* the offer table owns them */
+        InverseOffer *inverse_offers;       /* their table owns them */
 
         FrameworkMetrics metrics;
         UT_hash_handle hh;                  /* by id, in table->by_id */

@@ -19,6 +19,7 @@ master_libmaster_a_SOURCES = \
         master/framework.c master/framework.h \
         master/framework_info.c master/framework_info.h \
         master/history.c master/history.h \
+        master/inverse_offer.c master/inverse_offer.h \
         master/leadership.c master/leadership.h \
         master/machine.c master/machine.h \
         master/master.c master/master.h \
@@ -42,6 +43,7 @@ master_libmaster_a_SOURCES = \
         master/status_router.c master/status_router.h \
         master/task.c master/task.h \
         master/task_tally.c master/task_tally.h \
+        master/unavailability.c master/unavailability.h \
         master/unreachable.c master/unreachable.h \
         master/validate.c master/validate.h \
         master/verbosity.c master/verbosity.h

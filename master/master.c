@@ -356,6 +356,8 @@ static void abandon_framework(Framework *f) {
 
         while (f->offers)
                 offer_free(f->offers);
+        while (f->inverse_offers)
+                inverse_offer_free(f->inverse_offers);
         DL_FOREACH_SAFE(f->executors, e, next)
                 executor_free(e);
         if (f->stream)
@@ -387,6 +389,7 @@ Master *master_free(Master *m) {
         framework_table_deinit(&m->frameworks);
         node_table_deinit(&m->nodes);
         offer_table_deinit(&m->offers);
+        inverse_offer_table_deinit(&m->inverse_offers);
         metrics_deinit(&m->metrics);
 
         for (size_t i = 0; i < ELEMENTSOF(m->signal_sources); i++)

@@ -12,6 +12,7 @@
 #include "common/net/peer.h"
 #include "master/allocator.h"
 #include "master/framework.h"
+#include "master/inverse_offer.h"
 #include "master/metrics.h"
 #include "master/node.h"
 #include "master/offer.h"
@@ -82,6 +83,7 @@ struct Master {
         FrameworkTable frameworks;
         NodeTable nodes;
         OfferTable offers;
+        InverseOfferTable inverse_offers;
         RegistrationTable registrations;
         Mesos__V1__AgentInfo **recovered;   /* owned; in the registry, not back since our start */
         size_t n_recovered;

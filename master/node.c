@@ -128,6 +128,7 @@ Node *node_free(Node *n) {
 
         assert(!n->tasks);
         assert(!n->offers);
+        assert(!n->inverse_offers);
 
         HASH_ITER(hh, n->executors, e, next)
                 executor_free(e);
@@ -144,6 +145,8 @@ Node *node_free(Node *n) {
         resources_free(n->offered);
         if (n->info)
                 pb_free(&n->info->base);
+        if (n->unavailability)
+                pb_free(&n->unavailability->base);
         free(n->version);
         free(n->id);
         free(n);

@@ -13,6 +13,7 @@
 #include "proto/mesos.pb-c.h"
 
 typedef struct Executor Executor;
+typedef struct InverseOffer InverseOffer;
 typedef struct Master Master;
 typedef struct Node Node;
 typedef struct NodeTable NodeTable;
@@ -50,6 +51,8 @@ struct Node {
         Task *tasks;                    /* those that are in their framework's `tasks` */
         Executor *executors;            /* owned */
         Offer *offers;                  /* in the offer table, which owns them */
+        InverseOffer *inverse_offers;   /* the same of those */
+        Mesos__V1__Unavailability *unavailability;    /* owned; NULL: no maintenance is planned */
 
         UT_hash_handle hh;              /* by id */
         UT_hash_handle hh_pid;          /* by pid.text */

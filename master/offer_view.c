@@ -67,15 +67,34 @@ static void free_resources(Mesos__V1__Offer *m) {
         free(m->resources);
 }
 
+/* Where the agent of an offer is, of borrowed parts. */
+typedef struct AgentUrl {
+        Mesos__V1__URL url;
+        Mesos__V1__Address address;
+        char path[sizeof(((Upid *) NULL)->id) + 1];
+} AgentUrl;
+
+static void agent_url_init(AgentUrl *u, const Node *n) {
+        mesos__v1__url__init(&u->url);
+        mesos__v1__address__init(&u->address);
+
+        u->path[0] = '/';
+        strcpy(u->path + 1, n->pid.id);
+        u->address.hostname = n->info->hostname;
+        u->address.ip = (char *) n->pid.ip;
+        u->address.port = n->pid.port;
+        u->url.scheme = (char *) "http";
+        u->url.address = &u->address;
+        u->url.path = u->path;
+}
+
 /* Builds the message on the stack out of borrowed parts, then copies it whole. */
 static int offer_to_pb(const Offer *o, ResourceFormat format, bool with_roles,
                        Mesos__V1__Offer **ret) {
         Mesos__V1__Offer m = MESOS__V1__OFFER__INIT;
         Mesos__V1__OfferID id = MESOS__V1__OFFER_ID__INIT;
-        Mesos__V1__URL url = MESOS__V1__URL__INIT;
-        Mesos__V1__Address address = MESOS__V1__ADDRESS__INIT;
         Mesos__V1__Resource__AllocationInfo allocation = MESOS__V1__RESOURCE__ALLOCATION_INFO__INIT;
-        char path[sizeof(o->node->pid.id) + 1] = "/";
+        AgentUrl url;
         int r;
 
         r = offer_executor_ids(o, &m.executor_ids, &m.n_executor_ids);
@@ -88,13 +107,7 @@ static int offer_to_pb(const Offer *o, ResourceFormat format, bool with_roles,
                 return r;
         }
 
-        strcpy(path + 1, o->node->pid.id);
-        address.hostname = o->node->info->hostname;
-        address.ip = (char *) o->node->pid.ip;
-        address.port = o->node->pid.port;
-        url.scheme = (char *) "http";
-        url.address = &address;
-        url.path = path;
+        agent_url_init(&url, o->node);
         allocation.role = o->role;
 
         id.value = o->id;
@@ -102,7 +115,8 @@ static int offer_to_pb(const Offer *o, ResourceFormat format, bool with_roles,
         m.framework_id = o->framework->info->id;
         m.agent_id = o->node->info->id;
         m.hostname = o->node->info->hostname;
-        m.url = &url;
+        m.url = &url.url;
+        m.unavailability = o->node->unavailability;
         m.domain = o->node->info->domain;
         m.attributes = o->node->info->attributes;
         m.n_attributes = o->node->info->n_attributes;
@@ -127,4 +141,23 @@ int offer_to_scheduler_pb(const Offer *o, Mesos__V1__Offer **ret) {
 
 int offer_to_operator_pb(const Offer *o, Mesos__V1__Offer **ret) {
         return offer_to_pb(o, RESOURCE_FORMAT_NEW, true, ret);
+}
+
+int inverse_offer_to_pb(const InverseOffer *o, Mesos__V1__InverseOffer **ret) {
+        Mesos__V1__InverseOffer m = MESOS__V1__INVERSE_OFFER__INIT;
+        Mesos__V1__OfferID id = MESOS__V1__OFFER_ID__INIT;
+        AgentUrl url;
+
+        assert(o->node->unavailability);
+
+        agent_url_init(&url, o->node);
+        id.value = o->id;
+        m.id = &id;
+        m.url = &url.url;
+        m.framework_id = o->framework->info->id;
+        m.agent_id = o->node->info->id;
+        m.unavailability = o->node->unavailability;
+
+        *ret = (Mesos__V1__InverseOffer *) pb_copy(&m.base);
+        return *ret ? 0 : -ENOMEM;
 }

@@ -24,6 +24,7 @@
 #include "master/scheduler_event.h"
 #include "master/status_router.h"
 #include "master/task.h"
+#include "master/unavailability.h"
 
 typedef Mesos__V1__Scheduler__Call Call;
 
@@ -320,9 +321,14 @@ void scheduler_call_process(Framework *f, Call *c) {
                 metrics_count(f->master, COUNTER_INVALID_OPERATION_STATUS_UPDATE_ACKNOWLEDGEMENTS);
                 break;
         case MESOS__V1__SCHEDULER__CALL__TYPE__ACCEPT_INVERSE_OFFERS:
+                unavailability_answer(f, c->accept_inverse_offers->inverse_offer_ids,
+                                      c->accept_inverse_offers->n_inverse_offer_ids, OUTAGE_ACCEPTED,
+                                      c->accept_inverse_offers->filters);
+                break;
         case MESOS__V1__SCHEDULER__CALL__TYPE__DECLINE_INVERSE_OFFERS:
-                /* None is ever made before there is maintenance, so whatever is named is unknown:
-                 * ignored. */
+                unavailability_answer(f, c->decline_inverse_offers->inverse_offer_ids,
+                                      c->decline_inverse_offers->n_inverse_offer_ids, OUTAGE_DECLINED,
+                                      c->decline_inverse_offers->filters);
                 break;
         case MESOS__V1__SCHEDULER__CALL__TYPE__SUBSCRIBE:
         case MESOS__V1__SCHEDULER__CALL__TYPE__UPDATE_FRAMEWORK:

@@ -129,6 +129,48 @@ void scheduler_send_rescind(Framework *f, const char *offer_id) {
         framework_send(f, &event, MESOS__V1__SCHEDULER__EVENT__TYPE__RESCIND);
 }
 
+void scheduler_send_inverse_offers(Framework *f, InverseOffer *const *offers, size_t n_offers) {
+        Mesos__V1__Scheduler__Event event = MESOS__V1__SCHEDULER__EVENT__INIT;
+        Mesos__V1__Scheduler__Event__InverseOffers list = MESOS__V1__SCHEDULER__EVENT__INVERSE_OFFERS__INIT;
+        int r = 0;
+
+        list.inverse_offers = calloc(n_offers, sizeof(*list.inverse_offers));
+        if (!list.inverse_offers) {
+                log_oom();
+                return;
+        }
+
+        for (; list.n_inverse_offers < n_offers; list.n_inverse_offers++) {
+                r = inverse_offer_to_pb(offers[list.n_inverse_offers], &list.inverse_offers[list.n_inverse_offers]);
+                if (r < 0)
+                        break;
+        }
+
+        if (r < 0)
+                log_error_errno(r, "Cannot send inverse offers to framework '%s': %m", f->id);
+        else {
+                event.inverse_offers = &list;
+                framework_send(f, &event, MESOS__V1__SCHEDULER__EVENT__TYPE__INVERSE_OFFERS);
+        }
+
+        for (size_t i = 0; i < list.n_inverse_offers; i++)
+                pb_free(&list.inverse_offers[i]->base);
+        free(list.inverse_offers);
+}
+
+void scheduler_send_rescind_inverse(Framework *f, const char *offer_id) {
+        Mesos__V1__Scheduler__Event event = MESOS__V1__SCHEDULER__EVENT__INIT;
+        Mesos__V1__Scheduler__Event__RescindInverseOffer rescind =
+                        MESOS__V1__SCHEDULER__EVENT__RESCIND_INVERSE_OFFER__INIT;
+        Mesos__V1__OfferID id = MESOS__V1__OFFER_ID__INIT;
+
+        id.value = (char *) offer_id;
+        rescind.inverse_offer_id = &id;
+        event.rescind_inverse_offer = &rescind;
+
+        framework_send(f, &event, MESOS__V1__SCHEDULER__EVENT__TYPE__RESCIND_INVERSE_OFFER);
+}
+
 void scheduler_send_update(Framework *f, Mesos__V1__TaskStatus *status) {
         Mesos__V1__Scheduler__Event event = MESOS__V1__SCHEDULER__EVENT__INIT;
         Mesos__V1__Scheduler__Event__Update update = MESOS__V1__SCHEDULER__EVENT__UPDATE__INIT;

@@ -19,6 +19,8 @@ void scheduler_send_subscribed(Framework *f);
 void scheduler_send_heartbeat(Framework *f);
 void scheduler_send_offers(Framework *f, Offer *const *offers, size_t n_offers);
 void scheduler_send_rescind(Framework *f, const char *offer_id);
+void scheduler_send_inverse_offers(Framework *f, InverseOffer *const *offers, size_t n_offers);
+void scheduler_send_rescind_inverse(Framework *f, const char *offer_id);
 void scheduler_send_update(Framework *f, Mesos__V1__TaskStatus *status);
 void scheduler_send_operation_status(Framework *f, Mesos__V1__OperationStatus *status);
 void scheduler_send_message(Framework *f, const char *agent_id, const char *executor_id,
