@@ -352,68 +352,14 @@ static void on_teardown(HttpRequest *r, void *userdata) {
         }
 }
 
-/* A copy in the shape Mesos stores: with the old resource format. */
-static int registry_info(const Mesos__V1__AgentInfo *info, Mesos__V1__AgentInfo **ret) {
-        _cleanup_(resources_freep) Resources *resources = NULL;
-        _cleanup_free_ char *error = NULL;
-        Mesos__V1__AgentInfo shown = *info;
-        int r;
-
-        r = resources_from_pb(info->resources, info->n_resources, &resources, &error);
-        if (r != RESOURCES_OK)
-                return r < 0 ? r : -EBADMSG;
-
-        r = resources_to_pb(resources, RESOURCE_FORMAT_OLD, &shown.resources, &shown.n_resources);
-        if (r < 0)
-                return r;
-
-        *ret = (Mesos__V1__AgentInfo *) pb_copy(&shown.base);
-        resources_free_pb(shown.resources, shown.n_resources);
-        return *ret ? 0 : -ENOMEM;
-}
-
-static int registry_add(Mesos__Internal__Registry__Slaves *slaves,
-                        const Mesos__V1__AgentInfo *info) {
-        Mesos__Internal__Registry__Slave *slave;
-
-        slave = malloc(sizeof(*slave));
-        if (!slave)
-                return -ENOMEM;
-
-        mesos__internal__registry__slave__init(slave);
-        slave->has_deactivated = true;
-        slaves->slaves[slaves->n_slaves++] = slave;
-        return registry_info(info, &slave->info);
-}
-
 /* Some tools read the registry as Mesos keeps it. */
 static void on_registry(HttpRequest *r, void *userdata) {
         Master *m = userdata;
-        Mesos__Internal__Registry registry = MESOS__INTERNAL__REGISTRY__INIT;
-        Mesos__Internal__Registry__Master master = MESOS__INTERNAL__REGISTRY__MASTER__INIT;
-        Mesos__Internal__Registry__Slaves slaves = MESOS__INTERNAL__REGISTRY__SLAVES__INIT;
         Buffer b = BUFFER_INIT(ANSWER_MAX_BYTES);
         JsonWriter w = JSON_WRITER(&b);
 
-        slaves.slaves = calloc(node_count(&m->nodes) + m->n_recovered + 1, sizeof(*slaves.slaves));
-        if (!slaves.slaves)
-                w.error = -ENOMEM;
-
-        for (size_t i = 0; w.error == 0 && i < m->n_recovered; i++)
-                w.error = registry_add(&slaves, m->recovered[i]);
-        for (Node *node = m->nodes.by_id; w.error == 0 && node; node = node->hh.next)
-                w.error = registry_add(&slaves, node->info);
-
-        master.info = m->info;
-        registry.master = &master;
-        registry.slaves = slaves.n_slaves > 0 ? &slaves : NULL;
-        if (w.error == 0)
-                json_put_message(&w, NULL, &registry.base);
+        registry_to_json(m->registry, m->info, &w);
         answer_json(r, &w, &b);
-
-        for (size_t i = 0; i < slaves.n_slaves; i++)
-                pb_free(&slaves.slaves[i]->base);
-        free(slaves.slaves);
 }
 
 static void on_unknown(HttpRequest *r, void *userdata _unused_) {

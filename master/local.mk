@@ -33,7 +33,15 @@ master_libmaster_a_SOURCES = \
         master/reconcile.c master/reconcile.h \
         master/reconciliation.c master/reconciliation.h \
         master/registration.c master/registration.h \
-        master/registry.c master/registry.h \
+        master/registry.c master/registry.h master/registry_parts.h \
+        master/registry_agents.c \
+        master/registry_change.c \
+        master/registry_json.c \
+        master/registry_maintenance.c \
+        master/registry_memory.c master/registry_backend.h \
+        master/registry_record.c master/registry_record.h \
+        master/registry_roles.c \
+        master/registry_sqlite.c \
         master/reject.c master/reject.h \
         master/role_view.c master/role_view.h \
         master/scheduler_api.c master/scheduler_api.h \

@@ -101,7 +101,7 @@ static int on_recovered_overdue(sd_event_source *s, uint64_t usec _unused_, void
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
-static int recover_agent(const Mesos__V1__AgentInfo *info, void *userdata) {
+static int recover_agent(const RegistrySlave *agent, void *userdata) {
         Master *m = userdata;
         Mesos__V1__AgentInfo **grown;
 
@@ -110,7 +110,7 @@ static int recover_agent(const Mesos__V1__AgentInfo *info, void *userdata) {
                 return -ENOMEM;
         m->recovered = grown;
 
-        m->recovered[m->n_recovered] = (Mesos__V1__AgentInfo *) pb_copy(&info->base);
+        m->recovered[m->n_recovered] = (Mesos__V1__AgentInfo *) pb_copy(&agent->info->base);
         if (!m->recovered[m->n_recovered])
                 return -ENOMEM;
 
@@ -123,7 +123,7 @@ static int start_recovery(Master *m) {
 
         r = registry_foreach_agent(m->registry, recover_agent, m);
         if (r < 0)
-                return log_error_errno(r, "Cannot read the registry: %m");
+                return r;
 
         log_info("Recovered %zu agents from the registry", m->n_recovered);
         if (m->n_recovered == 0)
@@ -134,16 +134,30 @@ static int start_recovery(Master *m) {
                                  0, on_recovered_overdue, m);
 }
 
-static int on_registry_gc(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
+static void on_registry_pruned(int error, void *userdata) {
         Master *m = userdata;
+
+        if (error < 0)
+                master_fail(m, error, "Cannot prune the registry");
+        else
+                departure_forget_pruned(m);
+}
+
+static void prune_registry(Master *m) {
         int r;
 
         r = registry_prune(m->registry,
                            usec_sub(master_wall_clock(m), m->config->registry_max_agent_age_usec),
-                           m->config->registry_max_agent_count);
+                           m->config->registry_max_agent_count, on_registry_pruned, m);
         if (r < 0)
                 master_fail(m, r, "Cannot prune the registry");
-        departure_forget_pruned(m);
+}
+
+static int on_registry_gc(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
+        Master *m = userdata;
+
+        if (m->phase == MASTER_LEADING)
+                prune_registry(m);
 
         /* What a busy hour left free in the heap goes back to the system. */
         (void) malloc_trim(0);
@@ -192,14 +206,18 @@ static void on_stored(usec_t took_usec, void *userdata) {
 }
 
 static int open_registry(Master *m) {
+        RegistryConfig config = { .storage = REGISTRY_MEMORY };
         _cleanup_free_ char *path = NULL, *error = NULL;
         int r;
 
-        if (!m->config->registry_in_memory &&
-            asprintf(&path, "%s/registry.db", m->config->work_dir) < 0)
-                return -ENOMEM;
+        if (!m->config->registry_in_memory) {
+                if (asprintf(&path, "%s/registry.db", m->config->work_dir) < 0)
+                        return -ENOMEM;
+                config.storage = REGISTRY_SQLITE;
+                config.path = path;
+        }
 
-        r = registry_open(m->event, path, &m->registry, &error);
+        r = registry_new(m->event, &config, &m->registry, &error);
         if (r == REGISTRY_OK) {
                 registry_observe(m->registry, on_stored, m);
                 return 0;
@@ -291,20 +309,29 @@ static int make_info(Master *m) {
         return m->info ? 0 : -ENOMEM;
 }
 
+static void on_registry_loaded(int error, void *userdata) {
+        Master *m = userdata;
+
+        if (error >= 0)
+                error = start_recovery(m);
+        if (error < 0) {
+                master_fail(m, error, "Cannot take the lead");
+                return;
+        }
+
+        m->phase = MASTER_LEADING;
+        log_notice("Master %s leads", m->id);
+}
+
 void master_elected(Master *m) {
         int r;
 
         m->phase = MASTER_RECOVERING;
         m->elected_usec = master_wall_clock(m);
 
-        r = start_recovery(m);
-        if (r < 0) {
+        r = registry_load(m->registry, on_registry_loaded, m);
+        if (r < 0)
                 master_fail(m, r, "Cannot take the lead");
-                return;
-        }
-
-        m->phase = MASTER_LEADING;
-        log_notice("Master %s leads", m->id);
 }
 
 int master_new(sd_event *event, const MasterConfig *config, Master **ret) {

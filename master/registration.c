@@ -132,10 +132,14 @@ static void wait_for_registry(Master *m, const Upid *from, const ProtobufCMessag
         }
 
         r = registry_put_agent(m->registry, x->info, done, x);
-        if (r < 0) {
-                registration_free(x);
+        if (r == REGISTRY_OK)
+                return;
+
+        if (r < 0)
                 master_fail(m, r, "Cannot record an agent");
-        }
+        else
+                log_warning("Ignoring agent at %s: it is just being declared gone", from->text);
+        registration_free(x);
 }
 
 /* Agents before 1.0 speak another dialect. */
@@ -157,6 +161,8 @@ static int judge_agent(const Mesos__V1__AgentInfo *info, const char *version,
                 return reject(reterr_message, "its version is missing or older than 1.0.0");
         if (info->domain)
                 return reject(reterr_message, "it is in a domain, and this master is in none");
+        if (mesos__v1__agent_info__get_packed_size(info) > REGISTRY_AGENT_MAX_BYTES)
+                return reject(reterr_message, "it says more of itself than the registry takes");
 
         r = resources_from_pb(info->resources, info->n_resources, &resources, reterr_message);
         return r == RESOURCES_E_INVALID ? REJECTED : r;

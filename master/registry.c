@@ -4,133 +4,155 @@
  * Registry
  *
  * The master keeps little for good: which agents were admitted, which of them are unreachable and
- * which will never return. Tasks and frameworks are relearnt from the agents. With this a restarted
- * master knows whom to wait for, and an agent that was declared gone cannot come back by a restart.
+ * which will never return, what operators said of draining, maintenance, weights and quota. Tasks
+ * and frameworks are relearnt from the agents. With this a restarted master, or the next one, knows
+ * whom to wait for, and an agent that was declared gone cannot come back by a restart.
  *
  * Order is the point: an agent hears that it is registered only after its admission is durable, and
  * a task is called unreachable only after its agent is recorded as such. So every change takes a
- * callback, and what depends on the change happens there. The changes of one turn of the loop share
- * one commit (common/base/store.c).
+ * callback, and what depends on the change happens there:
  *
- *     agents       id, mesos.v1.AgentInfo                   registered, or expected back after our
- * restart unreachable  id, since                                failed its health checks; may come
- * back gone         id, since                                an operator's word, final
+ *     registry_put_agent(…)  registry_mark_unreachable(…)       queued; see registry_agents.c
+ *                 │ nothing else to do, or 2 ms later
+ *           backend commits all that is queued                  at most one commit under way
+ *                 │
+ *           for each change in its order: the index changes, then its callback is called
  *
- * An id is in at most one of the three. Lookups go to SQLite too: they are rare, and its cache is
- * the index we would build.
+ * All records are in memory (registry_record.c). Lookups see what is durable; a change that builds
+ * on what a record says sees what is queued, too. Where the records lie is the backend's business
+ * (registry_backend.h).
+ *
+ * When a commit fails or takes too long nobody knows any more what is durable. Then every change
+ * fails from there on, and the master ends: the next one reads what there is.
  */
 
 #include <utlist.h>
 
-#include "common/base/store.h"
-#include "master/registry.h"
+#include "common/base/crash.h"
+#include "common/base/log.h"
+#include "master/registry_parts.h"
 
-static const char *const migrations[] = {
-        "CREATE TABLE agents (id TEXT PRIMARY KEY, info BLOB NOT NULL) WITHOUT ROWID;"
-        "CREATE TABLE unreachable (id TEXT PRIMARY KEY, since_usec INTEGER NOT NULL) WITHOUT ROWID;"
-        "CREATE TABLE gone (id TEXT PRIMARY KEY, since_usec INTEGER NOT NULL) WITHOUT ROWID;",
-};
+/* An fsync takes a fraction of this; whoever waits for one hardly notices. */
+#define FLUSH_LATEST_USEC (2 * USEC_PER_MSEC)
 
-typedef enum Query {
-        QUERY_LIST,
-        QUERY_PUT,
-        QUERY_DELETE_AGENT,
-        QUERY_PUT_UNREACHABLE,
-        QUERY_DELETE_UNREACHABLE,
-        QUERY_PUT_GONE,
-        QUERY_GET_UNREACHABLE,
-        QUERY_GET_GONE,
-        QUERY_COUNT_UNREACHABLE,
-        QUERY_PRUNE_UNREACHABLE,
-        QUERY_PRUNE_GONE,
-        QUERY_SIZE,
-        _QUERY_MAX,
-} Query;
+static int on_flush(sd_event_source *source, void *userdata);
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata);
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata);
+static int on_load(sd_event_source *source, void *userdata);
+static void flush(Registry *r);
 
-static const char *const queries[_QUERY_MAX] = {
-        [QUERY_LIST] = "SELECT info FROM agents ORDER BY id",
-        [QUERY_PUT] = "INSERT OR REPLACE INTO agents (id, info) VALUES (?1, ?2)",
-        [QUERY_DELETE_AGENT] = "DELETE FROM agents WHERE id = ?1",
-        [QUERY_PUT_UNREACHABLE] =
-                        "INSERT OR REPLACE INTO unreachable (id, since_usec) VALUES (?1, ?2)",
-        [QUERY_DELETE_UNREACHABLE] = "DELETE FROM unreachable WHERE id = ?1",
-        [QUERY_PUT_GONE] = "INSERT OR REPLACE INTO gone (id, since_usec) VALUES (?1, ?2)",
-        [QUERY_GET_UNREACHABLE] = "SELECT since_usec FROM unreachable WHERE id = ?1",
-        [QUERY_GET_GONE] = "SELECT since_usec FROM gone WHERE id = ?1",
-        [QUERY_COUNT_UNREACHABLE] = "SELECT count(*) FROM unreachable",
-        [QUERY_PRUNE_UNREACHABLE] =
-                        "DELETE FROM unreachable WHERE since_usec < ?1 OR id NOT IN "
-                        "(SELECT id FROM unreachable ORDER BY since_usec DESC LIMIT ?2)",
-        [QUERY_PRUNE_GONE] = "DELETE FROM gone WHERE since_usec < ?1 OR id NOT IN "
-                             "(SELECT id FROM gone ORDER BY since_usec DESC LIMIT ?2)",
-        [QUERY_SIZE] = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
-};
+static int add_sources(Registry *r, sd_event *event) {
+        int k;
 
-/* A change on its way to the disk. */
-typedef struct Change {
-        Registry *registry;
-        usec_t begin_usec;
-        RegistryDone done;
-        void *userdata;
-        struct Change *prev, *next;
-} Change;
+        /* Ahead of everything: who comes in by the network finds it loaded if that can be done at
+         * once. */
+        k = sd_event_add_defer(event, &r->load_source, on_load, r);
+        if (k >= 0)
+                k = sd_event_source_set_enabled(r->load_source, SD_EVENT_OFF);
+        if (k >= 0)
+                k = sd_event_source_set_priority(r->load_source, SD_EVENT_PRIORITY_IMPORTANT);
+        if (k < 0)
+                return k;
 
-struct Registry {
-        Store *store;
-        sqlite3_stmt *statements[_QUERY_MAX];     /* the store owns them */
-        Change *changes;                          /* owned */
-        unsigned n_queued;
-        usec_t fetch_usec;
-        RegistryStored stored;
-        void *stored_userdata;
-};
+        k = sd_event_add_defer(event, &r->flush_source, on_flush, r);
+        if (k >= 0)
+                k = sd_event_source_set_enabled(r->flush_source, SD_EVENT_OFF);
+        if (k >= 0)
+                k = sd_event_source_set_priority(r->flush_source, SD_EVENT_PRIORITY_IDLE);
+        if (k < 0)
+                return k;
 
-int registry_open(sd_event *event, const char *path, Registry **ret, char **reterr_message) {
+        /* A busy socket is always ready before an idle source; a timer that goes first is not
+         * impressed. */
+        k = sd_event_add_time(event, &r->late_source, CLOCK_MONOTONIC, USEC_INFINITY, USEC_EXACT,
+                              on_late, r);
+        if (k >= 0)
+                k = sd_event_source_set_priority(r->late_source, SD_EVENT_PRIORITY_IMPORTANT);
+        if (k >= 0)
+                k = sd_event_source_set_enabled(r->late_source, SD_EVENT_OFF);
+        if (k < 0)
+                return k;
+
+        k = sd_event_add_time(event, &r->timeout_source, CLOCK_MONOTONIC, USEC_INFINITY, 0,
+                              on_timeout, r);
+        if (k < 0)
+                return k;
+
+        (void) sd_event_source_set_description(r->load_source, "registry-load");
+        (void) sd_event_source_set_description(r->flush_source, "registry-flush");
+        (void) sd_event_source_set_description(r->late_source, "registry-flush-late");
+        (void) sd_event_source_set_description(r->timeout_source, "registry-timeout");
+        return sd_event_source_set_enabled(r->timeout_source, SD_EVENT_OFF);
+}
+
+static int open_backend(const RegistryConfig *config, RegistryBackend *ret, char **reterr_message) {
+        int r = 0;
+
+        switch (config->storage) {
+        case REGISTRY_MEMORY:
+                return registry_memory_new(ret);
+        case REGISTRY_SQLITE:
+                r = registry_sqlite_new(config->path, ret, reterr_message);
+                break;
+        }
+
+        return r > 0 ? REGISTRY_E_UNUSABLE : r;
+}
+
+int registry_new(sd_event *event, const RegistryConfig *config, Registry **ret,
+                 char **reterr_message) {
         _cleanup_(registry_freep) Registry *r = NULL;
-        usec_t begin_usec = usec_now(CLOCK_MONOTONIC);
         int k;
 
         assert(event);
+        assert(config);
         assert(ret);
 
         r = calloc(1, sizeof(*r));
         if (!r)
                 return -ENOMEM;
 
-        k = store_open(path ?: ":memory:", migrations, ELEMENTSOF(migrations), &r->store,
-                       reterr_message);
-        if (k > 0)
-                return REGISTRY_E_UNUSABLE;
+        r->fetch_timeout_usec = config->fetch_timeout_usec;
+        r->store_timeout_usec = config->store_timeout_usec;
+
+        k = open_backend(config, &r->backend, reterr_message);
+        if (k != REGISTRY_OK)
+                return k;
+
+        k = add_sources(r, event);
         if (k < 0)
                 return k;
 
-        for (Query q = 0; q < _QUERY_MAX; q++) {
-                r->statements[q] = store_prepare(r->store, queries[q]);
-                if (!r->statements[q])
-                        return -EIO;
-        }
-
-        k = store_attach_event(r->store, event);
-        if (k < 0)
-                return k;
-
-        r->fetch_usec = usec_sub(usec_now(CLOCK_MONOTONIC), begin_usec);
         *ret = TAKE_PTR(r);
         return REGISTRY_OK;
 }
 
+static void free_backend(Registry *r) {
+        if (r->backend.ops)
+                r->backend.ops->free(r->backend.object);
+        r->backend = (RegistryBackend){};
+}
+
 /* Changes that are not durable yet are lost, as in a crash, and nobody is told. */
 Registry *registry_free(Registry *r) {
-        Change *c, *next;
-
         if (!r)
                 return NULL;
 
-        store_free(r->store);
-        DL_FOREACH_SAFE(r->changes, c, next) {
-                DL_DELETE(r->changes, c);
-                free(c);
+        free_backend(r);
+        DL_CONCAT(r->under_way, r->queued);
+        while (r->under_way) {
+                Change *c = r->under_way;
+
+                DL_DELETE(r->under_way, c);
+                change_free(c);
         }
+        record_index_deinit(&r->index);
+        free(r->writes);
+
+        sd_event_source_disable_unref(r->load_source);
+        sd_event_source_disable_unref(r->flush_source);
+        sd_event_source_disable_unref(r->late_source);
+        sd_event_source_disable_unref(r->timeout_source);
         free(r);
         return NULL;
 }
@@ -140,212 +162,227 @@ void registry_observe(Registry *r, RegistryStored stored, void *userdata) {
         r->stored_userdata = userdata;
 }
 
-static int visit_row(sqlite3_stmt *s, RegistryVisitor visit, void *userdata) {
-        Mesos__V1__AgentInfo *info;
-        int k;
-
-        info = mesos__v1__agent_info__unpack(NULL, sqlite3_column_bytes(s, 0),
-                                             sqlite3_column_blob(s, 0));
-        if (!info || !info->id)
-                k = -EBADMSG;
-        else
-                k = visit(info, userdata);
-
-        if (info)
-                mesos__v1__agent_info__free_unpacked(info, NULL);
-        return k;
-}
-
-int registry_foreach_agent(Registry *r, RegistryVisitor visit, void *userdata) {
-        sqlite3_stmt *s = r->statements[QUERY_LIST];
-        int code, k = 0;
-
-        while (k == 0 && (code = sqlite3_step(s)) == SQLITE_ROW)
-                k = visit_row(s, visit, userdata);
-
-        (void) sqlite3_reset(s);
-        if (k != 0)
-                return k;
-
-        return code == SQLITE_DONE ? 0 : -EIO;
-}
-
-static void on_committed(int error, void *userdata) {
-        _cleanup_free_ Change *c = userdata;
-        Registry *r = c->registry;
-
-        DL_DELETE(r->changes, c);
-        r->n_queued--;
-        if (error == 0 && r->stored)
-                r->stored(usec_sub(usec_now(CLOCK_MONOTONIC), c->begin_usec), r->stored_userdata);
-
-        if (c->done)
-                c->done(error, c->userdata);
-}
-
-/* Ends every change: what the statements wrote becomes durable at the end of the turn. */
-static int registry_queue(Registry *r, RegistryDone done, void *userdata) {
-        _cleanup_free_ Change *c = NULL;
-        int k;
-
-        c = malloc(sizeof(*c));
-        if (!c)
-                return -ENOMEM;
-
-        *c = (Change) {
-                .registry = r,
-                .begin_usec = usec_now(CLOCK_MONOTONIC),
-                .done = done,
-                .userdata = userdata,
-        };
-
-        k = store_after_commit(r->store, on_committed, c);
-        if (k < 0)
-                return k;
-
-        DL_APPEND(r->changes, c);
-        c = NULL;
-        r->n_queued++;
-        return 0;
-}
-
-static int step_with_id(Registry *r, Query q, const char *agent_id) {
-        if (sqlite3_bind_text(r->statements[q], 1, agent_id, -1, SQLITE_TRANSIENT) != SQLITE_OK)
-                return -ENOMEM;
-
-        return store_step(r->store, r->statements[q]);
-}
-
-static int step_with_id_and_time(Registry *r, Query q, const char *agent_id, usec_t since_usec) {
-        if (sqlite3_bind_int64(r->statements[q], 2, (sqlite3_int64) since_usec) != SQLITE_OK)
-                return -ENOMEM;
-
-        return step_with_id(r, q, agent_id);
-}
-
-int registry_put_agent(Registry *r, const Mesos__V1__AgentInfo *info, RegistryDone done,
-                       void *userdata) {
-        _cleanup_free_ void *packed = NULL;
-        size_t n;
-        int k;
-
-        assert(info->id);
-
-        n = mesos__v1__agent_info__get_packed_size(info);
-        packed = malloc(n);
-        if (!packed)
-                return -ENOMEM;
-        mesos__v1__agent_info__pack(info, packed);
-
-        if (sqlite3_bind_blob(r->statements[QUERY_PUT], 2, packed, (int) n, SQLITE_TRANSIENT) !=
-            SQLITE_OK)
-                return -ENOMEM;
-
-        k = step_with_id(r, QUERY_PUT, info->id->value);
-        if (k >= 0)
-                k = step_with_id(r, QUERY_DELETE_UNREACHABLE, info->id->value);
-        if (k < 0)
-                return k;
-
-        return registry_queue(r, done, userdata);
-}
-
-int registry_remove_agent(Registry *r, const char *agent_id, RegistryDone done, void *userdata) {
-        int k;
-
-        k = step_with_id(r, QUERY_DELETE_AGENT, agent_id);
-        if (k < 0)
-                return k;
-
-        return registry_queue(r, done, userdata);
-}
-
-int registry_mark_unreachable(Registry *r, const char *agent_id, usec_t since_usec,
-                              RegistryDone done, void *userdata) {
-        int k;
-
-        k = step_with_id(r, QUERY_DELETE_AGENT, agent_id);
-        if (k >= 0)
-                k = step_with_id_and_time(r, QUERY_PUT_UNREACHABLE, agent_id, since_usec);
-        if (k < 0)
-                return k;
-
-        return registry_queue(r, done, userdata);
-}
-
-int registry_mark_gone(Registry *r, const char *agent_id, usec_t since_usec, RegistryDone done,
-                       void *userdata) {
-        int k;
-
-        k = step_with_id(r, QUERY_DELETE_AGENT, agent_id);
-        if (k >= 0)
-                k = step_with_id(r, QUERY_DELETE_UNREACHABLE, agent_id);
-        if (k >= 0)
-                k = step_with_id_and_time(r, QUERY_PUT_GONE, agent_id, since_usec);
-        if (k < 0)
-                return k;
-
-        return registry_queue(r, done, userdata);
-}
-
-int registry_prune(Registry *r, usec_t older_than_usec, uint64_t max_count) {
-        static const Query prunes[] = { QUERY_PRUNE_UNREACHABLE, QUERY_PRUNE_GONE };
-        sqlite3_int64 limit = (sqlite3_int64) MIN(max_count, (uint64_t) INT64_MAX);
-
-        for (size_t i = 0; i < ELEMENTSOF(prunes); i++) {
-                sqlite3_stmt *s = r->statements[prunes[i]];
-                int k;
-
-                if (sqlite3_bind_int64(s, 1, (sqlite3_int64) older_than_usec) != SQLITE_OK ||
-                    sqlite3_bind_int64(s, 2, limit) != SQLITE_OK)
-                        return -ENOMEM;
-
-                k = store_step(r->store, s);
-                if (k < 0)
-                        return k;
-        }
-
-        return registry_queue(r, NULL, NULL);
-}
-
-/* A SELECT of one number: true when there is a row. Reads see what this turn has written. */
-static bool look_up(Registry *r, Query q, const char *agent_id, uint64_t *ret) {
-        sqlite3_stmt *s = r->statements[q];
-        bool found;
-
-        if (agent_id && sqlite3_bind_text(s, 1, agent_id, -1, SQLITE_TRANSIENT) != SQLITE_OK)
-                return false;
-
-        found = sqlite3_step(s) == SQLITE_ROW;
-        if (found && ret)
-                *ret = (uint64_t) sqlite3_column_int64(s, 0);
-
-        (void) sqlite3_reset(s);
-        (void) sqlite3_clear_bindings(s);
-        return found;
-}
-
-bool registry_is_unreachable(Registry *r, const char *agent_id, usec_t *ret_since_usec) {
-        return look_up(r, QUERY_GET_UNREACHABLE, agent_id, ret_since_usec);
-}
-
-bool registry_is_gone(Registry *r, const char *agent_id) {
-        return look_up(r, QUERY_GET_GONE, agent_id, NULL);
-}
-
-uint64_t registry_count_unreachable(Registry *r) {
-        uint64_t n = 0;
-
-        (void) look_up(r, QUERY_COUNT_UNREACHABLE, NULL, &n);
-        return n;
-}
-
 RegistryStats registry_stats(Registry *r) {
-        RegistryStats stats = {
+        return (RegistryStats){
+                .size_bytes = r->backend.ops && r->backend.ops->size
+                                              ? r->backend.ops->size(r->backend.object)
+                                              : r->index.n_bytes,
                 .n_queued = r->n_queued,
                 .fetch_usec = r->fetch_usec,
         };
+}
 
-        (void) look_up(r, QUERY_SIZE, NULL, &stats.size_bytes);
-        return stats;
+bool registry_is_loaded(const Registry *r) {
+        return r->loaded;
+}
+
+static void arm_timeout(Registry *r, usec_t timeout_usec) {
+        if (timeout_usec == 0)
+                return;
+
+        (void) sd_event_source_set_time_relative(r->timeout_source, timeout_usec);
+        (void) sd_event_source_set_enabled(r->timeout_source, SD_EVENT_ONESHOT);
+}
+
+static void disarm_timeout(Registry *r) {
+        (void) sd_event_source_set_enabled(r->timeout_source, SD_EVENT_OFF);
+}
+
+/* -- Loading -- */
+
+static int take_record(RecordKind kind, const char *id, const void *data, size_t n,
+                       void *userdata) {
+        _cleanup_free_ char *error = NULL;
+        Registry *r = userdata;
+        Record *record;
+        int k;
+
+        k = record_decode(kind, id, data, n, &record, &error);
+        if (k < 0) {
+                log_error_errno(k, "Cannot read the registry: %s", error ?: strerror(-k));
+                return k;
+        }
+
+        record_index_put(&r->index, record);
+        return 0;
+}
+
+/* What a later version wrote might be misread, and would be lost with the first change. */
+static int check_capabilities(const Registry *r) {
+        const Record *record = record_index_find(&r->index, record_single_id(RECORD_CAPABILITIES));
+        const Mesos__Internal__Registry *list;
+
+        if (!record)
+                return 0;
+
+        list = (const Mesos__Internal__Registry *) record->message;
+        for (size_t i = 0; i < list->n_minimum_capabilities; i++) {
+                const char *capability = list->minimum_capabilities[i]->capability;
+
+                if (change_knows(capability))
+                        continue;
+
+                log_error("The registry was used by a master with the capability '%s', which this "
+                          "version lacks; nothing was changed. Start that version again",
+                          capability);
+                return -EPROTONOSUPPORT;
+        }
+
+        return 0;
+}
+
+static void on_loaded(int error, void *userdata) {
+        Registry *r = userdata;
+
+        disarm_timeout(r);
+        if (error == 0)
+                error = check_capabilities(r);
+
+        r->fetch_usec = usec_sub(usec_now(CLOCK_MONOTONIC), r->load_begin_usec);
+        if (error < 0) {
+                r->error = error;
+                record_index_deinit(&r->index);
+                r->index = (RecordIndex){};
+        } else {
+                record_index_sort(&r->index, RECORD_UNREACHABLE);
+                record_index_sort(&r->index, RECORD_GONE);
+                r->loaded = true;
+        }
+
+        r->on_loaded(error, r->loaded_userdata);
+}
+
+static int on_load(sd_event_source *source _unused_, void *userdata) {
+        Registry *r = userdata;
+        int k;
+
+        k = r->backend.ops->load(r->backend.object, take_record, on_loaded, r);
+        if (k < 0)
+                on_loaded(k, r);
+
+        return 0;
+}
+
+int registry_load(Registry *r, RegistryDone loaded, void *userdata) {
+        assert(loaded);
+        assert(!r->on_loaded);
+
+        r->on_loaded = loaded;
+        r->loaded_userdata = userdata;
+        r->load_begin_usec = usec_now(CLOCK_MONOTONIC);
+        arm_timeout(r, r->fetch_timeout_usec);
+        return sd_event_source_set_enabled(r->load_source, SD_EVENT_ONESHOT);
+}
+
+/* -- Committing -- */
+
+void registry_arm_commit(Registry *r) {
+        if (r->armed || r->under_way || !r->queued)
+                return;
+
+        r->armed = true;
+        (void) sd_event_source_set_enabled(r->flush_source, SD_EVENT_ONESHOT);
+        (void) sd_event_source_set_time_relative(r->late_source, FLUSH_LATEST_USEC);
+        (void) sd_event_source_set_enabled(r->late_source, SD_EVENT_ONESHOT);
+}
+
+static int on_flush(sd_event_source *source _unused_, void *userdata) {
+        flush(userdata);
+        return 0;
+}
+
+static int on_late(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        flush(userdata);
+        return 0;
+}
+
+static void finish(Registry *r, Change *c, int error) {
+        RegistryDone done = c->done;
+        void *userdata = c->userdata;
+
+        if (error == 0) {
+                change_apply(c);
+                if (r->stored)
+                        r->stored(usec_sub(usec_now(CLOCK_MONOTONIC), c->begin_usec),
+                                  r->stored_userdata);
+        }
+
+        r->n_queued--;
+        change_free(c);
+        if (done)
+                done(error, userdata);
+        CRASH_POINT("registry-told");
+}
+
+static void finish_all(Registry *r, Change **list, int error) {
+        while (*list) {
+                Change *c = *list;
+
+                DL_DELETE(*list, c);
+                finish(r, c, error);
+        }
+}
+
+/* Callbacks may queue more: that belongs to the next commit, or fails at once. */
+static void on_committed(int error, void *userdata) {
+        Registry *r = userdata;
+
+        disarm_timeout(r);
+        free(TAKE_PTR(r->writes));
+        r->error = error;
+        finish_all(r, &r->under_way, error);
+        if (error < 0)
+                finish_all(r, &r->queued, error);
+        else
+                registry_arm_commit(r);
+}
+
+static int on_timeout(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        Registry *r = userdata;
+
+        log_error("The registry does not answer in time");
+        free_backend(r);
+        if (r->loaded)
+                on_committed(-ETIMEDOUT, r);
+        else
+                on_loaded(-ETIMEDOUT, r);
+        return 0;
+}
+
+static int start_commit(Registry *r) {
+        size_t n = 0, n_writes = 0;
+        Change *c;
+
+        DL_FOREACH (r->under_way, c)
+                n_writes += c->n_writes;
+        if (n_writes == 0) {
+                on_committed(0, r);
+                return 0;
+        }
+
+        r->writes = calloc(n_writes, sizeof(*r->writes));
+        if (!r->writes)
+                return -ENOMEM;
+
+        DL_FOREACH (r->under_way, c)
+                change_list_writes(c, r->writes, &n);
+        assert(n == n_writes);
+
+        arm_timeout(r, r->store_timeout_usec);
+        return r->backend.ops->commit(r->backend.object, r->writes, n, on_committed, r);
+}
+
+static void flush(Registry *r) {
+        int k;
+
+        (void) sd_event_source_set_enabled(r->flush_source, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(r->late_source, SD_EVENT_OFF);
+        r->armed = false;
+        if (r->under_way || !r->queued)
+                return;
+
+        r->under_way = TAKE_PTR(r->queued);
+        k = start_commit(r);
+        if (k < 0)
+                on_committed(k, r);
 }

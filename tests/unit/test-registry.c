@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The registry: what it was told is there after a restart, and callers hear when it is. */
+/*
+ * The registry: every transition of every record, on every store that can be had here; what it was
+ * told is there after a restart, and callers hear when it is.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,35 +13,90 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/buffer.h"
 #include "common/base/file.h"
+#include "common/base/store.h"
+#include "common/net/pbjson.h"
 #include "master/registry.h"
 
 typedef struct Fixture {
+        RegistryStorage storage;
         char directory[64];
         char path[96];
         sd_event *event;
         Registry *r;
         int n_done;
+        int error; /* of the last load or change */
 } Fixture;
 
-static void open_registry(Fixture *f) {
-        _cleanup_free_ char *message = NULL;
+static void done(int error, void *userdata) {
+        Fixture *f = userdata;
 
-        assert_int_equal(registry_open(f->event, f->path, &f->r, &message), REGISTRY_OK);
+        f->error = error;
+        f->n_done++;
 }
 
-static int setup(void **state) {
+static void make(Fixture *f) {
+        RegistryConfig config = { .storage = f->storage, .path = f->path };
+        _cleanup_free_ char *message = NULL;
+
+        assert_int_equal(registry_new(f->event, &config, &f->r, &message), REGISTRY_OK);
+}
+
+static void run_until_done(Fixture *f, int n) {
+        while (f->n_done < n)
+                assert_true(sd_event_run(f->event, 1000000) > 0);
+}
+
+static void load(Fixture *f) {
+        make(f);
+        f->n_done = 0;
+        assert_int_equal(registry_load(f->r, done, f), 0);
+        assert_int_equal(f->n_done, 0);
+        run_until_done(f, 1);
+        f->n_done = 0;
+}
+
+/* All that is queued is durable, or has failed. */
+static void settle(Fixture *f) {
+        while (registry_stats(f->r).n_queued > 0)
+                assert_true(sd_event_run(f->event, 1000000) >= 0);
+}
+
+/* What is durable is there still; without a store there is nothing to come back to. */
+static void restart(Fixture *f) {
+        settle(f);
+        assert_int_equal(f->error, 0);
+        if (f->storage == REGISTRY_MEMORY)
+                return;
+
+        f->r = registry_free(f->r);
+        load(f);
+        assert_int_equal(f->error, 0);
+}
+
+static int setup(void **state, RegistryStorage storage) {
         Fixture *f = calloc(1, sizeof(*f));
 
+        f->storage = storage;
         strcpy(f->directory, "/tmp/holdfast-registry-XXXXXX");
         assert_non_null(mkdtemp(f->directory));
         snprintf(f->path, sizeof(f->path), "%s/registry.db", f->directory);
         assert_int_equal(sd_event_new(&f->event), 0);
-        open_registry(f);
+        load(f);
         *state = f;
         return 0;
+}
+
+static int setup_memory(void **state) {
+        return setup(state, REGISTRY_MEMORY);
+}
+
+static int setup_sqlite(void **state) {
+        return setup(state, REGISTRY_SQLITE);
 }
 
 static int teardown(void **state) {
@@ -51,45 +109,86 @@ static int teardown(void **state) {
         return 0;
 }
 
-static void done(int error, void *userdata) {
-        assert_int_equal(error, 0);
-        (*(int *) userdata)++;
-}
+/* -- Verbs -- */
 
-/* One turn of the loop, at the end of which all is committed. */
-static void settle(Fixture *f) {
-        while (registry_stats(f->r).n_queued > 0)
-                assert_true(sd_event_run(f->event, 1000000) >= 0);
-}
-
-static void put(Fixture *f, const char *id) {
+static int put_from(Fixture *f, const char *id, const char *hostname) {
         Mesos__V1__AgentInfo info = MESOS__V1__AGENT_INFO__INIT;
         Mesos__V1__AgentID agent_id = MESOS__V1__AGENT_ID__INIT;
 
         agent_id.value = (char *) id;
-        info.hostname = (char *) "h";
+        info.hostname = (char *) hostname;
         info.id = &agent_id;
-        assert_int_equal(registry_put_agent(f->r, &info, done, &f->n_done), 0);
+        return registry_put_agent(f->r, &info, done, f);
 }
 
-static int collect(const Mesos__V1__AgentInfo *info, void *userdata) {
-        char *text = userdata;
-
-        strcat(strcat(text, info->id->value), " ");
-        return 0;
+static void put(Fixture *f, const char *id) {
+        assert_int_equal(put_from(f, id, "h"), REGISTRY_OK);
 }
 
-static void assert_agents(Fixture *f, const char *expected) {
-        char text[256] = "";
-
-        assert_int_equal(registry_foreach_agent(f->r, collect, text), 0);
-        assert_string_equal(text, expected);
+static void remove_agent(Fixture *f, const char *id) {
+        assert_int_equal(registry_remove_agent(f->r, id, done, f), REGISTRY_OK);
 }
 
-static void restart(Fixture *f) {
-        f->r = registry_free(f->r);
-        open_registry(f);
+static void unreachable(Fixture *f, const char *id, usec_t since_usec) {
+        assert_int_equal(registry_mark_unreachable(f->r, id, since_usec, done, f), REGISTRY_OK);
 }
+
+static void gone(Fixture *f, const char *id, usec_t since_usec) {
+        assert_int_equal(registry_mark_gone(f->r, id, since_usec, done, f), REGISTRY_OK);
+}
+
+static int drain(Fixture *f, const char *id) {
+        Mesos__V1__DrainInfo info = MESOS__V1__DRAIN_INFO__INIT;
+        Mesos__V1__DrainConfig config = MESOS__V1__DRAIN_CONFIG__INIT;
+
+        info.state = MESOS__V1__DRAIN_STATE__DRAINING;
+        info.config = &config;
+        config.has_mark_gone = true;
+        config.mark_gone = true;
+        return registry_set_drain(f->r, id, &info, true, done, f);
+}
+
+/* -- What there is, as text -- */
+
+static int print_agent(const RegistrySlave *agent, void *userdata) {
+        return buffer_printf(userdata, "%s%s%s ", agent->info->id->value,
+                             agent->drain_info ? "/drain" : "",
+                             agent->deactivated ? "/deactivated" : "");
+}
+
+static int print_unreachable(const RegistryUnreachable *agent, void *userdata) {
+        return buffer_printf(userdata, "%s@%d%s%s ", agent->id->value,
+                             (int) (agent->timestamp->nanoseconds / 1000),
+                             agent->drain_info ? "/drain" : "",
+                             agent->deactivated ? "/deactivated" : "");
+}
+
+static void assert_agents(Fixture *f, const char *admitted, const char *unreachable_ones) {
+        _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(4096), c = BUFFER_INIT(4096);
+
+        assert_int_equal(registry_foreach_agent(f->r, print_agent, &b), 0);
+        assert_int_equal(registry_foreach_unreachable(f->r, print_unreachable, &c), 0);
+        buffer_append_char(&b, '\0');
+        buffer_append_char(&c, '\0');
+        assert_string_equal(buffer_data(&b), admitted);
+        assert_string_equal(buffer_data(&c), unreachable_ones);
+}
+
+#define MASTER "\"master\":{\"info\":{\"id\":\"m\",\"ip\":0,\"port\":5050}}"
+
+static void assert_json(Fixture *f, const char *expected) {
+        Mesos__V1__MasterInfo leader = MESOS__V1__MASTER_INFO__INIT;
+        _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(65536);
+        JsonWriter w = JSON_WRITER(&b);
+
+        leader.id = (char *) "m";
+        registry_to_json(f->r, &leader, &w);
+        assert_int_equal(w.error, 0);
+        buffer_append_char(&b, '\0');
+        assert_string_equal(buffer_data(&b), expected);
+}
+
+/* -- Order -- */
 
 static void observe(usec_t took_usec, void *userdata) {
         assert_true(took_usec < USEC_PER_MINUTE);
@@ -110,115 +209,640 @@ static void test_callback_comes_at_the_end_of_the_turn_not_before(void **state) 
         assert_int_equal(n_observed, 2);
 }
 
-static void test_admitted_agents_are_there_after_a_restart(void **state) {
+static void test_lookups_do_not_see_what_is_only_queued(void **state) {
         Fixture *f = *state;
 
         put(f, "a");
-        put(f, "b");
+        assert_null(registry_find_agent(f->r, "a"));
+        assert_int_equal(registry_count_agents(f->r), 0);
         settle(f);
+        assert_string_equal(registry_find_agent(f->r, "a")->info->hostname, "h");
+
+        gone(f, "a", 1);
+        assert_false(registry_is_gone(f->r, "a"));
+        assert_non_null(registry_find_agent(f->r, "a"));
+        settle(f);
+        assert_true(registry_is_gone(f->r, "a"));
+        assert_null(registry_find_agent(f->r, "a"));
+}
+
+typedef struct Order {
+        Fixture *f;
+        char text[64];
+} Order;
+
+static void on_unreachable(int error, void *userdata) {
+        Order *o = userdata;
+
+        assert_int_equal(error, 0);
+        strcat(o->text, registry_is_unreachable(o->f->r, "a", NULL) ? "unreachable " : "- ");
+}
+
+static void on_back(int error, void *userdata) {
+        Order *o = userdata;
+
+        assert_int_equal(error, 0);
+        strcat(o->text, registry_find_agent(o->f->r, "a") ? "back " : "- ");
+        put(o->f, "b");
+}
+
+static void test_each_callback_finds_the_index_as_its_change_left_it(void **state) {
+        Fixture *f = *state;
+        Mesos__V1__AgentInfo info = MESOS__V1__AGENT_INFO__INIT;
+        Mesos__V1__AgentID id = MESOS__V1__AGENT_ID__INIT;
+        Order order = { .f = f };
+
+        id.value = (char *) "a";
+        info.hostname = (char *) "h";
+        info.id = &id;
+        put(f, "a");
+        assert_int_equal(registry_mark_unreachable(f->r, "a", 1, on_unreachable, &order), 0);
+        assert_int_equal(registry_put_agent(f->r, &info, on_back, &order), 0);
+        settle(f);
+        assert_string_equal(order.text, "unreachable back ");
+        assert_agents(f, "a b ", "");
         restart(f);
-        assert_agents(f, "a b ");
+        assert_agents(f, "a b ", "");
 }
 
 static void test_what_was_not_committed_is_not_there_after_a_restart(void **state) {
         Fixture *f = *state;
 
         put(f, "a");
-        restart(f);
-        assert_agents(f, "");
+        f->r = registry_free(f->r);
+        load(f);
+        assert_agents(f, "", "");
         assert_int_equal(f->n_done, 0);
 }
 
-static void test_agent_is_in_one_place_at_a_time(void **state) {
+static void test_what_changes_nothing_is_told_in_its_turn_all_the_same(void **state) {
+        Fixture *f = *state;
+        uint64_t size_bytes;
+
+        put(f, "a");
+        settle(f);
+        size_bytes = registry_stats(f->r).size_bytes;
+        put(f, "a");
+        remove_agent(f, "unknown");
+        assert_int_equal(f->n_done, 1);
+        settle(f);
+        assert_int_equal(f->n_done, 3);
+        assert_int_equal(f->error, 0);
+        assert_int_equal(registry_stats(f->r).size_bytes, size_bytes);
+}
+
+/* -- Agents -- */
+
+/* From each state by each verb; in one turn, in turns of their own, and with a restart between. */
+static const struct {
+        const char *verbs; /* p: put, x: remove, u: unreachable, g: gone, d: drain, a: reactivate */
+        const char *admitted, *unreachable;
+        bool is_gone;
+} transitions[] = {
+        { "p", "a ", "", false },
+        { "x", "", "", false },
+        { "u", "", "a@1 ", false },
+        { "g", "", "", true },
+        { "pp", "a ", "", false },
+        { "px", "", "", false },
+        { "pu", "", "a@2 ", false },
+        { "pg", "", "", true },
+        { "pd", "a/drain/deactivated ", "", false },
+        { "pda", "a ", "", false },
+        { "pdp", "a/drain/deactivated ", "", false },
+        { "pdx", "", "", false },
+        { "pdxp", "a ", "", false },
+        { "pdu", "", "a@3/drain/deactivated ", false },
+        { "pdup", "a/drain/deactivated ", "", false },
+        { "pdua", "", "a@3 ", false },
+        { "pduap", "a ", "", false },
+        { "pdg", "", "", true },
+        { "pup", "a ", "", false },
+        { "pux", "", "a@2 ", false },
+        { "puu", "", "a@2 ", false },
+        { "pug", "", "", true },
+        { "pud", "", "a@2/drain/deactivated ", false },
+        { "pudp", "a/drain/deactivated ", "", false },
+        { "pgx", "", "", true },
+        { "pgu", "", "", true },
+        { "pgg", "", "", true },
+};
+
+static void do_verb(Fixture *f, char verb, usec_t now_usec) {
+        switch (verb) {
+        case 'p':
+                put(f, "a");
+                break;
+        case 'x':
+                remove_agent(f, "a");
+                break;
+        case 'u':
+                unreachable(f, "a", now_usec);
+                break;
+        case 'g':
+                gone(f, "a", now_usec);
+                break;
+        case 'd':
+                assert_int_equal(drain(f, "a"), REGISTRY_OK);
+                break;
+        default:
+                assert_int_equal(registry_set_drain(f->r, "a", NULL, false, done, f), REGISTRY_OK);
+        }
+}
+
+/* As good as new, by other means than the ones that are tested. */
+static void empty(Fixture *f) {
+        f->r = registry_free(f->r);
+        assert_int_equal(file_remove_tree_at(-100, f->directory), 0);
+        assert_int_equal(mkdir(f->directory, 0700), 0);
+        load(f);
+}
+
+static void test_every_verb_takes_an_agent_from_each_state_to_the_right_one(void **state) {
+        static void (*const between[])(Fixture * f) = { NULL, settle, restart };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(transitions); i++)
+                for (size_t j = 0; j < ELEMENTSOF(between); j++) {
+                        empty(f);
+                        for (const char *v = transitions[i].verbs; *v; v++) {
+                                do_verb(f, *v, (usec_t) (v - transitions[i].verbs) + 1);
+                                if (between[j])
+                                        between[j](f);
+                        }
+
+                        settle(f);
+                        assert_agents(f, transitions[i].admitted, transitions[i].unreachable);
+                        assert_int_equal(registry_is_gone(f->r, "a"), transitions[i].is_gone);
+                        restart(f);
+                        assert_agents(f, transitions[i].admitted, transitions[i].unreachable);
+                        assert_int_equal(registry_is_gone(f->r, "a"), transitions[i].is_gone);
+                        assert_int_equal(registry_count_gone(f->r), transitions[i].is_gone);
+                }
+}
+
+static void test_gone_agent_is_not_let_in_not_even_before_that_is_durable(void **state) {
+        Fixture *f = *state;
+
+        put(f, "a");
+        settle(f);
+        gone(f, "a", 1);
+        assert_int_equal(put_from(f, "a", "h"), REGISTRY_E_GONE);
+        settle(f);
+        assert_int_equal(put_from(f, "a", "h"), REGISTRY_E_GONE);
+        assert_int_equal(registry_set_drain(f->r, "a", NULL, true, done, f), REGISTRY_E_UNKNOWN);
+        assert_int_equal(registry_stats(f->r).n_queued, 0);
+}
+
+static void test_unknown_agent_does_not_drain(void **state) {
+        Fixture *f = *state;
+
+        assert_int_equal(drain(f, "a"), REGISTRY_E_UNKNOWN);
+        assert_int_equal(registry_stats(f->r).n_queued, 0);
+        put(f, "a");
+        assert_int_equal(drain(f, "a"), REGISTRY_OK);
+        settle(f);
+}
+
+static void test_unreachable_agent_tells_since_when(void **state) {
         Fixture *f = *state;
         usec_t since_usec = 0;
 
         put(f, "a");
-        assert_int_equal(registry_mark_unreachable(f->r, "a", 123, done, &f->n_done), 0);
+        unreachable(f, "a", 123);
         settle(f);
-        restart(f);
-        assert_agents(f, "");
         assert_true(registry_is_unreachable(f->r, "a", &since_usec));
         assert_int_equal(since_usec, 123);
+        assert_false(registry_is_unreachable(f->r, "b", &since_usec));
+        assert_int_equal(registry_find_unreachable(f->r, "a")->timestamp->nanoseconds, 123000);
+        assert_null(registry_find_unreachable(f->r, "b"));
         assert_int_equal(registry_count_unreachable(f->r), 1);
-
-        put(f, "a");
-        assert_false(registry_is_unreachable(f->r, "a", NULL));
-        assert_agents(f, "a ");
-
-        assert_int_equal(registry_mark_gone(f->r, "a", 456, NULL, NULL), 0);
-        assert_true(registry_is_gone(f->r, "a"));
-        assert_agents(f, "");
-        settle(f);
 }
 
-static void test_removed_agent_leaves_no_trace(void **state) {
+static void test_agent_that_describes_itself_anew_is_known_by_that(void **state) {
         Fixture *f = *state;
 
         put(f, "a");
-        assert_int_equal(registry_remove_agent(f->r, "a", NULL, NULL), 0);
-        assert_agents(f, "");
-        assert_false(registry_is_unreachable(f->r, "a", NULL));
-        assert_false(registry_is_gone(f->r, "a"));
+        put(f, "b");
         settle(f);
+        assert_int_equal(put_from(f, "a", "other"), REGISTRY_OK);
+        restart(f);
+        assert_string_equal(registry_find_agent(f->r, "a")->info->hostname, "other");
+        assert_agents(f, "a b ", "");
 }
+
+static void test_agent_too_large_for_any_store_is_refused(void **state) {
+        Fixture *f = *state;
+        _cleanup_free_ char *hostname = malloc((1U << 20) + 1);
+
+        memset(hostname, 'h', 1U << 20);
+        hostname[1U << 20] = '\0';
+        assert_int_equal(put_from(f, "a", hostname), REGISTRY_E_TOO_LARGE);
+        assert_int_equal(registry_stats(f->r).n_queued, 0);
+        put(f, "b");
+        restart(f);
+        assert_agents(f, "b ", "");
+}
+
+/* -- Retention -- */
 
 static void test_old_entries_and_those_beyond_the_count_are_forgotten(void **state) {
         Fixture *f = *state;
         char id[16];
 
-        for (int i = 1; i <= 5; i++) {
+        for (int i = 5; i >= 1; i--) {
                 snprintf(id, sizeof(id), "u%d", i);
-                assert_int_equal(registry_mark_unreachable(f->r, id, (usec_t) i * 100, NULL, NULL),
-                                 0);
-                assert_int_equal(registry_mark_gone(f->r, i % 2 ? "odd" : "even", (usec_t) i * 100,
-                                                    NULL, NULL),
-                                 0);
+                unreachable(f, id, (usec_t) i * 100);
+                snprintf(id, sizeof(id), "g%d", i);
+                gone(f, id, (usec_t) i * 100);
         }
-
-        assert_int_equal(registry_prune(f->r, 200, 3), 0);
-        assert_false(registry_is_unreachable(f->r, "u1", NULL));
-        assert_false(registry_is_unreachable(f->r, "u2", NULL));
-        assert_true(registry_is_unreachable(f->r, "u3", NULL));
-        assert_true(registry_is_gone(f->r, "odd"));
+        put(f, "a");
         settle(f);
+
+        assert_int_equal(registry_prune(f->r, 200, 3, done, f), REGISTRY_OK);
+        restart(f);
+        assert_agents(f, "a ", "u3@300 u4@400 u5@500 ");
+        assert_false(registry_is_gone(f->r, "g2"));
+        assert_int_equal(registry_count_gone(f->r), 3);
+
+        assert_int_equal(registry_prune(f->r, 401, 3, done, f), REGISTRY_OK);
+        restart(f);
+        assert_agents(f, "a ", "u5@500 ");
+        assert_int_equal(registry_count_gone(f->r), 1);
+
+        assert_int_equal(registry_prune(f->r, 0, 0, done, f), REGISTRY_OK);
+        restart(f);
+        assert_agents(f, "a ", "");
+        assert_int_equal(registry_count_gone(f->r), 0);
+}
+
+static void test_thousands_are_forgotten_and_that_is_told_once(void **state) {
+        Fixture *f = *state;
+        char id[16];
+
+        for (int i = 0; i < 1700; i++) {
+                snprintf(id, sizeof(id), "u%04d", i);
+                unreachable(f, id, (usec_t) i);
+        }
+        settle(f);
+        f->n_done = 0;
+        assert_int_equal(registry_prune(f->r, 0, 10, done, f), REGISTRY_OK);
+        settle(f);
+        assert_int_equal(f->n_done, 1);
+        assert_int_equal(registry_count_unreachable(f->r), 10);
+        assert_true(registry_is_unreachable(f->r, "u1690", NULL));
+}
+
+static void test_agent_that_is_just_coming_back_is_not_forgotten(void **state) {
+        Fixture *f = *state;
+
+        unreachable(f, "a", 1);
+        unreachable(f, "b", 2);
+        settle(f);
+        put(f, "a");
+        assert_int_equal(registry_prune(f->r, 100, 0, done, f), REGISTRY_OK);
+        restart(f);
+        assert_agents(f, "a ", "");
+}
+
+/* -- Maintenance -- */
+
+static void from_json(const ProtobufCMessageDescriptor *descriptor, const char *json,
+                      ProtobufCMessage **ret) {
+        _cleanup_free_ char *error = NULL;
+
+        if (pbjson_parse(descriptor, json, strlen(json), PB_LIMITS_DEFAULT, ret, &error) != 0)
+                fail_msg("%s: %s", json, error ?: "?");
+}
+
+static void set_schedule(Fixture *f, const char *json) {
+        ProtobufCMessage *schedule;
+
+        from_json(&mesos__v1__maintenance__schedule__descriptor, json, &schedule);
+        assert_int_equal(registry_set_maintenance(f->r, (void *) schedule, done, f), REGISTRY_OK);
+        pb_free(schedule);
+}
+
+static int set_mode(Fixture *f, const char *hostname, const char *ip,
+                    Mesos__V1__MachineInfo__Mode mode) {
+        Mesos__V1__MachineID id = MESOS__V1__MACHINE_ID__INIT, *ids[] = { &id };
+
+        id.hostname = (char *) hostname;
+        id.ip = (char *) ip;
+        return registry_set_machines_mode(f->r, ids, 1, mode, done, f);
+}
+
+static int print_machine(const Mesos__V1__MachineInfo *machine, void *userdata) {
+        static const char *const modes[] = { "?", "UP", "DRAINING", "DOWN" };
+
+        return buffer_printf(userdata, "%s=%s@%d ", machine->id->hostname ?: machine->id->ip,
+                             modes[machine->mode],
+                             (int) machine->unavailability->start->nanoseconds);
+}
+
+static void assert_machines(Fixture *f, const char *expected) {
+        _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(4096);
+
+        assert_int_equal(registry_foreach_machine(f->r, print_machine, &b), 0);
+        buffer_append_char(&b, '\0');
+        assert_string_equal(buffer_data(&b), expected);
+}
+
+#define WINDOW(start, machines)                                                                    \
+        "{\"machine_ids\":[" machines "],\"unavailability\":{\"start\":{\"nanoseconds\":" #start   \
+        "}}}"
+#define HOST(name) "{\"hostname\":\"" name "\"}"
+
+static void test_machines_follow_the_schedule(void **state) {
+        Fixture *f = *state;
+
+        set_schedule(f, "{\"windows\":[" WINDOW(1, HOST("m") "," HOST("n")) "," WINDOW(
+                                        2, "{\"ip\":\"192.0.2.1\"}") "]}");
+        assert_null(registry_schedule(f->r));
+        restart(f);
+        assert_int_equal(registry_schedule(f->r)->n_windows, 2);
+        assert_machines(f, "m=DRAINING@1 n=DRAINING@1 192.0.2.1=DRAINING@2 ");
+        assert_non_null(registry_find_machine(f->r, "M", NULL));
+        assert_non_null(registry_find_machine(f->r, NULL, "192.0.2.1"));
+        assert_null(registry_find_machine(f->r, "m", "192.0.2.1"));
+
+        /* One that is down stays so in the next schedule; those not in it are forgotten. */
+        assert_int_equal(set_mode(f, "m", NULL, MESOS__V1__MACHINE_INFO__MODE__DOWN), REGISTRY_OK);
+        set_schedule(f, "{\"windows\":[" WINDOW(3, HOST("m") "," HOST("o")) "]}");
+        restart(f);
+        assert_machines(f, "m=DOWN@3 o=DRAINING@3 ");
+
+        set_schedule(f, "{}");
+        restart(f);
+        assert_null(registry_schedule(f->r));
+        assert_machines(f, "");
+        assert_json(f, "{" MASTER "}");
+}
+
+static void test_machine_that_is_up_again_leaves_the_schedule(void **state) {
+        Fixture *f = *state;
+
+        set_schedule(f, "{\"windows\":[" WINDOW(1, HOST("m") "," HOST("n")) "," WINDOW(
+                                        2, HOST("o")) "]}");
+        assert_int_equal(set_mode(f, "o", NULL, MESOS__V1__MACHINE_INFO__MODE__UP), REGISTRY_OK);
+        assert_int_equal(set_mode(f, "M", NULL, MESOS__V1__MACHINE_INFO__MODE__UP), REGISTRY_OK);
+        assert_int_equal(set_mode(f, "o", NULL, MESOS__V1__MACHINE_INFO__MODE__DOWN),
+                         REGISTRY_E_UNKNOWN);
+        restart(f);
+        assert_machines(f, "n=DRAINING@1 ");
+        assert_int_equal(registry_schedule(f->r)->n_windows, 1);
+        assert_int_equal(registry_schedule(f->r)->windows[0]->n_machine_ids, 1);
+
+        assert_int_equal(set_mode(f, "n", NULL, MESOS__V1__MACHINE_INFO__MODE__UP), REGISTRY_OK);
+        restart(f);
+        assert_machines(f, "");
+        assert_null(registry_schedule(f->r));
+}
+
+/* -- Roles -- */
+
+static void set_weight(Fixture *f, const char *role, double weight) {
+        Mesos__V1__WeightInfo info = MESOS__V1__WEIGHT_INFO__INIT, *list[] = { &info };
+
+        info.role = (char *) role;
+        info.weight = weight;
+        assert_int_equal(registry_set_weights(f->r, list, 1, done, f), REGISTRY_OK);
+}
+
+static void test_weights_are_kept_by_role(void **state) {
+        Fixture *f = *state;
+        RegistryWeight *const *weights;
+        size_t n = 1;
+
+        (void) registry_weights(f->r, &n);
+        assert_int_equal(n, 0);
+        set_weight(f, "a", 2.5);
+        set_weight(f, "b", 3);
+        set_weight(f, "a", 4);
+        restart(f);
+        weights = registry_weights(f->r, &n);
+        assert_int_equal(n, 2);
+        assert_string_equal(weights[0]->info->role, "b");
+        assert_string_equal(weights[1]->info->role, "a");
+        assert_true(weights[1]->info->weight == 4);
+}
+
+static void set_quota(Fixture *f, const char *json) {
+        ProtobufCMessage *config;
+        Mesos__V1__Quota__QuotaConfig *list[1];
+
+        from_json(&mesos__v1__quota__quota_config__descriptor, json, &config);
+        list[0] = (void *) config;
+        assert_int_equal(registry_set_quota_configs(f->r, list, 1, done, f), REGISTRY_OK);
+        pb_free(config);
+}
+
+static void test_quotas_are_kept_by_role_and_one_that_says_nothing_is_none(void **state) {
+        Fixture *f = *state;
+        size_t n = 1;
+
+        set_quota(f, "{\"role\":\"a\",\"limits\":{\"cpus\":{\"value\":2}}}");
+        set_quota(f, "{\"role\":\"b\",\"guarantees\":{\"cpus\":{\"value\":1}}}");
+        restart(f);
+        assert_string_equal(registry_quota_configs(f->r, &n)[0]->role, "a");
+        assert_int_equal(n, 2);
+        set_quota(f, "{\"role\":\"a\"}");
+        restart(f);
+        assert_string_equal(registry_quota_configs(f->r, &n)[0]->role, "b");
+        assert_int_equal(n, 1);
+        set_quota(f, "{\"role\":\"b\"}");
+        restart(f);
+        (void) registry_quota_configs(f->r, &n);
+        assert_int_equal(n, 0);
+}
+
+/* -- As a whole -- */
+
+static void test_all_of_it_is_told_as_json(void **state) {
+        Fixture *f = *state;
+
+        assert_json(f, "{" MASTER "}");
+        put(f, "a");
+        put(f, "b");
+        assert_int_equal(drain(f, "a"), REGISTRY_OK);
+        put(f, "c");
+        unreachable(f, "c", 5);
+        gone(f, "d", 6);
+        set_weight(f, "r", 2);
+        settle(f);
+        assert_json(f, "{" MASTER ",\"slaves\":{\"slaves\":["
+                       "{\"info\":{\"hostname\":\"h\",\"port\":5051,\"id\":{\"value\":\"a\"}},"
+                       "\"drain_info\":{\"state\":\"DRAINING\",\"config\":{\"mark_gone\":true}},"
+                       "\"deactivated\":true},"
+                       "{\"info\":{\"hostname\":\"h\",\"port\":5051,\"id\":{\"value\":\"b\"}},"
+                       "\"deactivated\":false}]},"
+                       "\"unreachable\":{\"slaves\":[{\"id\":{\"value\":\"c\"},"
+                       "\"timestamp\":{\"nanoseconds\":5000},\"deactivated\":false}]},"
+                       "\"gone\":{\"slaves\":[{\"id\":{\"value\":\"d\"},"
+                       "\"timestamp\":{\"nanoseconds\":6000}}]},"
+                       "\"weights\":[{\"info\":{\"weight\":2.0,\"role\":\"r\"}}],"
+                       "\"minimum_capabilities\":[{\"capability\":\"AGENT_DRAINING\"}]}");
+}
+
+static void test_before_it_is_loaded_there_is_nothing_to_show(void **state) {
+        Fixture *f = *state;
+
+        put(f, "a");
+        settle(f);
+        f->r = registry_free(f->r);
+        make(f);
+        assert_false(registry_is_loaded(f->r));
+        assert_json(f, "{}");
+        assert_agents(f, "", "");
+}
+
+/* -- What an SQLite database may be like -- */
+
+static void execute(Fixture *f, const char *sql) {
+        sqlite3 *db;
+
+        assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+        if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+                fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+        sqlite3_close(db);
+}
+
+static void begin_anew(Fixture *f) {
+        f->r = registry_free(f->r);
+        assert_int_equal(file_remove_tree_at(-100, f->directory), 0);
+        assert_int_equal(mkdir(f->directory, 0700), 0);
+}
+
+/* As the first version made it; an AgentInfo is told in bytes. */
+static const char version_1[] =
+                "CREATE TABLE agents (id TEXT PRIMARY KEY, info BLOB NOT NULL) WITHOUT ROWID;"
+                "CREATE TABLE unreachable (id TEXT PRIMARY KEY, since_usec INTEGER NOT NULL)"
+                " WITHOUT ROWID;"
+                "CREATE TABLE gone (id TEXT PRIMARY KEY, since_usec INTEGER NOT NULL) WITHOUT "
+                "ROWID;"
+                "INSERT INTO agents VALUES ('a', x'0a01683203' || x'0a0161'),"
+                "                          ('x', x'0a01683203' || x'0a0178');"
+                "INSERT INTO unreachable VALUES ('u', 1234), ('x', 5);"
+                "INSERT INTO gone VALUES ('g', 99), ('x', 7);"
+                "PRAGMA user_version = 1;";
+
+static void test_registry_of_the_first_version_is_carried_over(void **state) {
+        Fixture *f = *state;
+
+        begin_anew(f);
+        execute(f, version_1);
+        for (int i = 0; i < 2; i++) {
+                load(f);
+                assert_int_equal(f->error, 0);
+                assert_agents(f, "a ", "u@1234 ");
+                assert_string_equal(registry_find_agent(f->r, "a")->info->hostname, "h");
+                assert_true(registry_is_gone(f->r, "g"));
+                assert_true(registry_is_gone(f->r, "x"));
+                assert_int_equal(registry_count_gone(f->r), 2);
+                f->r = registry_free(f->r);
+        }
+}
+
+static void assert_refused(Fixture *f, const char *text) {
+        RegistryConfig config = { .storage = f->storage, .path = f->path };
+        _cleanup_free_ char *message = NULL;
+
+        assert_int_equal(registry_new(f->event, &config, &f->r, &message), REGISTRY_E_UNUSABLE);
+        assert_non_null(strstr(message, f->path));
+        assert_non_null(strstr(message, text));
 }
 
 static void test_file_that_is_no_registry_is_refused_by_name(void **state) {
         Fixture *f = *state;
-        _cleanup_free_ char *message = NULL;
         FILE *file;
 
-        f->r = registry_free(f->r);
+        begin_anew(f);
         file = fopen(f->path, "w");
         assert_non_null(file);
         for (int i = 0; i < 1000; i++)
                 fputs("this is not a database\n", file);
         fclose(file);
-
-        assert_int_equal(registry_open(f->event, f->path, &f->r, &message), REGISTRY_E_UNUSABLE);
-        assert_non_null(strstr(message, f->path));
+        assert_refused(f, "not a database");
 }
+
+static void test_registry_of_a_later_version_is_refused_by_name(void **state) {
+        Fixture *f = *state;
+
+        f->r = registry_free(f->r);
+        execute(f, "PRAGMA user_version = 3");
+        assert_refused(f, "later version");
+}
+
+/* A load that fails leaves an empty registry that takes nothing. */
+static void assert_not_loaded(Fixture *f, const char *sql, int error) {
+        begin_anew(f);
+        load(f);
+        put(f, "a");
+        settle(f);
+        f->r = registry_free(f->r);
+        execute(f, sql);
+        load(f);
+        assert_int_equal(f->error, error);
+        assert_false(registry_is_loaded(f->r));
+        assert_agents(f, "", "");
+        assert_int_equal(put_from(f, "b", "h"), error);
+}
+
+static void test_record_that_is_damaged_keeps_the_registry_from_being_loaded(void **state) {
+        Fixture *f = *state;
+
+        assert_not_loaded(f, "UPDATE records SET value = x'ff'", -EBADMSG);
+        assert_not_loaded(f, "UPDATE records SET value = x''", -EBADMSG);
+        assert_not_loaded(f, "UPDATE records SET id = 'b'", -EBADMSG);
+        assert_not_loaded(f, "UPDATE records SET kind = 'unreachable'", -EBADMSG);
+        assert_not_loaded(f, "UPDATE records SET kind = 'agent'", -EBADMSG);
+}
+
+/* "BLOCKCHAIN", as MinimumCapability in a Registry. */
+static void test_registry_that_needs_what_this_master_lacks_is_not_loaded(void **state) {
+        Fixture *f = *state;
+
+        assert_not_loaded(f,
+                          "INSERT INTO records VALUES ('minimum_capabilities', '',"
+                          " x'520c0a0a' || 'BLOCKCHAIN')",
+                          -EPROTONOSUPPORT);
+}
+
+#define ON_ALL_STORES(test)                                                                        \
+        { #test " (memory)", test, setup_memory, teardown, NULL }, {                               \
+#test " (SQLite)", test, setup_sqlite, teardown, NULL                              \
+        }
+
+#define ON_SQLITE(test)                                                                            \
+        { #test, test, setup_sqlite, teardown, NULL }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(
-                                test_callback_comes_at_the_end_of_the_turn_not_before, setup,
-                                teardown),
-                cmocka_unit_test_setup_teardown(test_admitted_agents_are_there_after_a_restart,
-                                                setup, teardown),
-                cmocka_unit_test_setup_teardown(
-                                test_what_was_not_committed_is_not_there_after_a_restart, setup,
-                                teardown),
-                cmocka_unit_test_setup_teardown(test_agent_is_in_one_place_at_a_time, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(test_removed_agent_leaves_no_trace, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(
-                                test_old_entries_and_those_beyond_the_count_are_forgotten, setup,
-                                teardown),
-                cmocka_unit_test_setup_teardown(test_file_that_is_no_registry_is_refused_by_name,
-                                                setup, teardown),
+                ON_ALL_STORES(test_callback_comes_at_the_end_of_the_turn_not_before),
+                ON_ALL_STORES(test_lookups_do_not_see_what_is_only_queued),
+                ON_ALL_STORES(test_each_callback_finds_the_index_as_its_change_left_it),
+                ON_ALL_STORES(test_what_was_not_committed_is_not_there_after_a_restart),
+                ON_ALL_STORES(test_what_changes_nothing_is_told_in_its_turn_all_the_same),
+                ON_ALL_STORES(test_every_verb_takes_an_agent_from_each_state_to_the_right_one),
+                ON_ALL_STORES(test_gone_agent_is_not_let_in_not_even_before_that_is_durable),
+                ON_ALL_STORES(test_unknown_agent_does_not_drain),
+                ON_ALL_STORES(test_unreachable_agent_tells_since_when),
+                ON_ALL_STORES(test_agent_that_describes_itself_anew_is_known_by_that),
+                ON_ALL_STORES(test_agent_too_large_for_any_store_is_refused),
+                ON_ALL_STORES(test_old_entries_and_those_beyond_the_count_are_forgotten),
+                ON_ALL_STORES(test_thousands_are_forgotten_and_that_is_told_once),
+                ON_ALL_STORES(test_agent_that_is_just_coming_back_is_not_forgotten),
+                ON_ALL_STORES(test_machines_follow_the_schedule),
+                ON_ALL_STORES(test_machine_that_is_up_again_leaves_the_schedule),
+                ON_ALL_STORES(test_weights_are_kept_by_role),
+                ON_ALL_STORES(test_quotas_are_kept_by_role_and_one_that_says_nothing_is_none),
+                ON_ALL_STORES(test_all_of_it_is_told_as_json),
+                ON_ALL_STORES(test_before_it_is_loaded_there_is_nothing_to_show),
+                ON_SQLITE(test_registry_of_the_first_version_is_carried_over),
+                ON_SQLITE(test_file_that_is_no_registry_is_refused_by_name),
+                ON_SQLITE(test_registry_of_a_later_version_is_refused_by_name),
+                ON_SQLITE(test_record_that_is_damaged_keeps_the_registry_from_being_loaded),
+                ON_SQLITE(test_registry_that_needs_what_this_master_lacks_is_not_loaded),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

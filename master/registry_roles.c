@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Weights and quotas of roles in the registry: one list each, with an entry per role that has any.
+ * A change names some roles; the others keep what they have.
+ */
+
+#include "master/registry_parts.h"
+
+static const Mesos__Internal__Registry none = MESOS__INTERNAL__REGISTRY__INIT;
+
+static const Mesos__Internal__Registry *as_registry(const Record *record) {
+        return record ? (const Mesos__Internal__Registry *) record->message : &none;
+}
+
+static const Mesos__Internal__Registry *newest(const Registry *r, RecordKind kind) {
+        return as_registry(registry_newest(r, record_single_id(kind)));
+}
+
+static const Mesos__Internal__Registry *durable(const Registry *r, RecordKind kind) {
+        return as_registry(record_index_find(&r->index, record_single_id(kind)));
+}
+
+/* An empty list is no record. */
+static int put_or_remove(Change *c, RecordKind kind, const Mesos__Internal__Registry *registry,
+                         size_t n) {
+        const char *id = record_single_id(kind);
+
+        return n > 0 ? change_put(c, kind, id, &registry->base) : change_remove(c, id);
+}
+
+static bool has_weight(Mesos__V1__WeightInfo *const *weights, size_t n, const char *role) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(weights[i]->role ?: "", role ?: ""))
+                        return true;
+
+        return false;
+}
+
+static int put_weights(Change *c, Mesos__V1__WeightInfo *const *weights, size_t n_weights) {
+        const Mesos__Internal__Registry *before = newest(c->registry, RECORD_WEIGHTS);
+        Mesos__Internal__Registry registry = MESOS__INTERNAL__REGISTRY__INIT;
+        _cleanup_free_ RegistryWeight *added = calloc(n_weights + 1, sizeof(*added));
+        _cleanup_free_ RegistryWeight **list =
+                        calloc(before->n_weights + n_weights + 1, sizeof(*list));
+
+        if (!added || !list)
+                return -ENOMEM;
+
+        registry.weights = list;
+        for (size_t i = 0; i < before->n_weights; i++)
+                if (!has_weight(weights, n_weights, before->weights[i]->info->role))
+                        list[registry.n_weights++] = before->weights[i];
+        for (size_t i = 0; i < n_weights; i++) {
+                mesos__internal__registry__weight__init(&added[i]);
+                added[i].info = weights[i];
+                list[registry.n_weights++] = &added[i];
+        }
+
+        return put_or_remove(c, RECORD_WEIGHTS, &registry, registry.n_weights);
+}
+
+int registry_set_weights(Registry *r, Mesos__V1__WeightInfo *const *weights, size_t n_weights,
+                         RegistryDone done, void *userdata) {
+        _cleanup_(change_freep) Change *c = change_new(r, done, userdata);
+        int k;
+
+        if (!c)
+                return -ENOMEM;
+
+        k = put_weights(c, weights, n_weights);
+        if (k < 0)
+                return k;
+
+        return change_queue(&c);
+}
+
+static bool has_quota(Mesos__V1__Quota__QuotaConfig *const *configs, size_t n, const char *role) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(configs[i]->role, role))
+                        return true;
+
+        return false;
+}
+
+static int put_quotas(Change *c, Mesos__V1__Quota__QuotaConfig *const *configs, size_t n_configs) {
+        const Mesos__Internal__Registry *before = newest(c->registry, RECORD_QUOTAS);
+        Mesos__Internal__Registry registry = MESOS__INTERNAL__REGISTRY__INIT;
+        _cleanup_free_ Mesos__V1__Quota__QuotaConfig **list =
+                        calloc(before->n_quota_configs + n_configs + 1, sizeof(*list));
+        int r;
+
+        if (!list)
+                return -ENOMEM;
+
+        registry.quota_configs = list;
+        for (size_t i = 0; i < before->n_quota_configs; i++)
+                if (!has_quota(configs, n_configs, before->quota_configs[i]->role))
+                        list[registry.n_quota_configs++] = before->quota_configs[i];
+        for (size_t i = 0; i < n_configs; i++)
+                if (configs[i]->n_guarantees > 0 || configs[i]->n_limits > 0)
+                        list[registry.n_quota_configs++] = configs[i];
+
+        r = put_or_remove(c, RECORD_QUOTAS, &registry, registry.n_quota_configs);
+        if (r < 0 || registry.n_quota_configs == 0)
+                return r;
+
+        return change_require(c, "QUOTA_V2");
+}
+
+int registry_set_quota_configs(Registry *r, Mesos__V1__Quota__QuotaConfig *const *configs,
+                               size_t n_configs, RegistryDone done, void *userdata) {
+        _cleanup_(change_freep) Change *c = change_new(r, done, userdata);
+        int k;
+
+        if (!c)
+                return -ENOMEM;
+
+        k = put_quotas(c, configs, n_configs);
+        if (k < 0)
+                return k;
+
+        return change_queue(&c);
+}
+
+RegistryWeight *const *registry_weights(const Registry *r, size_t *ret_n) {
+        const Mesos__Internal__Registry *registry = durable(r, RECORD_WEIGHTS);
+
+        *ret_n = registry->n_weights;
+        return registry->weights;
+}
+
+Mesos__V1__Quota__QuotaConfig *const *registry_quota_configs(const Registry *r, size_t *ret_n) {
+        const Mesos__Internal__Registry *registry = durable(r, RECORD_QUOTAS);
+
+        *ret_n = registry->n_quota_configs;
+        return registry->quota_configs;
+}
