@@ -26,6 +26,7 @@
 #include "master/allocation.h"
 #include "master/departure.h"
 #include "master/executor.h"
+#include "master/failover.h"
 #include "master/framework.h"
 #include "master/master.h"
 #include "master/node.h"
@@ -61,14 +62,6 @@ void departure_return_framework_offers(Framework *f, bool rescind) {
         unavailability_withdraw_framework(f, rescind);
 }
 
-static int on_failover_overdue(sd_event_source *s _unused_, uint64_t usec _unused_,
-                               void *userdata) {
-        Framework *f = userdata;
-
-        departure_remove_framework(f, "it did not return within its failover timeout");
-        return 0;
-}
-
 /* Closed by us: the stream's own callback does not come then. */
 static void close_stream(Framework *f) {
         f->heartbeat_source = sd_event_source_disable_unref(f->heartbeat_source);
@@ -79,12 +72,6 @@ static void close_stream(Framework *f) {
 }
 
 void departure_disconnect_framework(Framework *f) {
-        Master *m = f->master;
-        usec_t timeout_usec = f->info->failover_timeout > 0
-                                              ? usec_from_secs(f->info->failover_timeout)
-                                              : 0;
-        int r;
-
         if (f->state != FRAMEWORK_CONNECTED)
                 return;
 
@@ -96,13 +83,7 @@ void departure_disconnect_framework(Framework *f) {
         f->active = false;
         allocation_deactivate_framework(f);
         departure_return_framework_offers(f, false);
-
-        /* Even a timeout of 0 waits for the next turn: whoever noticed the break may not be done
-         * with us. */
-        r = sd_event_add_time(m->event, &f->failover_source, CLOCK_MONOTONIC,
-                              usec_add(master_now(m), timeout_usec), 0, on_failover_overdue, f);
-        if (r < 0)
-                master_fail(m, r, "Cannot start a timer");
+        failover_begin(f);
 }
 
 static void kill_in_books(Task *t, const char *message) {

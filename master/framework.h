@@ -23,7 +23,7 @@ typedef struct Offer Offer;
 typedef struct Task Task;
 
 typedef enum FrameworkState {
-        FRAMEWORK_RECOVERED,        /* agents told of it; it has not subscribed with us yet */
+        FRAMEWORK_RECOVERED,        /* agents told of it; it has not subscribed with us yet: waited for */
         FRAMEWORK_CONNECTED,
         FRAMEWORK_DISCONNECTED,     /* its failover timeout runs */
         FRAMEWORK_COMPLETED,        /* removed; kept for people to look at */
@@ -51,7 +51,9 @@ struct Framework {
         bool stream_overflowed;             /* too slow to read: cut at the end of this turn */
         char stream_id[37];
         sd_event_source *heartbeat_source;
-        sd_event_source *failover_source;
+        sd_event_source *failover_source;   /* while there is no stream: failover.c */
+        usec_t away_since_usec;             /* monotonic */
+        usec_t failover_timeout_usec;
         Task *reconcile_next;               /* in `tasks`: the next it is told of; reconciliation.c */
         sd_event_source *reconcile_source;
 

@@ -16,6 +16,7 @@ master_libmaster_a_SOURCES = \
         master/departure.c master/departure.h \
         master/endpoints.c master/endpoints.h \
         master/executor.c master/executor.h \
+        master/failover.c master/failover.h \
         master/framework.c master/framework.h \
         master/framework_info.c master/framework_info.h \
         master/history.c master/history.h \

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <utlist.h>
 
+#include "common/model/conversion.h"
 #include "common/net/pbwire.h"
 #include "master/executor.h"
 #include "master/node.h"
@@ -24,17 +25,32 @@ void node_table_deinit(NodeTable *t) {
         assert(!t->by_pid);
 }
 
+int node_work_out_total(const Mesos__V1__AgentInfo *info, Mesos__V1__Resource *const *checkpointed,
+                        size_t n_checkpointed, Resources **ret, char **reterr_message) {
+        _cleanup_(resources_freep) Resources *configured = NULL, *kept = NULL;
+        int r;
+
+        r = resources_from_pb(info->resources, info->n_resources, &configured, reterr_message);
+        if (r == RESOURCES_OK)
+                r = resources_from_pb(checkpointed, n_checkpointed, &kept, reterr_message);
+        if (r != RESOURCES_OK)
+                return r;
+
+        r = resources_from_checkpoint(configured, kept, ret, reterr_message);
+        return r == CONVERSION_E_INVALID ? RESOURCES_E_INVALID : r;
+}
+
 /* Agents may say roles the old way; inside and towards v1 clients only the new one is used. */
 static int agent_info_convert(const Mesos__V1__AgentInfo *info, Mesos__V1__AgentInfo **ret,
-                              Resources **ret_total, char **reterr_message) {
-        _cleanup_(resources_freep) Resources *total = NULL;
+                              char **reterr_message) {
+        _cleanup_(resources_freep) Resources *configured = NULL;
         _cleanup_(pb_freep) ProtobufCMessage *owner = NULL;
         Mesos__V1__AgentInfo *copy;
         Mesos__V1__Resource **list;
         size_t n;
         int r;
 
-        r = resources_from_pb(info->resources, info->n_resources, &total, reterr_message);
+        r = resources_from_pb(info->resources, info->n_resources, &configured, reterr_message);
         if (r != RESOURCES_OK)
                 return r;
 
@@ -43,7 +59,7 @@ static int agent_info_convert(const Mesos__V1__AgentInfo *info, Mesos__V1__Agent
                 return -ENOMEM;
         copy = (Mesos__V1__AgentInfo *) owner;
 
-        r = resources_to_pb(total, RESOURCE_FORMAT_NEW, &list, &n);
+        r = resources_to_pb(configured, RESOURCE_FORMAT_NEW, &list, &n);
         if (r < 0)
                 return r;
 
@@ -55,7 +71,6 @@ static int agent_info_convert(const Mesos__V1__AgentInfo *info, Mesos__V1__Agent
 
         owner = NULL;
         *ret = copy;
-        *ret_total = TAKE_PTR(total);
         return RESOURCES_OK;
 }
 
@@ -72,13 +87,12 @@ static bool message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b) 
 }
 
 bool agent_info_equal(const Mesos__V1__AgentInfo *a, const Mesos__V1__AgentInfo *b) {
-        _cleanup_(resources_freep) Resources *total_a = NULL, *total_b = NULL;
         _cleanup_free_ char *error_a = NULL, *error_b = NULL;
         Mesos__V1__AgentInfo *one = NULL, *other = NULL;
         bool equal;
 
-        equal = agent_info_convert(a, &one, &total_a, &error_a) == RESOURCES_OK &&
-                agent_info_convert(b, &other, &total_b, &error_b) == RESOURCES_OK &&
+        equal = agent_info_convert(a, &one, &error_a) == RESOURCES_OK &&
+                agent_info_convert(b, &other, &error_b) == RESOURCES_OK &&
                 message_equal(&one->base, &other->base);
 
         if (one)
@@ -88,8 +102,9 @@ bool agent_info_equal(const Mesos__V1__AgentInfo *a, const Mesos__V1__AgentInfo 
         return equal;
 }
 
-int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info, const Upid *pid, Node **ret,
-             char **reterr_message) {
+int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info,
+             Mesos__V1__Resource *const *checkpointed, size_t n_checkpointed, const Upid *pid,
+             Node **ret, char **reterr_message) {
         _cleanup_(node_freep) Node *n = NULL;
         int r;
 
@@ -107,7 +122,10 @@ int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info, const Upid *pid, No
         if (!n->id || !n->used || !n->offered)
                 return -ENOMEM;
 
-        r = agent_info_convert(info, &n->info, &n->total, reterr_message);
+        r = agent_info_convert(info, &n->info, reterr_message);
+        if (r == RESOURCES_OK)
+                r = node_work_out_total(info, checkpointed, n_checkpointed, &n->total,
+                                        reterr_message);
         if (r != RESOURCES_OK)
                 return r;
 
@@ -177,19 +195,27 @@ void node_set_pid(Node *n, const Upid *pid) {
         HASH_ADD_KEYPTR(hh_pid, n->table->by_pid, n->pid.text, strlen(n->pid.text), n);
 }
 
-int node_set_info(Node *n, const Mesos__V1__AgentInfo *info, char **reterr_message) {
+void node_set_total(Node *n, Resources *total) {
+        resources_free(n->total);
+        n->total = total;
+}
+
+int node_set_info(Node *n, const Mesos__V1__AgentInfo *info,
+                  Mesos__V1__Resource *const *checkpointed, size_t n_checkpointed,
+                  char **reterr_message) {
+        _cleanup_(resources_freep) Resources *total = NULL;
         Mesos__V1__AgentInfo *converted;
-        Resources *total;
         int r;
 
-        r = agent_info_convert(info, &converted, &total, reterr_message);
+        r = node_work_out_total(info, checkpointed, n_checkpointed, &total, reterr_message);
+        if (r == RESOURCES_OK)
+                r = agent_info_convert(info, &converted, reterr_message);
         if (r != RESOURCES_OK)
                 return r;
 
         pb_free(&n->info->base);
-        resources_free(n->total);
         n->info = converted;
-        n->total = total;
+        node_set_total(n, TAKE_PTR(total));
         return RESOURCES_OK;
 }
 

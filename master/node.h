@@ -69,10 +69,16 @@ struct NodeTable {
 /* The table must be empty. */
 void node_table_deinit(NodeTable *t);
 
+/* What an agent has: what it is configured with, and what dynamic reservations and persistent
+ * volumes, which it keeps, have made of that. RESOURCES_E_INVALID. */
+int node_work_out_total(const Mesos__V1__AgentInfo *info, Mesos__V1__Resource *const *checkpointed,
+                        size_t n_checkpointed, Resources **ret, char **reterr_message);
+
 /* Copies `info`, whose id must be set, converts its resources and enters the node.
  * RESOURCES_E_INVALID. */
-int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info, const Upid *pid, Node **ret,
-             char **reterr_message);
+int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info,
+             Mesos__V1__Resource *const *checkpointed, size_t n_checkpointed, const Upid *pid,
+             Node **ret, char **reterr_message);
 
 /* No offers and tasks may be left. */
 Node *node_free(Node *n);
@@ -84,10 +90,15 @@ size_t node_count(const NodeTable *t);
 
 /* The agent came back with another address, or with changed attributes or resources. */
 void node_set_pid(Node *n, const Upid *pid);
-int node_set_info(Node *n, const Mesos__V1__AgentInfo *info, char **reterr_message);
+int node_set_info(Node *n, const Mesos__V1__AgentInfo *info,
+                  Mesos__V1__Resource *const *checkpointed, size_t n_checkpointed,
+                  char **reterr_message);
 
 /* Do both say the same, in whatever way they put it? What makes no sense equals nothing. */
 bool agent_info_equal(const Mesos__V1__AgentInfo *a, const Mesos__V1__AgentInfo *b);
+
+/* Takes it over. */
+void node_set_total(Node *n, Resources *total);
 
 int node_set_version(Node *n, const char *version,
                      Mesos__V1__AgentInfo__Capability *const *capabilities, size_t n_capabilities,

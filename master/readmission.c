@@ -23,46 +23,125 @@
 #include "master/agent_message.h"
 #include "master/allocation.h"
 #include "master/executor.h"
+#include "master/failover.h"
 #include "master/framework.h"
 #include "master/history.h"
 #include "master/master.h"
 #include "master/node.h"
 #include "master/operator_stream.h"
 #include "master/readmission.h"
+#include "master/reject.h"
 #include "master/status_router.h"
 #include "master/task.h"
 #include "proto/internal.pb-c.h"
 
+/* The ids of the frameworks that a report describes, in order. */
+typedef struct DescribedIds {
+        const char **ids; /* owned array */
+        size_t n;
+} DescribedIds;
+
+static void described_ids_deinit(DescribedIds *d) {
+        free(d->ids);
+}
+
+static int by_text(const void *a, const void *b) {
+        return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static bool described_ids_have(const DescribedIds *d, const char *id) {
+        return bsearch(&id, d->ids, d->n, sizeof(*d->ids), by_text);
+}
+
+static int describe(const Mesos__Internal__ReregisterSlaveMessage *r, DescribedIds *ret,
+                    char **reterr_message) {
+        *ret = (DescribedIds) { .ids = calloc(r->n_frameworks + 1, sizeof(*ret->ids)) };
+        if (!ret->ids)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < r->n_frameworks; i++) {
+                const Mesos__V1__FrameworkID *id = r->frameworks[i]->id;
+
+                if (!id || !id_is_valid(id->value))
+                        return reject(reterr_message, "a framework it reports has no valid id");
+                ret->ids[ret->n++] = id->value;
+        }
+
+        qsort(ret->ids, ret->n, sizeof(*ret->ids), by_text);
+        return ACCEPTED;
+}
+
+static int judge_task(const Mesos__V1__Task *t, const char *agent_id, const DescribedIds *known,
+                      char **reterr_message) {
+        if (!id_is_valid(t->task_id->value))
+                return reject(reterr_message, "a task it reports has an invalid id");
+        if (!streq(t->agent_id->value, agent_id))
+                return reject(reterr_message, "it reports task '%s' of another agent, '%s'",
+                              t->task_id->value, t->agent_id->value);
+        if (!described_ids_have(known, t->framework_id->value))
+                return reject(reterr_message,
+                              "it reports task '%s' of framework '%s', which it does not describe",
+                              t->task_id->value, t->framework_id->value);
+
+        return ACCEPTED;
+}
+
+static int judge_executor(const Mesos__V1__ExecutorInfo *e, const DescribedIds *known,
+                          char **reterr_message) {
+        if (!id_is_valid(e->executor_id->value))
+                return reject(reterr_message, "an executor it reports has an invalid id");
+        if (!e->framework_id || !described_ids_have(known, e->framework_id->value))
+                return reject(reterr_message,
+                              "it reports executor '%s' of a framework that it does not describe",
+                              e->executor_id->value);
+
+        return ACCEPTED;
+}
+
+/* What could not be taken in would be used all the same, and offered to somebody else. So it is all
+ * or nothing. */
+int readmission_judge(const Mesos__Internal__ReregisterSlaveMessage *r, char **reterr_message) {
+        _cleanup_(described_ids_deinit) DescribedIds known = {};
+        int k;
+
+        k = describe(r, &known, reterr_message);
+        for (size_t i = 0; k == ACCEPTED && i < r->n_executor_infos; i++)
+                k = judge_executor(r->executor_infos[i], &known, reterr_message);
+        for (size_t i = 0; k == ACCEPTED && i < r->n_tasks; i++)
+                k = judge_task(r->tasks[i], r->slave->id->value, &known, reterr_message);
+
+        return k;
+}
+
 /* A framework we only know from its agent's report so far. */
-static Framework *learn_framework(Master *m, const Mesos__V1__FrameworkInfo *info) {
+static void learn_framework(Master *m, const Mesos__V1__FrameworkInfo *info) {
         Framework *f;
         int r;
 
-        if (!info->id || !id_is_valid(info->id->value) ||
-            framework_find_completed(&m->frameworks, info->id->value))
-                return NULL;
+        if (framework_find_completed(&m->frameworks, info->id->value))
+                return;
 
         f = framework_find(&m->frameworks, info->id->value);
-        if (f)
-                return f;
+        if (f) {
+                failover_extend(f, info->failover_timeout);
+                return;
+        }
 
         r = framework_new(&m->frameworks, info->id->value, info, &f);
         if (r < 0) {
                 log_error_errno(r, "Cannot take framework '%s' in: %m", info->id->value);
-                return NULL;
+                return;
         }
 
         f->master = m;
         f->registered_usec = f->reregistered_usec = master_wall_clock(m);
         allocation_put_framework(f);
         operator_stream_framework_added(f);
-        return f;
+        failover_begin(f);
 }
 
 static void learn_executor(Master *m, Node *n, const Mesos__V1__ExecutorInfo *info) {
-        Framework *f = info->framework_id
-                                       ? framework_find(&m->frameworks, info->framework_id->value)
-                                       : NULL;
+        Framework *f = framework_find(&m->frameworks, info->framework_id->value);
         Executor *e;
         int r;
 
@@ -90,27 +169,45 @@ static void forget_unreachable(Framework *f, const char *task_id) {
         task_free(t);
 }
 
-static void learn_task(Master *m, Node *n, const Mesos__V1__Task *report, const char *message) {
-        Framework *f = framework_find(&m->frameworks, report->framework_id->value);
+/*
+ * One that runs elsewhere, too: the framework thought it lost and used its id again, which we let it
+ * because we did not know of this one (a master before us did, or the task is long forgotten). The
+ * framework cannot even name it, so it is ended here, and what is still told of it is kept from the
+ * framework (status_router.c). It is in nobody's books until then.
+ */
+static bool is_known_or_unwanted(Framework *f, Node *n, const Mesos__V1__Task *report) {
+        const Task *known = framework_find_task(f, report->task_id->value);
+
+        if (!known || known->node == n)
+                return known;
+
+        log_warning("Task '%s' of framework '%s' runs on agents '%s' and '%s', ending it on the "
+                    "latter",
+                    known->id, f->id, known->agent_id, n->id);
+        if (!task_state_is_terminal(report->state))
+                agent_message_kill(n, f->id, known->id, NULL);
+        return true;
+}
+
+/* The task, if that is how we learnt of it. */
+static Task *learn_task(Node *n, const Mesos__V1__Task *report) {
+        Framework *f = framework_find(&n->master->frameworks, report->framework_id->value);
         Task *t;
         int r;
 
-        if (!f || !id_is_valid(report->task_id->value) ||
-            framework_find_task(f, report->task_id->value))
-                return;
+        if (!f || is_known_or_unwanted(f, n, report))
+                return NULL;
 
         r = task_new_from_report(report, &t);
         if (r != 0) {
                 log_warning("Ignoring task '%s' that agent '%s' reports", report->task_id->value,
                             n->id);
-                return;
+                return NULL;
         }
 
         /* Its last update comes again, and is passed on without it. */
-        if (task_is_terminal(t) && history_has(f, t)) {
-                task_free(t);
-                return;
-        }
+        if (task_is_terminal(t) && history_has(f, t))
+                return task_free(t);
 
         forget_unreachable(f, t->id);
         t->node = n;
@@ -119,28 +216,48 @@ static void learn_task(Master *m, Node *n, const Mesos__V1__Task *report, const 
                 allocation_charge(f, n, t->resources);
 
         operator_stream_task_added(t);
-        if (message)
-                status_router_tell_latest(t, t->state,
-                                          MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_REREGISTERED,
-                                          message);
+        return t;
 }
 
-/* All the agent reports, in the order in which one depends on the other. */
-static void learn(Node *n, const Mesos__Internal__ReregisterSlaveMessage *r, const char *message) {
-        Master *m = n->master;
-
+static void learn_owners(Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
         for (size_t i = 0; i < r->n_frameworks; i++)
-                (void) learn_framework(m, r->frameworks[i]);
+                learn_framework(n->master, r->frameworks[i]);
         for (size_t i = 0; i < r->n_executor_infos; i++)
-                learn_executor(m, n, r->executor_infos[i]);
-        for (size_t i = 0; i < r->n_tasks; i++)
-                learn_task(m, n, r->tasks[i], message);
+                learn_executor(n->master, n, r->executor_infos[i]);
+}
+
+static void tell_of_return(Task *t, const char *message) {
+        status_router_tell_latest(t, t->state,
+                                  MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_REREGISTERED,
+                                  message);
 }
 
 void readmission_learn(Node *n, const Mesos__Internal__ReregisterSlaveMessage *r,
                        const char *message) {
-        learn(n, r, message);
+        learn_owners(n, r);
+
+        for (size_t i = 0; i < r->n_tasks; i++) {
+                Task *t = learn_task(n, r->tasks[i]);
+
+                if (t && message)
+                        tell_of_return(t, message);
+        }
+
         history_learn(n->master, n, r);
+}
+
+/* One we do not know on an agent we do know has mostly ended, and its framework has acknowledged
+ * that, but the agent died before it heard so: the update comes again by itself. But one that lives
+ * was lost with the connection, because its framework does not checkpoint. */
+static void learn_unknown(Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
+        learn_owners(n, r);
+
+        for (size_t i = 0; i < r->n_tasks; i++) {
+                Task *t = learn_task(n, r->tasks[i]);
+
+                if (t && !task_is_terminal(t))
+                        tell_of_return(t, "Disconnected agent re-registered");
+        }
 }
 
 void readmission_settle_frameworks(Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
@@ -149,9 +266,6 @@ void readmission_settle_frameworks(Node *n, const Mesos__Internal__ReregisterSla
         for (size_t i = 0; i < r->n_frameworks; i++) {
                 const Mesos__V1__FrameworkInfo *info = r->frameworks[i];
                 Framework *f;
-
-                if (!info->id)
-                        continue;
 
                 if (framework_find_completed(&m->frameworks, info->id->value)) {
                         agent_message_shutdown_framework(n, info->id->value);
@@ -176,9 +290,8 @@ static void mark_reported(Master *m, Node *n, const Mesos__Internal__ReregisterS
 
         for (size_t i = 0; i < r->n_executor_infos; i++) {
                 const Mesos__V1__ExecutorInfo *info = r->executor_infos[i];
-                Executor *e = info->framework_id ? executor_find(n, info->framework_id->value,
-                                                                 info->executor_id->value)
-                                                 : NULL;
+                Executor *e = executor_find(n, info->framework_id->value,
+                                            info->executor_id->value);
 
                 if (e)
                         e->reported = true;
@@ -279,9 +392,7 @@ void readmission_reconcile(Node *n, const Mesos__Internal__ReregisterSlaveMessag
                         e->reported = false;
         }
 
-        /* Silently: a task we do not know here has mostly ended, and its framework has acknowledged
-         * that, but the agent died before it heard so. Its update comes again by itself. */
-        learn(n, r, NULL);
+        learn_unknown(n, r);
 
         DL_FOREACH_SAFE2(n->tasks, t, next, node_next)
                 if (t->kill_wanted && !task_is_terminal(t))

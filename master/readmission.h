@@ -7,6 +7,9 @@
 
 typedef struct Node Node;
 
+/* Does the report make sense by itself? To be asked before the registry is told. REJECTED. */
+int readmission_judge(const Mesos__Internal__ReregisterSlaveMessage *r, char **reterr_message);
+
 /* Takes in all that an agent which was no node of ours reports. `message` is for the frameworks of
  * its tasks; NULL: silent. */
 void readmission_learn(Node *n, const Mesos__Internal__ReregisterSlaveMessage *r,

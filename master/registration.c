@@ -35,6 +35,41 @@
 #include "master/reject.h"
 #include "proto/internal.pb-c.h"
 
+/* What an agent says of itself in either message, borrowed from it. */
+typedef struct Introduction {
+        const Mesos__V1__AgentInfo *info;
+        const char *version;
+        Mesos__V1__AgentInfo__Capability *const *capabilities;
+        size_t n_capabilities;
+        const Mesos__V1__UUID *resource_version;
+        Mesos__V1__Resource *const *checkpointed;
+        size_t n_checkpointed;
+} Introduction;
+
+static Introduction introduction_first(const Mesos__Internal__RegisterSlaveMessage *r) {
+        return (Introduction) {
+                .info = r->slave,
+                .version = r->version,
+                .capabilities = r->agent_capabilities,
+                .n_capabilities = r->n_agent_capabilities,
+                .resource_version = r->resource_version_uuid,
+                .checkpointed = r->checkpointed_resources,
+                .n_checkpointed = r->n_checkpointed_resources,
+        };
+}
+
+static Introduction introduction_again(const Mesos__Internal__ReregisterSlaveMessage *r) {
+        return (Introduction) {
+                .info = r->slave,
+                .version = r->version,
+                .capabilities = r->agent_capabilities,
+                .n_capabilities = r->n_agent_capabilities,
+                .resource_version = r->resource_version_uuid,
+                .checkpointed = r->checkpointed_resources,
+                .n_checkpointed = r->n_checkpointed_resources,
+        };
+}
+
 /* A request that waits for the registry. */
 struct Registration {
         Master *master;
@@ -150,30 +185,34 @@ static bool version_is_supported(const char *version) {
 }
 
 /* May it be let in? Everything that can be wrong is found here, before the registry is told. */
-static int judge_agent(const Mesos__V1__AgentInfo *info, const char *version,
-                       char **reterr_message) {
-        _cleanup_(resources_freep) Resources *resources = NULL;
+static int judge_agent(const Introduction *i, char **reterr_message) {
+        _cleanup_(resources_freep) Resources *total = NULL;
         int r;
 
-        if (!*info->hostname)
+        if (!*i->info->hostname)
                 return reject(reterr_message, "it has no hostname");
-        if (!version_is_supported(version))
+        if (!version_is_supported(i->version))
                 return reject(reterr_message, "its version is missing or older than 1.0.0");
-        if (info->domain)
+        if (i->info->domain)
                 return reject(reterr_message, "it is in a domain, and this master is in none");
-        if (mesos__v1__agent_info__get_packed_size(info) > REGISTRY_AGENT_MAX_BYTES)
+        if (mesos__v1__agent_info__get_packed_size(i->info) > REGISTRY_AGENT_MAX_BYTES)
                 return reject(reterr_message, "it says more of itself than the registry takes");
 
-        r = resources_from_pb(info->resources, info->n_resources, &resources, reterr_message);
+        r = node_work_out_total(i->info, i->checkpointed, i->n_checkpointed, &total,
+                                reterr_message);
         return r == RESOURCES_E_INVALID ? REJECTED : r;
 }
 
-/* True when it may; otherwise it is ignored with a line in the log, and asks again. */
-static bool is_acceptable(const Mesos__V1__AgentInfo *info, const char *version, const Upid *from) {
+/* True when it may; otherwise it is ignored with a line in the log, and asks again. `report` is
+ * what it has besides itself; NULL: nothing. */
+static bool is_acceptable(const Introduction *i,
+                          const Mesos__Internal__ReregisterSlaveMessage *report, const Upid *from) {
         _cleanup_free_ char *error = NULL;
         int r;
 
-        r = judge_agent(info, version, &error);
+        r = judge_agent(i, &error);
+        if (r == ACCEPTED && report)
+                r = readmission_judge(report, &error);
         if (r < 0)
                 log_error_errno(r, "Cannot judge agent at %s: %m", from->text);
         else if (r > 0)
@@ -183,14 +222,12 @@ static bool is_acceptable(const Mesos__V1__AgentInfo *info, const char *version,
 }
 
 /* Enters the node: connected, pinged, offered from the next run on. */
-static int admit(Master *m, const Registration *x, const char *version,
-                 Mesos__V1__AgentInfo__Capability *const *capabilities, size_t n_capabilities,
-                 const Mesos__V1__UUID *resource_version, Node **ret) {
+static int admit(Master *m, const Registration *x, const Introduction *i, Node **ret) {
         _cleanup_free_ char *error = NULL;
         Node *n;
         int r;
 
-        r = node_new(&m->nodes, x->info, &x->from, &n, &error);
+        r = node_new(&m->nodes, x->info, i->checkpointed, i->n_checkpointed, &x->from, &n, &error);
         if (r > 0) {
                 log_warning("Ignoring agent at %s: %s", x->from.text, error);
                 return -EBADMSG;
@@ -203,7 +240,8 @@ static int admit(Master *m, const Registration *x, const char *version,
         n->active = true;
         n->registered_usec = master_wall_clock(m);
 
-        r = node_set_version(n, version, capabilities, n_capabilities, resource_version);
+        r = node_set_version(n, i->version, i->capabilities, i->n_capabilities,
+                             i->resource_version);
         if (r >= 0)
                 r = peer_pool_link(m->peers, &n->pid);
         if (r < 0) {
@@ -233,7 +271,7 @@ static void take_back(Registration *x) {
 
 static void on_admitted(int error, void *userdata) {
         _cleanup_(registration_freep) Registration *x = userdata;
-        const Mesos__Internal__RegisterSlaveMessage *message = (void *) x->message;
+        Introduction i = introduction_first((void *) x->message);
         Master *m = x->master;
         Node *n;
         int r;
@@ -243,8 +281,7 @@ static void on_admitted(int error, void *userdata) {
                 return;
         }
 
-        r = admit(m, x, message->version, message->agent_capabilities,
-                  message->n_agent_capabilities, message->resource_version_uuid, &n);
+        r = admit(m, x, &i, &n);
         if (r < 0) {
                 log_error_errno(r, "Cannot let agent at %s in: %m", x->from.text);
                 take_back(x);
@@ -285,11 +322,12 @@ static bool register_known_address(Master *m, const Upid *from) {
 
 void registration_register(Master *m, const Upid *from, ProtobufCMessage *message) {
         const Mesos__Internal__RegisterSlaveMessage *r = (void *) message;
+        Introduction i = introduction_first(r);
         char id[ID_TEXT_MAX + 1];
         int k;
 
         metrics_count(m, COUNTER_MESSAGES_REGISTER_SLAVE);
-        if (is_under_way(m, from) || !is_acceptable(r->slave, r->version, from))
+        if (is_under_way(m, from) || !is_acceptable(&i, NULL, from))
                 return;
 
         if (register_known_address(m, from))
@@ -305,6 +343,7 @@ void registration_register(Master *m, const Upid *from, ProtobufCMessage *messag
 static void on_readmitted(int error, void *userdata) {
         _cleanup_(registration_freep) Registration *x = userdata;
         const Mesos__Internal__ReregisterSlaveMessage *message = (void *) x->message;
+        Introduction i = introduction_again(message);
         Master *m = x->master;
         Node *n;
         int r;
@@ -314,8 +353,7 @@ static void on_readmitted(int error, void *userdata) {
                 return;
         }
 
-        r = admit(m, x, message->version, message->agent_capabilities,
-                  message->n_agent_capabilities, message->resource_version_uuid, &n);
+        r = admit(m, x, &i, &n);
         if (r < 0) {
                 log_error_errno(r, "Cannot let agent at %s in again: %m", x->from.text);
                 take_back(x);
@@ -351,12 +389,30 @@ static bool clear_address(Node *n) {
         return true;
 }
 
-/* It has been judged, and the registry has it. */
-static int take_description(Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
+/* What it has besides what it is configured with may change without the registry. */
+static int take_kept(Node *n, const Introduction *i) {
+        _cleanup_(resources_freep) Resources *total = NULL;
         _cleanup_free_ char *error = NULL;
         int k;
 
-        k = node_set_info(n, r->slave, &error);
+        k = node_work_out_total(i->info, i->checkpointed, i->n_checkpointed, &total, &error);
+        if (k != RESOURCES_OK)
+                return k < 0 ? k : -EBADMSG;
+
+        if (resources_equal(total, n->total))
+                return 0;
+
+        node_set_total(n, TAKE_PTR(total));
+        allocation_update_node(n);
+        return 0;
+}
+
+/* It has been judged, and the registry has it. */
+static int take_description(Node *n, const Introduction *i) {
+        _cleanup_free_ char *error = NULL;
+        int k;
+
+        k = node_set_info(n, i->info, i->checkpointed, i->n_checkpointed, &error);
         if (k != RESOURCES_OK)
                 return k < 0 ? k : -EBADMSG;
 
@@ -366,6 +422,7 @@ static int take_description(Node *n, const Mesos__Internal__ReregisterSlaveMessa
 
 /* A node of ours is there again, where and as `r` says. */
 static void take_back_in(Node *n, const Upid *from, const Mesos__Internal__ReregisterSlaveMessage *r) {
+        Introduction i = introduction_again(r);
         Master *m = n->master;
         int k;
 
@@ -375,8 +432,9 @@ static void take_back_in(Node *n, const Upid *from, const Mesos__Internal__Rereg
         peer_pool_forget(m->peers, &n->pid);
         node_set_pid(n, from);
 
-        k = node_set_version(n, r->version, r->agent_capabilities, r->n_agent_capabilities,
-                             r->resource_version_uuid);
+        k = node_set_version(n, i.version, i.capabilities, i.n_capabilities, i.resource_version);
+        if (k >= 0)
+                k = take_kept(n, &i);
         if (k < 0) {
                 master_fail(m, k, "Cannot take an agent in again");
                 return;
@@ -412,6 +470,7 @@ static void take_back_in(Node *n, const Upid *from, const Mesos__Internal__Rereg
 static void on_updated(int error, void *userdata) {
         _cleanup_(registration_freep) Registration *x = userdata;
         const Mesos__Internal__ReregisterSlaveMessage *message = (void *) x->message;
+        Introduction i = introduction_again(message);
         Master *m = x->master;
         Node *n;
         int r;
@@ -425,7 +484,7 @@ static void on_updated(int error, void *userdata) {
         if (!n || n->leaving)
                 return;
 
-        r = take_description(n, message);
+        r = take_description(n, &i);
         if (r < 0)
                 master_fail(m, r, "Cannot take an agent in again");
         else
@@ -460,6 +519,7 @@ static void reregister_known(Master *m, Node *n, const Upid *from,
 void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *message) {
         const Mesos__Internal__ReregisterSlaveMessage *r = (void *) message;
         const char *id = r->slave->id ? r->slave->id->value : "";
+        Introduction i = introduction_again(r);
         Node *n;
 
         metrics_count(m, COUNTER_MESSAGES_REREGISTER_SLAVE);
@@ -477,7 +537,7 @@ void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *mess
                 return;
         }
 
-        if (!is_acceptable(r->slave, r->version, from))
+        if (!is_acceptable(&i, r, from))
                 return;
 
         n = node_find(&m->nodes, id);

@@ -23,6 +23,7 @@
 #include "master/allocation.h"
 #include "master/call.h"
 #include "master/departure.h"
+#include "master/failover.h"
 #include "master/framework.h"
 #include "master/framework_info.h"
 #include "master/master.h"
@@ -275,7 +276,7 @@ static int connect_framework(Framework *f, bool is_new,
                 info.checkpoint = f->info->checkpoint;
         }
 
-        f->failover_source = sd_event_source_disable_unref(f->failover_source);
+        failover_end(f);
         f->stream = stream;
         f->stream_type = type;
         strcpy(f->stream_id, stream_id);

@@ -186,6 +186,23 @@ static void forward(Framework *f, const Mesos__Internal__StatusUpdate *update) {
         scheduler_send_update(f, &status);
 }
 
+/* A second run of a task (readmission.c) is none of its framework's business: it would take its end
+ * for the end of the task it knows. The agent is told that all is well. */
+static bool is_of_second_run(Framework *f, Node *n, const Mesos__Internal__StatusUpdate *update) {
+        const char *task_id = update->status->task_id->value;
+        const Task *t = framework_find_task(f, task_id);
+
+        if (!t || t->node == n)
+                return false;
+
+        log_info("Keeping an update of task '%s' of framework '%s' on agent '%s' to ourselves: it "
+                 "runs on agent '%s'",
+                 task_id, f->id, n->id, t->agent_id);
+        if (update->has_uuid && update->uuid.len == UUID_BYTES)
+                agent_message_acknowledge(n, f->id, task_id, update->uuid);
+        return true;
+}
+
 static Task *find_task_at(Framework *f, const char *task_id, const Node *n) {
         Task *t = framework_find_task(f, task_id);
 
@@ -214,6 +231,11 @@ void status_router_update(Master *m, const Upid *from,
         if (!f) {
                 log_warning("Ignoring status update of task '%s' of unknown framework '%s'",
                             task_id, update->framework_id->value);
+                metrics_count(m, COUNTER_INVALID_STATUS_UPDATES);
+                return;
+        }
+
+        if (is_of_second_run(f, n, update)) {
                 metrics_count(m, COUNTER_INVALID_STATUS_UPDATES);
                 return;
         }

@@ -32,6 +32,7 @@ tests_lib_clock_so_LDFLAGS = $(AM_LDFLAGS) -shared
 
 # What the Python rungs share.
 EXTRA_DIST += \
+        tests/lib/books.py \
         tests/lib/clock.py \
         tests/lib/crash.py \
         tests/lib/ends.py \

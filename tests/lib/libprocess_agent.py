@@ -156,26 +156,45 @@ class LibprocessAgent:
         return (field(1, self.hostname) + self.resources + field(7, True) + field(8, self.port)
                 + (field(6, identity(self.agent_id)) if with_id and self.agent_id else b""))
 
-    def register(self):
+    def register(self, checkpointed=()):
         capabilities = b"".join(field(4, field(1, c)) for c in CAPABILITIES)
         self.send("RegisterSlaveMessage", field(1, self.info(False)) + field(2, "1.12.0") + capabilities
-                  + field(5, field(1, os.urandom(16))))
+                  + b"".join(field(3, r) for r in checkpointed) + field(5, field(1, os.urandom(16))))
         return self.wait_message("SlaveRegisteredMessage")
 
-    def reregister(self, tasks=(), frameworks=()):
-        """With tasks as task() makes them, frameworks as framework() does."""
-        self.send("ReregisterSlaveMessage", field(2, self.info()) + b"".join(field(3, t) for t in tasks)
-                  + field(6, "1.12.0") + b"".join(field(8, f) for f in frameworks)
-                  + b"".join(field(9, field(1, c)) for c in CAPABILITIES) + field(10, field(1, os.urandom(16))))
+    def reregister(self, tasks=(), frameworks=None, **more):
+        """With what report() takes."""
+        self.send("ReregisterSlaveMessage", self.report(tasks, frameworks, **more))
         return self.wait_message("SlaveReregisteredMessage")
+
+    def report(self, tasks=(), frameworks=None, executors=(), completed=(), checkpointed=()):
+        """A ReregisterSlaveMessage with tasks as task() makes them, frameworks as framework() does (None: those of
+        the tasks), executors as executor(), completed frameworks as archive(), resources as scalar()."""
+        if frameworks is None:
+            owners = {first(read(first(read(t), 3)), 1).decode() for t in tasks}
+            frameworks = [self.framework(f) for f in sorted(owners)]
+        return (field(2, self.info()) + b"".join(field(3, t) for t in tasks)
+                + b"".join(field(4, e) for e in executors) + b"".join(field(5, c) for c in completed)
+                + field(6, "1.12.0") + b"".join(field(7, r) for r in checkpointed)
+                + b"".join(field(8, f) for f in frameworks)
+                + b"".join(field(9, field(1, c)) for c in CAPABILITIES) + field(10, field(1, os.urandom(16))))
 
     def unregister(self):
         self.send("UnregisterSlaveMessage", field(1, identity(self.agent_id)))
 
-    def framework(self, framework_id, name="learnt"):
-        """A FrameworkInfo with MULTI_ROLE and PARTITION_AWARE, role *."""
-        return (field(1, "root") + field(2, name) + field(3, identity(framework_id)) + field(5, True)
-                + field(10, field(1, 6)) + field(10, field(1, 5)) + field(12, "*"))
+    def framework(self, framework_id, name="learnt", failover_timeout=None, aware=True):
+        """A FrameworkInfo with MULTI_ROLE and, unless told otherwise, PARTITION_AWARE, role *."""
+        return (field(1, "root") + field(2, name) + field(3, identity(framework_id)) + field(4, failover_timeout)
+                + field(5, True) + field(10, field(1, 6)) + (field(10, field(1, 5)) if aware else b"") + field(12, "*"))
+
+    def executor(self, framework_id, executor_id, cpus=1, mem=32):
+        """An ExecutorInfo as an agent reports it."""
+        return (field(1, identity(executor_id)) + field(5, scalar("cpus", cpus, "*")) + field(5, scalar("mem", mem, "*"))
+                + field(7, field(3, "run")) + field(8, identity(framework_id)))
+
+    def archive(self, framework, tasks):
+        """A framework with tasks that are over, as an agent remembers it."""
+        return field(1, framework) + b"".join(field(3, t) for t in tasks)
 
     def task(self, framework_id, task_id, state=RUNNING, cpus=0.1, mem=32):
         """A Task as an agent reports it."""

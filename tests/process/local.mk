@@ -11,6 +11,7 @@ process_tests = \
         tests/process/test-launcher-self.py \
         tests/process/test-master-agents.py \
         tests/process/test-master-books.py \
+        tests/process/test-master-failover.py \
         tests/process/test-master-fates.py \
         tests/process/test-master-schedulers.py \
         tests/process/test-namespaces.py \

@@ -54,7 +54,7 @@ static Node *node(World *w, const char *id, uint16_t port) {
         info.hostname = (char *) "h";
         info.id = &agent_id;
         assert_int_equal(upid_make("slave(1)", "127.0.0.1", port, &pid), 0);
-        assert_int_equal(node_new(&w->nodes, &info, &pid, &n, &message), 0);
+        assert_int_equal(node_new(&w->nodes, &info, NULL, 0, &pid, &n, &message), 0);
         n->connected = true;
         return n;
 }
