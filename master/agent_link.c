@@ -14,6 +14,8 @@
  *     ping ──15 s──▶ ping ──15 s──▶ …          each without a pong in between counts as missed
  *     link broken ──▶ disconnected ──10 min──▶ unreachable
  *     5 pings missed in a row ───────────────▶ unreachable
+ *
+ * The last step may have to wait for its turn (removal_limiter.c), and not be taken after all.
  */
 
 #include <stdio.h>
@@ -32,6 +34,48 @@
 #include "master/status_router.h"
 #include "master/task.h"
 
+static void on_removal_turn(void *userdata) {
+        Node *n = userdata;
+        char timeout[USEC_TEXT_MAX], message[64 + USEC_TEXT_MAX];
+
+        if (!n->removal_overdue) {
+                departure_mark_unreachable(n, "health check timed out");
+                return;
+        }
+
+        snprintf(message, sizeof(message), "agent did not reregister within %s after disconnecting",
+                 usec_format(n->master->config->agent_reregister_timeout_usec, timeout));
+        departure_mark_unreachable(n, message);
+}
+
+/* When its turn comes; one that waits already keeps its place. */
+static void give_up(Node *n, bool overdue) {
+        Master *m = n->master;
+        int r;
+
+        n->removal_overdue |= overdue;
+        if (removal_ticket_is_waiting(&n->removal))
+                return;
+
+        n->removal_overdue = overdue;
+        metrics_count(m, COUNTER_SLAVE_UNREACHABLE_SCHEDULED);
+        r = removal_limiter_queue(m->removal_limiter, &n->removal, on_removal_turn, n);
+        if (r < 0)
+                master_fail(m, r, "Cannot start a timer");
+        else if (!n->leaving)
+                log_notice("Agent '%s' at %s %s, and waits for its turn to be given up", n->id,
+                           n->pid.text, overdue ? "stayed away" : "does not answer");
+}
+
+static void do_not_give_up(Node *n) {
+        if (!removal_ticket_cancel(&n->removal))
+                return;
+
+        log_notice("Agent '%s' at %s is there again, and not given up", n->id, n->pid.text);
+        metrics_count(n->master, COUNTER_SLAVE_UNREACHABLE_CANCELED);
+}
+
+/* Also while it waits for its turn: an answer is what saves it. */
 static int on_ping_due(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
         Node *n = userdata;
         Master *m = n->master;
@@ -42,10 +86,10 @@ static int on_ping_due(sd_event_source *s, uint64_t usec _unused_, void *userdat
                           m->config->max_agent_ping_timeouts);
         }
 
-        if (n->n_missed_pongs >= m->config->max_agent_ping_timeouts) {
-                departure_mark_unreachable(n, "health check timed out");
+        if (n->n_missed_pongs >= m->config->max_agent_ping_timeouts)
+                give_up(n, false);
+        if (n->leaving)
                 return 0;
-        }
 
         n->pong_pending = true;
         agent_message_ping(n);
@@ -59,6 +103,7 @@ int agent_link_start_pings(Node *n) {
         Master *m = n->master;
         int r;
 
+        do_not_give_up(n);
         n->ping_source = sd_event_source_disable_unref(n->ping_source);
         n->n_missed_pongs = 0;
 
@@ -77,12 +122,7 @@ int agent_link_start_pings(Node *n) {
 
 static int on_reregister_overdue(sd_event_source *s _unused_, uint64_t usec _unused_,
                                  void *userdata) {
-        Node *n = userdata;
-        char timeout[USEC_TEXT_MAX], message[64 + USEC_TEXT_MAX];
-
-        snprintf(message, sizeof(message), "agent did not reregister within %s after disconnecting",
-                 usec_format(n->master->config->agent_reregister_timeout_usec, timeout));
-        departure_mark_unreachable(n, message);
+        give_up(userdata, true);
         return 0;
 }
 
@@ -124,6 +164,8 @@ static void on_pong(Master *m, const Upid *from, ProtobufCMessage *message _unus
 
         n->pong_pending = false;
         n->n_missed_pongs = 0;
+        if (!n->removal_overdue)
+                do_not_give_up(n);
 }
 
 static void on_status_update(Master *m, const Upid *from, ProtobufCMessage *message) {

@@ -327,8 +327,8 @@ void api_view_agents(Master *m, ApiWriter *w) {
         api_writer_list_end(w);
 
         api_writer_list_begin(w, "recovered_agents", 2);
-        for (size_t i = 0; i < m->n_recovered; i++)
-                api_writer_item(w, &m->recovered[i]->base);
+        for (const RecoveredAgent *a = m->recovered.by_id; a; a = a->hh.next)
+                api_writer_item(w, &a->info->base);
         api_writer_list_end(w);
 }
 

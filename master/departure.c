@@ -32,6 +32,7 @@
 #include "master/node.h"
 #include "master/operator_stream.h"
 #include "master/reconciliation.h"
+#include "master/recovered.h"
 #include "master/scheduler_event.h"
 #include "master/status_router.h"
 #include "master/task.h"
@@ -181,19 +182,22 @@ typedef enum Fate {
 } Fate;
 
 /* A node that has been given up, until the registry has recorded it. */
-typedef struct Departure {
+struct Departure {
         Master *master;
         char *agent_id;
         char *message;
         Fate fate;
         usec_t since_usec;
         HttpRequest *request;      /* to be answered; NULL: none, or its peer left */
-} Departure;
+        UT_hash_handle hh;         /* by agent_id */
+};
 
 static Departure *departure_free(Departure *d) {
         if (!d)
                 return NULL;
 
+        if (d->master)
+                HASH_DELETE(hh, d->master->departures, d);
         free(d->agent_id);
         free(d->message);
         free(d);
@@ -374,6 +378,7 @@ static void on_departure_recorded(int error, void *userdata) {
                 return;
         }
 
+        recovered_forget(m, d->agent_id);
         n = node_find(&m->nodes, d->agent_id);
         if (n) {
                 if (d->fate == FATE_GONE)
@@ -384,6 +389,8 @@ static void on_departure_recorded(int error, void *userdata) {
 
         if (d->fate == FATE_GONE)
                 remove_unreachable_tasks(m, d);
+        else
+                count_removal(m, d->fate);
         tell_all_of_failure(m, d->agent_id);
 }
 
@@ -399,7 +406,6 @@ static int departure_new(Master *m, const char *agent_id, Fate fate, const char 
         if (!d)
                 return -ENOMEM;
 
-        d->master = m;
         d->fate = fate;
         d->since_usec = master_wall_clock(m);
         d->agent_id = strdup(agent_id);
@@ -407,6 +413,8 @@ static int departure_new(Master *m, const char *agent_id, Fate fate, const char 
         if (!d->agent_id || !d->message)
                 return -ENOMEM;
 
+        d->master = m;
+        HASH_ADD_KEYPTR(hh, m->departures, d->agent_id, strlen(d->agent_id), d);
         *ret = TAKE_PTR(d);
         return 0;
 }
@@ -454,28 +462,26 @@ static void record(Master *m, const char *agent_id, Fate fate, const char *messa
 
 static void leave(Node *n, Fate fate, const char *message, HttpRequest *request) {
         n->leaving = true;
+        (void) removal_ticket_cancel(&n->removal);
         n->ping_source = sd_event_source_disable_unref(n->ping_source);
         n->reregister_source = sd_event_source_disable_unref(n->reregister_source);
         record(n->master, n->id, fate, message, request);
 }
 
 void departure_mark_unreachable(Node *n, const char *message) {
-        if (n->leaving)
-                return;
-
-        metrics_count(n->master, COUNTER_SLAVE_UNREACHABLE_SCHEDULED);
-        leave(n, FATE_UNREACHABLE, message, NULL);
+        if (!n->leaving)
+                leave(n, FATE_UNREACHABLE, message, NULL);
 }
 
 void departure_mark_gone(Master *m, const char *agent_id, HttpRequest *request) {
         static const char message[] = "Agent has been marked gone";
         Node *n = node_find(&m->nodes, agent_id);
 
-        if (!n)
-                record(m, agent_id, FATE_GONE, message, request);
-        else if (n->leaving)
+        if (departure_is_under_way(m, agent_id))
                 http_request_answer_text(request, 503, "Agent '%s' is already being removed",
                                          agent_id);
+        else if (!n)
+                record(m, agent_id, FATE_GONE, message, request);
         else
                 leave(n, FATE_GONE, message, request);
 }
@@ -491,7 +497,28 @@ void departure_replace(Node *n) {
 }
 
 void departure_give_up_recovered(Master *m, const char *agent_id) {
+        char timeout[USEC_TEXT_MAX], message[64 + USEC_TEXT_MAX];
+
+        if (departure_is_under_way(m, agent_id))
+                return;
+
+        snprintf(message, sizeof(message), "did not reregister within %s after master failover",
+                 usec_format(m->config->agent_reregister_timeout_usec, timeout));
+        log_notice("Agent '%s' is unreachable: it %s", agent_id, message);
         metrics_count(m, COUNTER_RECOVERY_SLAVE_REMOVALS);
-        record(m, agent_id, FATE_UNREACHABLE, "agent did not reregister after master failover",
-               NULL);
+        record(m, agent_id, FATE_UNREACHABLE, message, NULL);
+}
+
+bool departure_is_under_way(const Master *m, const char *agent_id) {
+        Departure *d;
+
+        HASH_FIND_STR(m->departures, agent_id, d);
+        return d;
+}
+
+void departure_stop(Master *m) {
+        Departure *d, *next;
+
+        HASH_ITER(hh, m->departures, d, next)
+                departure_free(d);
 }

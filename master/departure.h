@@ -7,6 +7,7 @@
 #include "common/base/usec.h"
 #include "common/net/http_server.h"
 
+typedef struct Departure Departure;
 typedef struct Framework Framework;
 typedef struct Master Master;
 typedef struct Node Node;
@@ -50,3 +51,9 @@ void departure_forget_pruned(Master *m);
 
 /* In the registry, and not back in time after our start. */
 void departure_give_up_recovered(Master *m, const char *agent_id);
+
+/* Is the registry just being told so of this agent? */
+bool departure_is_under_way(const Master *m, const char *agent_id);
+
+/* Nothing of what is under way takes effect any more; the registry must be gone already. */
+void departure_stop(Master *m);

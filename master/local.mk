@@ -33,6 +33,7 @@ master_libmaster_a_SOURCES = \
         master/readmission.c master/readmission.h \
         master/reconcile.c master/reconcile.h \
         master/reconciliation.c master/reconciliation.h \
+        master/recovered.c master/recovered.h \
         master/registration.c master/registration.h \
         master/registry.c master/registry.h master/registry_parts.h \
         master/registry_agents.c \
@@ -44,6 +45,7 @@ master_libmaster_a_SOURCES = \
         master/registry_roles.c \
         master/registry_sqlite.c \
         master/reject.c master/reject.h \
+        master/removal_limiter.c master/removal_limiter.h \
         master/role_view.c master/role_view.h \
         master/scheduler_api.c master/scheduler_api.h \
         master/scheduler_call.c master/scheduler_call.h \

@@ -55,85 +55,6 @@ void master_fail(Master *m, int error, const char *what) {
         (void) sd_event_exit(m->event, error < 0 ? error : -EIO);
 }
 
-static ssize_t find_recovered(const Master *m, const char *agent_id) {
-        for (size_t i = 0; i < m->n_recovered; i++)
-                if (streq(m->recovered[i]->id->value, agent_id))
-                        return (ssize_t) i;
-
-        return -1;
-}
-
-const Mesos__V1__AgentInfo *master_find_recovered(const Master *m, const char *agent_id) {
-        ssize_t i = find_recovered(m, agent_id);
-
-        return i < 0 ? NULL : m->recovered[i];
-}
-
-void master_forget_recovered(Master *m, const char *agent_id) {
-        ssize_t i = find_recovered(m, agent_id);
-
-        if (i < 0)
-                return;
-
-        pb_free(&m->recovered[i]->base);
-        m->recovered[i] = m->recovered[--m->n_recovered];
-}
-
-/* One that the registry is just asked to let in again is not given up: it is looked at once more
- * when that is settled. */
-static int on_recovered_overdue(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
-        Master *m = userdata;
-
-        for (size_t i = m->n_recovered; i-- > 0;) {
-                const char *id = m->recovered[i]->id->value;
-
-                if (registration_is_pending(m, id))
-                        continue;
-
-                departure_give_up_recovered(m, id);
-                master_forget_recovered(m, id);
-        }
-
-        if (m->n_recovered == 0)
-                return 0;
-
-        (void) sd_event_source_set_time(s, usec_add(master_now(m), USEC_PER_SEC));
-        return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
-}
-
-static int recover_agent(const RegistrySlave *agent, void *userdata) {
-        Master *m = userdata;
-        Mesos__V1__AgentInfo **grown;
-
-        grown = reallocarray(m->recovered, m->n_recovered + 1, sizeof(*grown));
-        if (!grown)
-                return -ENOMEM;
-        m->recovered = grown;
-
-        m->recovered[m->n_recovered] = (Mesos__V1__AgentInfo *) pb_copy(&agent->info->base);
-        if (!m->recovered[m->n_recovered])
-                return -ENOMEM;
-
-        m->n_recovered++;
-        return 0;
-}
-
-static int start_recovery(Master *m) {
-        int r;
-
-        r = registry_foreach_agent(m->registry, recover_agent, m);
-        if (r < 0)
-                return r;
-
-        log_info("Recovered %zu agents from the registry", m->n_recovered);
-        if (m->n_recovered == 0)
-                return 0;
-
-        return sd_event_add_time(m->event, &m->recovery_source, CLOCK_MONOTONIC,
-                                 usec_add(master_now(m), m->config->agent_reregister_timeout_usec),
-                                 0, on_recovered_overdue, m);
-}
-
 static void on_registry_pruned(int error, void *userdata) {
         Master *m = userdata;
 
@@ -313,7 +234,7 @@ static void on_registry_loaded(int error, void *userdata) {
         Master *m = userdata;
 
         if (error >= 0)
-                error = start_recovery(m);
+                error = recovered_start(m);
         if (error < 0) {
                 master_fail(m, error, "Cannot take the lead");
                 return;
@@ -359,6 +280,9 @@ int master_new(sd_event *event, const MasterConfig *config, Master **ret) {
                 r = make_info(m);
         if (r >= 0)
                 r = peer_pool_new(event, &m->self, agent_link_on_exited, m, &m->peers);
+        if (r >= 0)
+                r = removal_limiter_new(event, config->agent_removal_interval_usec,
+                                        &m->removal_limiter);
         if (r >= 0)
                 r = start_sources(m);
         if (r >= 0)
@@ -409,9 +333,8 @@ Master *master_free(Master *m) {
                 abandon_framework(f);
         HASH_ITER(hh, m->nodes.by_id, n, next_node)
                 node_free(n);
-        while (m->n_recovered > 0)
-                master_forget_recovered(m, m->recovered[0]->id->value);
-        free(m->recovered);
+        recovered_stop(m);
+        m->removal_limiter = removal_limiter_free(m->removal_limiter);
 
         framework_table_deinit(&m->frameworks);
         node_table_deinit(&m->nodes);
@@ -423,12 +346,12 @@ Master *master_free(Master *m) {
                 sd_event_source_disable_unref(m->signal_sources[i]);
         sd_event_source_disable_unref(m->verbosity_source);
         sd_event_source_disable_unref(m->overflow_source);
-        sd_event_source_disable_unref(m->recovery_source);
         sd_event_source_disable_unref(m->registry_gc_source);
 
         peer_pool_free(m->peers);
         http_server_free(m->http);
         registry_free(m->registry);
+        departure_stop(m);
         if (m->info)
                 pb_free(&m->info->base);
         sd_event_unref(m->event);

@@ -16,9 +16,12 @@
 #include "master/metrics.h"
 #include "master/node.h"
 #include "master/offer.h"
+#include "master/recovered.h"
 #include "master/registration.h"
 #include "master/registry.h"
+#include "master/removal_limiter.h"
 
+typedef struct Departure Departure;
 typedef struct Leadership Leadership;
 typedef struct OperatorStream OperatorStream;
 
@@ -37,6 +40,8 @@ typedef struct MasterConfig {
         usec_t agent_ping_timeout_usec;
         unsigned max_agent_ping_timeouts;
         usec_t agent_reregister_timeout_usec;
+        usec_t agent_removal_interval_usec;      /* one may be given up each; 0: no limit */
+        double recovery_agent_removal_limit_percent;
         usec_t registry_gc_interval_usec;
         usec_t registry_max_agent_age_usec;
         uint64_t registry_max_agent_count;
@@ -85,8 +90,9 @@ struct Master {
         OfferTable offers;
         InverseOfferTable inverse_offers;
         RegistrationTable registrations;
-        Mesos__V1__AgentInfo **recovered;   /* owned; in the registry, not back since our start */
-        size_t n_recovered;
+        RecoveredTable recovered;
+        RemovalLimiter *removal_limiter;
+        Departure *departures;              /* owned, by agent: the registry is being told */
 
         OperatorStream *operator_streams;   /* oldest first */
         unsigned n_operator_streams;
@@ -98,7 +104,6 @@ struct Master {
         usec_t allocation_wanted_usec;      /* since when there is something to do; 0: nothing */
         sd_event_source *
                         overflow_source; /* cuts streams that are too slow, outside of any caller */
-        sd_event_source *recovery_source;   /* recovered agents are given up */
         sd_event_source *registry_gc_source;
         sd_event_source *signal_sources[2];
 };
@@ -115,7 +120,3 @@ usec_t master_wall_clock(const Master *m);
 
 /* After a failure nothing may go on with: logs and ends the loop with an error. */
 void master_fail(Master *m, int error, const char *what);
-
-/* An agent that is in the registry and has not been back since we started; NULL otherwise. */
-const Mesos__V1__AgentInfo *master_find_recovered(const Master *m, const char *agent_id);
-void master_forget_recovered(Master *m, const char *agent_id);

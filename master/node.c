@@ -156,6 +156,7 @@ Node *node_free(Node *n) {
                 HASH_DELETE(hh_pid, n->table->by_pid, n);
         }
 
+        (void) removal_ticket_cancel(&n->removal);
         sd_event_source_disable_unref(n->ping_source);
         sd_event_source_disable_unref(n->reregister_source);
         resources_free(n->total);

@@ -10,6 +10,7 @@
 #include "common/base/usec.h"
 #include "common/model/resources.h"
 #include "common/net/peer.h"
+#include "master/removal_limiter.h"
 #include "proto/mesos.pb-c.h"
 
 typedef struct Executor Executor;
@@ -43,6 +44,8 @@ struct Node {
         bool pong_pending;              /* pinged and not yet answered */
         sd_event_source *ping_source;
         sd_event_source *reregister_source;    /* runs while disconnected */
+        RemovalTicket removal;          /* waits to be given up */
+        bool removal_overdue;           /* … because it stayed away; else it does not answer */
 
         Resources *total;
         Resources *used;                /* tasks and executors, allocated to roles */

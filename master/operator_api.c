@@ -353,11 +353,10 @@ static void teardown(Master *m, HttpRequest *r, const char *framework_id) {
 static void mark_agent_gone(Master *m, HttpRequest *r, const char *agent_id) {
         if (registry_is_gone(m->registry, agent_id))
                 http_request_answer(r, 200, NULL, NULL, 0);
-        else if (node_find(&m->nodes, agent_id) || master_find_recovered(m, agent_id) ||
-                 registry_is_unreachable(m->registry, agent_id, NULL)) {
-                master_forget_recovered(m, agent_id);
+        else if (node_find(&m->nodes, agent_id) || recovered_find(m, agent_id) ||
+                 registry_is_unreachable(m->registry, agent_id, NULL))
                 departure_mark_gone(m, agent_id, r);
-        } else
+        else
                 http_request_answer_text(r, 404, "Agent '%s' not found", agent_id);
 }
 

@@ -12,7 +12,8 @@ typedef struct Options {
                         *registry, *cluster, *min_allocatable_resources,
                         *fair_sharing_excluded_resource_names, *roles, *weights,
                         *role_sorter, *framework_sorter, *allocator, *logging_level,
-                        *domain, *authenticators, *credentials;
+                        *domain, *authenticators, *credentials,
+                        *agent_removal_rate_limit, *recovery_agent_removal_limit;
         uint64_t port, advertise_port, max_agent_ping_timeouts, registry_max_agent_count,
                         max_completed_frameworks, max_completed_tasks,
                         max_unreachable_tasks, max_operator_streams;

@@ -149,7 +149,7 @@ static int registration_new(Master *m, const Upid *from, const ProtobufCMessage 
  * A recovered agent that is as the registry knows it need not wait. */
 static void wait_for_registry(Master *m, const Upid *from, const ProtobufCMessage *message,
                               const Mesos__V1__AgentInfo *info, const char *id, RegistryDone done) {
-        const Mesos__V1__AgentInfo *recovered = master_find_recovered(m, id);
+        const RecoveredAgent *recovered = recovered_find(m, id);
         Registration *x;
         int r;
 
@@ -161,7 +161,7 @@ static void wait_for_registry(Master *m, const Upid *from, const ProtobufCMessag
 
         x->was_recovered = recovered;
         x->was_unreachable = registry_is_unreachable(m->registry, id, &x->unreachable_usec);
-        if (recovered && agent_info_equal(recovered, x->info)) {
+        if (recovered && agent_info_equal(recovered->info, x->info)) {
                 done(0, x);
                 return;
         }
@@ -255,18 +255,25 @@ static int admit(Master *m, const Registration *x, const Introduction *i, Node *
 }
 
 /* What the registry was told of an agent that could not be let in after all is taken back, or every
- * attempt of an agent that is new left a row. A recovered one is in it anyhow. */
+ * attempt of an agent that is new left a row. A recovered one is in it anyhow, and waits on. Takes
+ * `x` over. */
 static void take_back(Registration *x) {
-        const char *id = x->info->id->value;
+        _cleanup_free_ char *id = strdup(x->info->id->value);
+        Master *m = x->master;
         int r = 0;
 
-        if (x->was_unreachable)
-                r = registry_mark_unreachable(x->master->registry, id, x->unreachable_usec, NULL,
-                                              NULL);
+        if (!id)
+                r = -ENOMEM;
+        else if (x->was_unreachable)
+                r = registry_mark_unreachable(m->registry, id, x->unreachable_usec, NULL, NULL);
         else if (!x->was_recovered)
-                r = registry_remove_agent(x->master->registry, id, NULL, NULL);
+                r = registry_remove_agent(m->registry, id, NULL, NULL);
         if (r < 0)
-                master_fail(x->master, r, "Cannot record an agent");
+                master_fail(m, r, "Cannot record an agent");
+
+        registration_free(x);
+        if (id)
+                recovered_stays_out(m, id);
 }
 
 static void on_admitted(int error, void *userdata) {
@@ -284,7 +291,7 @@ static void on_admitted(int error, void *userdata) {
         r = admit(m, x, &i, &n);
         if (r < 0) {
                 log_error_errno(r, "Cannot let agent at %s in: %m", x->from.text);
-                take_back(x);
+                take_back(TAKE_PTR(x));
                 return;
         }
 
@@ -356,11 +363,11 @@ static void on_readmitted(int error, void *userdata) {
         r = admit(m, x, &i, &n);
         if (r < 0) {
                 log_error_errno(r, "Cannot let agent at %s in again: %m", x->from.text);
-                take_back(x);
+                take_back(TAKE_PTR(x));
                 return;
         }
 
-        master_forget_recovered(m, n->id);
+        recovered_forget(m, n->id);
         n->reregistered_usec = n->registered_usec;
         metrics_count(m, COUNTER_SLAVE_REREGISTRATIONS);
         log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is back", n->id,
@@ -523,7 +530,8 @@ void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *mess
         Node *n;
 
         metrics_count(m, COUNTER_MESSAGES_REREGISTER_SLAVE);
-        if (is_under_way(m, from) || registration_is_pending(m, id))
+        if (is_under_way(m, from) || registration_is_pending(m, id) ||
+            departure_is_under_way(m, id))
                 return;
 
         if (registry_is_gone(m->registry, id)) {

@@ -117,7 +117,7 @@ static AgentStanding agent_standing(Master *m, const char *agent_id, usec_t *ret
                 return AGENT_UNNAMED;
         if (node_find(&m->nodes, agent_id))
                 return AGENT_REGISTERED;
-        if (master_find_recovered(m, agent_id))
+        if (recovered_find(m, agent_id))
                 return AGENT_RECOVERED;
         if (registry_is_unreachable(m->registry, agent_id, ret_unreachable_usec))
                 return AGENT_UNREACHABLE;
@@ -145,7 +145,7 @@ static void reconcile_one(Framework *f, const char *task_id, const char *agent_i
 
         q.agent = agent_standing(m, agent_id, &unreachable_usec);
         q.task_unreachable = unreachable;
-        q.any_agent_recovered = m->n_recovered > 0;
+        q.any_agent_recovered = recovered_count(m) > 0;
         q.partition_aware = framework_is_partition_aware(f);
 
         a = reconcile_task(&q);

@@ -14,6 +14,7 @@
 
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "master/removal_limiter.h"
 #include "master/settings.h"
 
 void settings_deinit(Settings *s) {
@@ -190,6 +191,26 @@ static int make_limits(Settings *s) {
         return 0;
 }
 
+static int make_removals(Settings *s) {
+        int r;
+
+        if (s->options->agent_removal_rate_limit) {
+                r = removal_rate_parse(s->options->agent_removal_rate_limit,
+                                       &s->config.agent_removal_interval_usec);
+                if (r < 0)
+                        return refuse("agent_removal_rate_limit", s->options->agent_removal_rate_limit,
+                                      "a number of agents and a duration, as 1/10mins");
+        }
+
+        r = removal_share_parse(s->options->recovery_agent_removal_limit,
+                                &s->config.recovery_agent_removal_limit_percent);
+        if (r < 0)
+                return refuse("recovery_agent_removal_limit", s->options->recovery_agent_removal_limit,
+                              "0% to 100%");
+
+        return 0;
+}
+
 static int make_log(Settings *s) {
         static const struct {
                 const char *name;
@@ -229,6 +250,8 @@ int settings_make(const Options *options, Settings *s) {
                 r = make_kinds(s);
         if (r >= 0)
                 r = make_limits(s);
+        if (r >= 0)
+                r = make_removals(s);
         if (r >= 0)
                 r = make_directory(s);
         if (r >= 0)

@@ -432,8 +432,8 @@ void state_view_framework(JsonWriter *w, Framework *f) {
 
 static void put_recovered(JsonWriter *w, Master *m, const char *only_id) {
         json_array_begin(w, "recovered_slaves");
-        for (size_t i = 0; i < m->n_recovered; i++) {
-                const Mesos__V1__AgentInfo *info = m->recovered[i];
+        for (const RecoveredAgent *a = m->recovered.by_id; a; a = a->hh.next) {
+                const Mesos__V1__AgentInfo *info = a->info;
 
                 if (only_id && !streq(info->id->value, only_id))
                         continue;

@@ -272,8 +272,11 @@ def test_two_agents_that_claim_the_same_id_at_once_are_one():
             a.send("ReregisterSlaveMessage", field(2, a.info()) + field(6, "1.12.0"))
         wait_until(lambda: agent.count("SlaveReregisteredMessage") + twin.count("SlaveReregisteredMessage"),
                    "one of them is back")
-        agent.reregister()
-        wait_until(lambda: [a["pid"] for a in slaves(cluster)["slaves"]] == [agent.pid], "there is one agent")
+
+        def is_the_one():
+            agent.send("ReregisterSlaveMessage", field(2, agent.info()) + field(6, "1.12.0"))
+            return [a["pid"] for a in slaves(cluster)["slaves"]] == [agent.pid]
+        wait_until(is_the_one, "there is one agent")
 
 
 def test_unregistered_agent_is_removed_and_its_tasks_are_lost():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # tests/unit/test-*.c of master
 unit_tests += tests/unit/test-reconcile tests/unit/test-validate tests/unit/test-framework-info tests/unit/test-offer \
-        tests/unit/test-registry tests/unit/test-machine
+        tests/unit/test-registry tests/unit/test-machine tests/unit/test-removal-limiter
 
 master_unit_libs = master/libmaster.a master/liballocator.a $(unit_libs)
 
@@ -28,3 +28,7 @@ tests_unit_test_registry_LDADD = $(master_unit_libs)
 tests_unit_test_machine_SOURCES = tests/unit/test-machine.c
 tests_unit_test_machine_CFLAGS = $(unit_cflags)
 tests_unit_test_machine_LDADD = $(master_unit_libs)
+
+tests_unit_test_removal_limiter_SOURCES = tests/unit/test-removal-limiter.c
+tests_unit_test_removal_limiter_CFLAGS = $(unit_cflags)
+tests_unit_test_removal_limiter_LDADD = $(master_unit_libs)
