@@ -20,6 +20,7 @@
 #include "common/model/filters.h"
 #include "common/model/role.h"
 #include "master/allocation.h"
+#include "master/allocation_pause.h"
 #include "master/departure.h"
 #include "master/framework.h"
 #include "master/master.h"
@@ -35,7 +36,7 @@ static void schedule(Master *m) {
         if (!m->allocation_source)
                 return;
 
-        if (due_usec == USEC_INFINITY) {
+        if (due_usec == USEC_INFINITY || allocation_is_paused(m)) {
                 (void) sd_event_source_set_enabled(m->allocation_source, SD_EVENT_OFF);
                 return;
         }
@@ -242,6 +243,10 @@ int allocation_start(Master *m) {
         (void) sd_event_source_set_description(m->allocation_source, "allocation");
         schedule(m);
         return 0;
+}
+
+void allocation_resume(Master *m) {
+        schedule(m);
 }
 
 void allocation_stop(Master *m) {

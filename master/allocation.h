@@ -16,6 +16,9 @@ typedef struct Node Node;
 int allocation_start(Master *m);
 void allocation_stop(Master *m);
 
+/* What waited for the end of a pause (allocation_pause.c) is offered. */
+void allocation_resume(Master *m);
+
 /* Subscribed, again or for the first time, or changed: makes it known as it is, active, suppressed
  * roles as set. */
 void allocation_put_framework(Framework *f);

@@ -9,6 +9,7 @@ master_libmaster_a_SOURCES = \
         master/agent_link.c master/agent_link.h \
         master/agent_message.c master/agent_message.h \
         master/allocation.c master/allocation.h \
+        master/allocation_pause.c master/allocation_pause.h \
         master/api_view.c master/api_view.h \
         master/api_writer.c master/api_writer.h \
         master/call.c master/call.h \

@@ -25,6 +25,7 @@
 #include "common/net/pbwire.h"
 #include "master/agent_link.h"
 #include "master/allocation.h"
+#include "master/allocation_pause.h"
 #include "master/departure.h"
 #include "master/endpoints.h"
 #include "master/executor.h"
@@ -235,6 +236,8 @@ static void on_registry_loaded(int error, void *userdata) {
 
         if (error >= 0)
                 error = recovered_start(m);
+        if (error >= 0)
+                error = allocation_pause_start(m);
         if (error < 0) {
                 master_fail(m, error, "Cannot take the lead");
                 return;
@@ -325,6 +328,7 @@ Master *master_free(Master *m) {
                 return NULL;
 
         m->leadership = leadership_free(m->leadership);
+        allocation_pause_stop(m);
         allocation_stop(m);
         registration_stop(m);
         operator_stream_close_all(m);

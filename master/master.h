@@ -52,6 +52,8 @@ typedef struct MasterConfig {
         unsigned max_operator_event_stream_subscribers;
 
         AllocatorConfig allocator;
+        double allocator_recovery_factor;   /* from 0 to 1: share of agents to wait for */
+        usec_t allocator_recovery_timeout_usec;
         usec_t offer_timeout_usec;          /* USEC_INFINITY: none */
         const char *weights;
 
@@ -101,6 +103,7 @@ struct Master {
         unsigned verbosity;
         sd_event_source *verbosity_source;
         sd_event_source *allocation_source;
+        sd_event_source *allocation_pause_source;     /* while no offers are made */
         usec_t allocation_wanted_usec;      /* since when there is something to do; 0: nothing */
         sd_event_source *
                         overflow_source; /* cuts streams that are too slow, outside of any caller */

@@ -18,12 +18,14 @@ typedef struct Options {
                         max_completed_frameworks, max_completed_tasks,
                         max_unreachable_tasks, max_operator_streams;
         usec_t agent_ping_timeout, agent_reregister_timeout, registry_gc_interval,
-                        registry_max_agent_age, allocation_interval, offer_timeout;
+                        registry_max_agent_age, allocation_interval, offer_timeout,
+                        allocator_recovery_timeout;
         bool hostname_lookup, quiet, filter_gpu_resources, root_submissions,
                         publish_per_framework_metrics, registry_strict,
                         authenticate_frameworks, authenticate_http_frameworks,
                         authenticate_agents, authenticate_http_readonly,
                         authenticate_http_readwrite, require_agent_domain;
+        double allocator_agent_recovery_factor;
 } Options;
 
 /* Returns what flags_parse() does. *ret belongs to options_done(), as the table does. */

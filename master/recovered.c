@@ -17,6 +17,7 @@
 
 #include "common/base/log.h"
 #include "common/net/pbwire.h"
+#include "master/allocation_pause.h"
 #include "master/departure.h"
 #include "master/master.h"
 #include "master/recovered.h"
@@ -49,6 +50,7 @@ void recovered_forget(Master *m, const char *agent_id) {
         if (removal_ticket_is_waiting(&a->removal))
                 metrics_count(m, COUNTER_SLAVE_UNREACHABLE_CANCELED);
         forget(a);
+        allocation_pause_review(m);
 }
 
 /* One that is just being let in again is not given up. */

@@ -164,6 +164,11 @@ static int make_allocation(Settings *s) {
         s->config.allocator.offer_gpus_to_all = !s->options->filter_gpu_resources;
         s->config.offer_timeout_usec = s->options->offer_timeout > 0 ? s->options->offer_timeout : USEC_INFINITY;
         s->config.weights = s->options->weights;
+        s->config.allocator_recovery_factor = s->options->allocator_agent_recovery_factor;
+        s->config.allocator_recovery_timeout_usec = s->options->allocator_recovery_timeout;
+        if (!(s->options->allocator_agent_recovery_factor >= 0 && s->options->allocator_agent_recovery_factor <= 1))
+                return refuse("allocator_agent_recovery_factor", "", "a number from 0 to 1");
+
         return make_excluded(s);
 }
 
