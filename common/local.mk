@@ -25,11 +25,14 @@ common_libnet_a_SOURCES = \
         common/net/address.c common/net/address.h \
         common/net/base64.c common/net/base64.h \
         common/net/budget.c common/net/budget.h \
+        common/net/contender.c common/net/contender.h \
+        common/net/detector.c common/net/detector.h \
         common/net/http_fetch.c common/net/http_fetch.h \
         common/net/json_number.c common/net/json_number.h \
         common/net/json_reader.c common/net/json_reader.h \
         common/net/json_writer.c common/net/json_writer.h \
         common/net/pbfield.c common/net/pbfield.h \
+        common/net/master_address.c common/net/master_address.h \
         common/net/media.c common/net/media.h \
         common/net/pbjson.c common/net/pbjson_print.c common/net/pbjson.h \
         common/net/pbjson_value.c common/net/pbjson_value.h \

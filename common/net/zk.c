@@ -301,6 +301,15 @@ static void watch_socket(Zk *zk, int fd, int interest) {
                 (void) sd_event_source_set_description(zk->io_source, "zookeeper");
 }
 
+/*
+ * A write that fails makes libzookeeper (3.8) close its socket, and the next call opens another
+ * without a word to the watcher. What it says of its state is true.
+ */
+static void notice_loss(Zk *zk) {
+        if (zk->state == ZK_CONNECTED && zoo_state(zk->handle) != ZOO_CONNECTED_STATE)
+                on_session_event(zk, ZOO_CONNECTING_STATE);
+}
+
 /* Asks libzookeeper what it waits for, which is also when it connects. */
 static void ask_interest(Zk *zk) {
         struct timeval wait = {};
@@ -312,6 +321,10 @@ static void ask_interest(Zk *zk) {
 
         rc = zookeeper_interest(zk->handle, &fd, &interest, &wait);
         if (state_is_final(zk->state))
+                return;
+
+        notice_loss(zk);
+        if (zk->doomed)
                 return;
 
         wait_usec = (usec_t) wait.tv_sec * USEC_PER_SEC + (usec_t) wait.tv_usec;
@@ -459,6 +472,10 @@ int zk_new(sd_event *event, const ZkUrl *url, usec_t session_timeout_usec, Zk **
 
 ZkState zk_state(const Zk *zk) {
         return zk->state;
+}
+
+sd_event *zk_event(const Zk *zk) {
+        return zk->event;
 }
 
 int64_t zk_session_id(const Zk *zk) {

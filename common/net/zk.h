@@ -30,6 +30,9 @@ enum {
 
 const char *zk_error_text(int error);
 
+/* Of the connection, which comes back or is over: nobody need be told of the request. */
+bool zk_error_is_passing(int error);
+
 typedef struct ZkStat {
         int32_t version;           /* of the data */
         int32_t n_children;
@@ -62,6 +65,7 @@ Zk *zk_free(Zk *zk);
 DEFINE_CLEANUP(Zk *, zk_free)
 
 ZkState zk_state(const Zk *zk);
+sd_event *zk_event(const Zk *zk);
 int64_t zk_session_id(const Zk *zk);       /* 0: none yet */
 const char *zk_path(const Zk *zk);         /* of the URL */
 
@@ -72,7 +76,7 @@ void zk_forget(Zk *zk, const void *userdata);
 
 /*
  * Requests. 0 when it is on its way: `done` is called once, later, never from within. Else -ENOTCONN
- * (not ZK_CONNECTED), -EMSGSIZE (the server would hang up), -ENOBUFS (too many at once), -EINVAL (no
+ * (not ZK_CONNECTED), -EMSGSIZE (the server would hang up), -ENOBUFS (16384 are unanswered), -EINVAL (no
  * path of a znode). `done` may be NULL. Requests are carried out in order. Nodes get the ACL of the URL.
  */
 enum {

@@ -14,8 +14,8 @@
 
 #include "common/net/zk_internal.h"
 
-/* A leader that loads a registry of ten thousand agents has as many under way. */
-#define MAX_REQUESTS 65536
+/* As many as a server answers in about a second: the answer to the last one has to renew the lease. */
+#define MAX_REQUESTS 16384
 
 static const struct {
         int code;
@@ -54,6 +54,10 @@ const char *zk_error_text(int error) {
                 if (outcomes[i].error == error)
                         return outcomes[i].text;
         return "unknown";
+}
+
+bool zk_error_is_passing(int error) {
+        return error == ZK_E_CONNECTION_LOST || error == ZK_E_SESSION_OVER || error == -ENOTCONN;
 }
 
 /* Requests */

@@ -19,7 +19,8 @@ process_tests = \
         tests/process/test-namespaces.py \
         tests/process/test-network.py \
         tests/process/test-worker.py \
-        tests/process/test-zookeeper-server.py
+        tests/process/test-zookeeper-server.py \
+        tests/process/test-zookeeper-session.py
 
 TESTS += $(process_tests)
 dist_check_SCRIPTS += $(process_tests)
@@ -27,4 +28,5 @@ dist_check_SCRIPTS += $(process_tests)
 # What the tests of sessions with ZooKeeper talk through.
 check_PROGRAMS += tests/process/zk-driver
 tests_process_zk_driver_SOURCES = tests/process/zk-driver.c
-tests_process_zk_driver_LDADD = common/libnet.a common/libbase.a $(SYSTEMD_LIBS) $(ZOOKEEPER_LIBS) -lm
+tests_process_zk_driver_LDADD = common/libnet.a proto/libproto.a common/libbase.a $(SYSTEMD_LIBS) $(MICROHTTPD_LIBS) $(ZOOKEEPER_LIBS) \
+        $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) -lm

@@ -5,6 +5,7 @@
  * happens goes as lines to stdout.
  *
  *     zk-driver URL SESSION_TIMEOUT_MSEC
+ *     zk-driver --detect MASTER SESSION_TIMEOUT_MSEC      only a detector, with a session of its own
  *
  *     create|ephemeral|sequence PATH DATA       created PATH
  *     get|watch PATH                            data VERSION DATA
@@ -16,9 +17,13 @@
  *     large PATH BYTES                          created PATH
  *     multi OP PATH VERSION DATA ; …            done; OP: create, set, delete, check
  *     many N PATH                               many N: that many reads at once, when all are answered
+ *     contend JSON                              candidate NAME, lost NAME
+ *     withdraw                                  (the contender is freed, its znode stays)
+ *     detect                                    leader ID PID HOSTNAME IP PORT, leader none
  *     forget                                    requests and watches of before say nothing any more
  *     free-on-answer PATH                       freed: within the answer to a read
  *     busy MSEC                                 the loop does nothing for so long
+ *     mark                                      marked: what came before has been sent
  *     quit
  *
  * Anything that fails says "error TEXT" ("error N TEXT" of a multi). On its own: "state NAME", "changed PATH".
@@ -31,13 +36,16 @@
 
 #include "common/base/log.h"
 #include "common/base/parse.h"
-#include "common/net/zk.h"
+#include "common/net/contender.h"
+#include "common/net/detector.h"
 
 #define MAX_OPS 64
 
 typedef struct Driver {
         sd_event *event;
         Zk *zk;
+        Contender *contender;
+        Detector *detector;
         char line[65536];
         size_t n_line;
         uint64_t n_many, n_answered;
@@ -57,9 +65,12 @@ static void on_state(Zk *zk, ZkState state, void *userdata) {
 }
 
 static void on_node(Zk *zk, const char *path, void *userdata) {
+        Driver *d = userdata;
+
         (void) zk;
-        (void) userdata;
-        printf("changed %s\n", path);
+        /* Those have watches of their own, which the session tells everybody of. */
+        if (!d->contender && !d->detector)
+                printf("changed %s\n", path);
 }
 
 static const ZkObserver observer = { .state_changed = on_state, .node_changed = on_node };
@@ -138,6 +149,20 @@ static void on_answer_free(const ZkAnswer *a, void *userdata) {
         (void) a;
         d->zk = zk_free(d->zk);
         printf("freed\n");
+}
+
+static void on_contender(ContenderState state, const char *node, void *userdata) {
+        (void) userdata;
+        printf("%s %s\n", state == CONTENDER_CANDIDATE ? "candidate" : "lost", node);
+}
+
+static void on_leader(const MasterAddress *leader, void *userdata) {
+        (void) userdata;
+        if (leader)
+                printf("leader %s %s %s %s %u\n", leader->id, leader->pid.text, leader->hostname, leader->ip,
+                       leader->port);
+        else
+                printf("leader none\n");
 }
 
 static int do_many(Driver *d, const char *count, const char *path) {
@@ -239,13 +264,23 @@ static int do_line(Driver *d, char *line) {
 
         if (streq(line, "quit"))
                 return sd_event_exit(d->event, 0);
+        if (streq(line, "mark"))
+                return printf("marked\n");
         if (streq(line, "busy"))
                 return do_busy(rest);
+        if (streq(line, "contend"))
+                return contender_new(d->zk, rest, on_contender, d, &d->contender);
+        if (streq(line, "withdraw")) {
+                d->contender = contender_free(d->contender);
+                return 0;
+        }
+        if (streq(line, "detect"))
+                return detector_new_shared(d->zk, on_leader, d, &d->detector);
         if (streq(line, "multi"))
                 return do_multi(d, rest);
         if (streq(line, "forget")) {
                 zk_forget(d->zk, d);
-                return zk_observe(d->zk, &observer, NULL);
+                return zk_observe(d->zk, &observer, d);
         }
         return do_request(d, line, rest);
 }
@@ -275,38 +310,51 @@ static int on_input(sd_event_source *source, int fd, uint32_t revents, void *use
         return 0;
 }
 
-static int run(Driver *d, const char *text, const char *timeout) {
+static int start_session(Driver *d, const char *text, usec_t timeout_usec, char **reterr_message) {
         _cleanup_(zk_url_deinit) ZkUrl url = {};
+        int r;
+
+        r = zk_url_parse(text, &url, reterr_message);
+        if (r >= 0)
+                r = zk_new(d->event, &url, timeout_usec, &d->zk);
+        return r < 0 ? r : zk_observe(d->zk, &observer, d);
+}
+
+static int run(Driver *d, bool detect, const char *text, const char *timeout) {
         _cleanup_free_ char *message = NULL;
         uint64_t timeout_msec;
-        int r = zk_url_parse(text, &url, &message);
-
-        if (r < 0)
-                return log_error_errno(r, "%s.", message ?: "Out of memory");
+        int r;
 
         r = parse_u64(timeout, &timeout_msec);
         if (r >= 0)
                 r = sd_event_new(&d->event);
         if (r >= 0)
-                r = zk_new(d->event, &url, timeout_msec * USEC_PER_MSEC, &d->zk);
-        if (r >= 0)
-                r = zk_observe(d->zk, &observer, d);
-        if (r >= 0)
                 r = sd_event_add_io(d->event, NULL, STDIN_FILENO, EPOLLIN, on_input, d);
-        return r < 0 ? r : sd_event_loop(d->event);
+        if (r < 0)
+                return r;
+
+        r = detect ? detector_new(d->event, text, timeout_msec * USEC_PER_MSEC, on_leader, d, &d->detector, &message)
+                   : start_session(d, text, timeout_msec * USEC_PER_MSEC, &message);
+        if (r < 0)
+                return log_error_errno(r, "%s.", message ?: "Cannot start");
+
+        return sd_event_loop(d->event);
 }
 
 int main(int argc, char **argv) {
+        bool detect = argc == 4 && streq(argv[1], "--detect");
         Driver d = {};
         int r;
 
-        if (argc != 3)
+        if (argc != (detect ? 4 : 3))
                 return EXIT_FAILURE;
 
         log_open("zk-driver");
         log_set_max_level(LOG_DEBUG);
         (void) setvbuf(stdout, NULL, _IOLBF, 0);
-        r = run(&d, argv[1], argv[2]);
+        r = run(&d, detect, argv[argc - 2], argv[argc - 1]);
+        contender_free(d.contender);
+        detector_free(d.detector);
         zk_free(d.zk);
         sd_event_unref(d.event);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

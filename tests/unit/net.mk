@@ -6,9 +6,11 @@ unit_tests += \
         tests/unit/test-http-parser \
         tests/unit/test-http-bounds \
         tests/unit/test-http-server \
+        tests/unit/test-master-address \
         tests/unit/test-peer \
         tests/unit/test-recordio \
-        tests/unit/test-update-queue
+        tests/unit/test-update-queue \
+        tests/unit/test-zk-url
 
 net_unit_libs = common/libnet.a common/libbase.a $(SYSTEMD_LIBS) $(MICROHTTPD_LIBS) -lm $(CMOCKA_LIBS)
 
@@ -49,3 +51,11 @@ tests_unit_test_update_queue_SOURCES = tests/unit/test-update-queue.c
 tests_unit_test_update_queue_CFLAGS = $(unit_cflags)
 tests_unit_test_update_queue_LDADD = executor/libexecutor.a common/libnet.a proto/libproto.a common/libbase.a \
         $(PROTOBUF_C_LIBS) -lm $(CMOCKA_LIBS)
+
+tests_unit_test_master_address_SOURCES = tests/unit/test-master-address.c
+tests_unit_test_master_address_CFLAGS = $(unit_cflags)
+tests_unit_test_master_address_LDADD = $(unit_libs)
+
+tests_unit_test_zk_url_SOURCES = tests/unit/test-zk-url.c
+tests_unit_test_zk_url_CFLAGS = $(unit_cflags)
+tests_unit_test_zk_url_LDADD = $(net_unit_libs)
