@@ -45,6 +45,8 @@ master_libmaster_a_SOURCES = \
         master/registry_record.c master/registry_record.h \
         master/registry_roles.c \
         master/registry_sqlite.c \
+        master/registry_zookeeper.c master/registry_zookeeper.h \
+        master/registry_zookeeper_load.c \
         master/reject.c master/reject.h \
         master/removal_limiter.c master/removal_limiter.h \
         master/role_view.c master/role_view.h \

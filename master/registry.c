@@ -94,6 +94,8 @@ static int open_backend(const RegistryConfig *config, RegistryBackend *ret, char
         case REGISTRY_SQLITE:
                 r = registry_sqlite_new(config->path, ret, reterr_message);
                 break;
+        case REGISTRY_ZOOKEEPER:
+                return registry_zookeeper_new(config->zk, config->master_id, ret);
         }
 
         return r > 0 ? REGISTRY_E_UNUSABLE : r;

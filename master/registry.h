@@ -11,6 +11,7 @@
 #include "proto/registry.pb-c.h"
 
 typedef struct Registry Registry;
+typedef struct Zk Zk;
 
 typedef Mesos__Internal__Registry__Slave RegistrySlave;
 typedef Mesos__Internal__Registry__UnreachableSlave RegistryUnreachable;
@@ -35,12 +36,15 @@ enum {
 
 typedef enum RegistryStorage {
         REGISTRY_MEMORY, /* for trying out and for tests */
-        REGISTRY_SQLITE,
+        REGISTRY_SQLITE, /* for a master that is alone */
+        REGISTRY_ZOOKEEPER,
 } RegistryStorage;
 
 typedef struct RegistryConfig {
         RegistryStorage storage;
-        const char *path;          /* of the database; borrowed for the call */
+        const char *path;      /* SQLITE: of the database; borrowed for the call */
+        Zk *zk;                /* ZOOKEEPER: outlives the registry, which fails with its session */
+        const char *master_id; /* ZOOKEEPER: new with each start; borrowed for the call */
         usec_t fetch_timeout_usec; /* longest load; 0: any */
         usec_t store_timeout_usec; /* longest commit; 0: any */
 } RegistryConfig;

@@ -5,6 +5,8 @@
 
 #include "master/registry_record.h"
 
+typedef struct Zk Zk;
+
 typedef struct RegistryWrite {
         RecordKind kind;
         const char *id;   /* of an agent; anything for the kinds there is one of */
@@ -41,3 +43,6 @@ int registry_memory_new(RegistryBackend *ret);
 
 /* Positive: *reterr_message says why the database cannot be used. */
 int registry_sqlite_new(const char *path, RegistryBackend *ret, char **reterr_message);
+
+/* `master_id` is nobody else's, and not that of a former life. The session outlives the backend. */
+int registry_zookeeper_new(Zk *zk, const char *master_id, RegistryBackend *ret);

@@ -112,11 +112,16 @@ static const char *agent_id(RecordKind kind, const ProtobufCMessage *message) {
 }
 
 static int complain(RecordKind kind, const char *id, const char *what, char **reterr_message) {
-        if (asprintf(reterr_message, "The record '%s' of %s is damaged: %s", id, kinds[kind].name,
-                     what) < 0)
-                return -ENOMEM;
+        int n;
 
-        return -EBADMSG;
+        if (record_kind_is_single(kind))
+                n = asprintf(reterr_message, "The record of %s is damaged: %s", kinds[kind].name,
+                             what);
+        else
+                n = asprintf(reterr_message, "The record '%s' of %s is damaged: %s", id,
+                             kinds[kind].name, what);
+
+        return n < 0 ? -ENOMEM : -EBADMSG;
 }
 
 int record_decode(RecordKind kind, const char *id, const void *data, size_t n, Record **ret,

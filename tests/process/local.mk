@@ -18,6 +18,7 @@ process_tests = \
         tests/process/test-master-schedulers.py \
         tests/process/test-namespaces.py \
         tests/process/test-network.py \
+        tests/process/test-registry.py \
         tests/process/test-worker.py \
         tests/process/test-zookeeper-server.py \
         tests/process/test-zookeeper-session.py

@@ -3,7 +3,7 @@
 unit_tests += tests/unit/test-reconcile tests/unit/test-validate tests/unit/test-framework-info tests/unit/test-offer \
         tests/unit/test-registry tests/unit/test-machine tests/unit/test-removal-limiter
 
-master_unit_libs = master/libmaster.a master/liballocator.a $(unit_libs)
+master_unit_libs = master/libmaster.a master/liballocator.a $(unit_libs) $(ZOOKEEPER_LIBS)
 
 tests_unit_test_reconcile_SOURCES = tests/unit/test-reconcile.c
 tests_unit_test_reconcile_CFLAGS = $(unit_cflags)

@@ -3,6 +3,9 @@
 /*
  * The registry: every transition of every record, on every store that can be had here; what it was
  * told is there after a restart, and callers hear when it is.
+ *
+ * With ZOOKEEPER_HOSTS in the environment ZooKeeper is among them: tests/process/test-registry.py
+ * starts one and us. Each test has a path of its own there.
  */
 
 #include <setjmp.h>
@@ -14,19 +17,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "common/base/buffer.h"
 #include "common/base/file.h"
+#include "common/base/log.h"
 #include "common/base/store.h"
 #include "common/net/pbjson.h"
+#include "common/net/zk.h"
 #include "master/registry.h"
 
 typedef struct Fixture {
         RegistryStorage storage;
         char directory[64];
         char path[96];
+        char url[256]; /* of ZooKeeper */
         sd_event *event;
+        Zk *zk;
         Registry *r;
         int n_done;
         int error; /* of the last load or change */
@@ -39,11 +47,57 @@ static void done(int error, void *userdata) {
         f->n_done++;
 }
 
+static Zk *connect_to(sd_event *event, const char *url_text) {
+        _cleanup_free_ char *message = NULL;
+        ZkUrl url = {};
+        Zk *zk;
+
+        assert_int_equal(zk_url_parse(url_text, &url, &message), 0);
+        assert_int_equal(zk_new(event, &url, 10 * USEC_PER_SEC, &zk), 0);
+        zk_url_deinit(&url);
+        return zk;
+}
+
+/* Each is another master. */
+static Registry *make_in_zookeeper(sd_event *event, Zk *zk) {
+        static unsigned n_masters;
+        RegistryConfig config = { .storage = REGISTRY_ZOOKEEPER, .zk = zk };
+        _cleanup_free_ char *message = NULL;
+        char id[32];
+        Registry *r;
+
+        snprintf(id, sizeof(id), "master-%u", n_masters++);
+        config.master_id = id;
+        assert_int_equal(registry_new(event, &config, &r, &message), REGISTRY_OK);
+        return r;
+}
+
 static void make(Fixture *f) {
         RegistryConfig config = { .storage = f->storage, .path = f->path };
         _cleanup_free_ char *message = NULL;
 
+        if (f->storage == REGISTRY_ZOOKEEPER) {
+                f->zk = connect_to(f->event, f->url);
+                f->r = make_in_zookeeper(f->event, f->zk);
+                return;
+        }
+
         assert_int_equal(registry_new(f->event, &config, &f->r, &message), REGISTRY_OK);
+}
+
+static void drop(Fixture *f) {
+        f->r = registry_free(f->r);
+        f->zk = zk_free(f->zk);
+}
+
+/* Where nothing was kept before. */
+static void choose_place(Fixture *f) {
+        const char *hosts = getenv("ZOOKEEPER_HOSTS");
+
+        strcpy(f->directory, "/tmp/holdfast-registry-XXXXXX");
+        assert_non_null(mkdtemp(f->directory));
+        snprintf(f->path, sizeof(f->path), "%s/registry.db", f->directory);
+        snprintf(f->url, sizeof(f->url), "zk://%s%s", hosts ?: "", f->directory);
 }
 
 static void run_until_done(Fixture *f, int n) {
@@ -73,7 +127,7 @@ static void restart(Fixture *f) {
         if (f->storage == REGISTRY_MEMORY)
                 return;
 
-        f->r = registry_free(f->r);
+        drop(f);
         load(f);
         assert_int_equal(f->error, 0);
 }
@@ -82,9 +136,7 @@ static int setup(void **state, RegistryStorage storage) {
         Fixture *f = calloc(1, sizeof(*f));
 
         f->storage = storage;
-        strcpy(f->directory, "/tmp/holdfast-registry-XXXXXX");
-        assert_non_null(mkdtemp(f->directory));
-        snprintf(f->path, sizeof(f->path), "%s/registry.db", f->directory);
+        choose_place(f);
         assert_int_equal(sd_event_new(&f->event), 0);
         load(f);
         *state = f;
@@ -99,10 +151,14 @@ static int setup_sqlite(void **state) {
         return setup(state, REGISTRY_SQLITE);
 }
 
+static int setup_zookeeper(void **state) {
+        return setup(state, REGISTRY_ZOOKEEPER);
+}
+
 static int teardown(void **state) {
         Fixture *f = *state;
 
-        registry_free(f->r);
+        drop(f);
         sd_event_unref(f->event);
         assert_int_equal(file_remove_tree_at(-100, f->directory), 0);
         free(f);
@@ -269,7 +325,7 @@ static void test_what_was_not_committed_is_not_there_after_a_restart(void **stat
         Fixture *f = *state;
 
         put(f, "a");
-        f->r = registry_free(f->r);
+        drop(f);
         load(f);
         assert_agents(f, "", "");
         assert_int_equal(f->n_done, 0);
@@ -350,11 +406,15 @@ static void do_verb(Fixture *f, char verb, usec_t now_usec) {
         }
 }
 
+static void begin_anew(Fixture *f) {
+        drop(f);
+        assert_int_equal(file_remove_tree_at(-100, f->directory), 0);
+        choose_place(f);
+}
+
 /* As good as new, by other means than the ones that are tested. */
 static void empty(Fixture *f) {
-        f->r = registry_free(f->r);
-        assert_int_equal(file_remove_tree_at(-100, f->directory), 0);
-        assert_int_equal(mkdir(f->directory, 0700), 0);
+        begin_anew(f);
         load(f);
 }
 
@@ -689,7 +749,7 @@ static void test_before_it_is_loaded_there_is_nothing_to_show(void **state) {
 
         put(f, "a");
         settle(f);
-        f->r = registry_free(f->r);
+        drop(f);
         make(f);
         assert_false(registry_is_loaded(f->r));
         assert_json(f, "{}");
@@ -705,12 +765,6 @@ static void execute(Fixture *f, const char *sql) {
         if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
                 fail_msg("%s: %s", sql, sqlite3_errmsg(db));
         sqlite3_close(db);
-}
-
-static void begin_anew(Fixture *f) {
-        f->r = registry_free(f->r);
-        assert_int_equal(file_remove_tree_at(-100, f->directory), 0);
-        assert_int_equal(mkdir(f->directory, 0700), 0);
 }
 
 /* As the first version made it; an AgentInfo is told in bytes. */
@@ -808,42 +862,261 @@ static void test_registry_that_needs_what_this_master_lacks_is_not_loaded(void *
                           -EPROTONOSUPPORT);
 }
 
-#define ON_ALL_STORES(test)                                                                        \
-        { #test " (memory)", test, setup_memory, teardown, NULL }, {                               \
-#test " (SQLite)", test, setup_sqlite, teardown, NULL                              \
+/* -- Two masters -- */
+
+typedef struct Rival {
+        Zk *zk;
+        Registry *r;
+        int n_done, error;
+} Rival;
+
+static void on_rival_done(int error, void *userdata) {
+        Rival *rival = userdata;
+
+        rival->n_done++;
+        rival->error = error;
+}
+
+static void rival_wait(Fixture *f, Rival *rival, int n_done) {
+        while (rival->n_done < n_done)
+                assert_true(sd_event_run(f->event, 1000000) >= 0);
+}
+
+static void rival_load(Fixture *f, Rival *rival) {
+        *rival = (Rival) { .zk = connect_to(f->event, f->url) };
+        rival->r = make_in_zookeeper(f->event, rival->zk);
+        assert_int_equal(registry_load(rival->r, on_rival_done, rival), 0);
+        rival_wait(f, rival, 1);
+        assert_int_equal(rival->error, 0);
+}
+
+static void rival_free(Rival *rival) {
+        registry_free(rival->r);
+        zk_free(rival->zk);
+}
+
+static void test_former_leader_cannot_write(void **state) {
+        Fixture *f = *state;
+        Rival rival;
+
+        put(f, "a");
+        settle(f);
+        rival_load(f, &rival);
+        assert_non_null(registry_find_agent(rival.r, "a"));
+
+        put(f, "b");
+        gone(f, "a", 1);
+        settle(f);
+        assert_int_equal(f->n_done, 3);
+        assert_int_equal(f->error, -ESTALE);
+        assert_agents(f, "a ", "");
+        assert_int_equal(put_from(f, "c", "h"), -ESTALE);
+
+        /* The one that leads has noticed nothing. */
+        assert_int_equal(registry_mark_unreachable(rival.r, "a", 5, on_rival_done, &rival), 0);
+        rival_wait(f, &rival, 2);
+        assert_int_equal(rival.error, 0);
+        rival_free(&rival);
+
+        drop(f);
+        load(f);
+        assert_agents(f, "", "a@5 ");
+}
+
+static void test_change_under_way_when_another_leads_is_all_or_nothing(void **state) {
+        Fixture *f = *state;
+        char id[16];
+        Rival rival;
+
+        for (int i = 0; i < 1200; i++) {
+                snprintf(id, sizeof(id), "a%04d", i);
+                put(f, id);
         }
+        assert_true(sd_event_run(f->event, 1000000) > 0); /* on its way, in several transactions */
+        rival_load(f, &rival);
+        settle(f);
+        assert_int_equal(f->n_done, 1200);
 
-#define ON_SQLITE(test)                                                                            \
-        { #test, test, setup_sqlite, teardown, NULL }
+        /* Those that came first, and the next leader knows of each that was told to be durable. */
+        for (uint64_t i = 0; i < registry_count_agents(rival.r); i++) {
+                snprintf(id, sizeof(id), "a%04d", (int) i);
+                assert_non_null(registry_find_agent(rival.r, id));
+        }
+        assert_true(f->error == 0 ? registry_count_agents(rival.r) == 1200
+                                  : registry_count_agents(f->r) == 0);
+        rival_free(&rival);
+}
 
-int main(void) {
+static void test_more_than_a_transaction_carries_goes_in_several(void **state) {
+        Fixture *f = *state;
+        _cleanup_free_ char *hostname = malloc((100U << 10) + 1);
+        char id[16];
+
+        memset(hostname, 'h', 100U << 10);
+        hostname[100U << 10] = '\0';
+        for (int i = 0; i < 25; i++) {
+                snprintf(id, sizeof(id), "large%02d", i);
+                assert_int_equal(put_from(f, id, hostname), REGISTRY_OK);
+        }
+        for (int i = 0; i < 1100; i++) {
+                snprintf(id, sizeof(id), "many%04d", i);
+                put(f, id);
+                unreachable(f, id, (usec_t) i);
+        }
+        settle(f);
+        assert_int_equal(f->error, 0);
+        restart(f);
+        assert_int_equal(registry_count_agents(f->r), 25);
+        assert_int_equal(registry_count_unreachable(f->r), 1100);
+}
+
+static void test_ids_that_are_no_names_of_znodes_are_kept(void **state) {
+        Fixture *f = *state;
+        static const char *const ids[] = { "a b", "50%", "\xc3\xa9", "\xef\xbf\xbf", "zookeeper", "..." };
+
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
+                put(f, ids[i]);
+        restart(f);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
+                assert_non_null(registry_find_agent(f->r, ids[i]));
+        assert_int_equal(registry_count_agents(f->r), ELEMENTSOF(ids));
+}
+
+typedef struct Write {
+        int error;
+        bool done;
+} Write;
+
+static void on_written(const ZkAnswer *answer, void *userdata) {
+        *(Write *) userdata = (Write) { answer->error, true };
+}
+
+/* By the hand of somebody else. */
+static void write_znode(Fixture *f, const char *name, const void *data, size_t n) {
+        char path[128];
+        Write w = {};
+
+        snprintf(path, sizeof(path), "%s/holdfast/%s", f->directory, name);
+        assert_int_equal(zk_delete(f->zk, path, ZK_ANY_VERSION, NULL, NULL), 0);
+        assert_int_equal(zk_create(f->zk, path, data, n, 0, on_written, &w), 0);
+        while (!w.done)
+                assert_true(sd_event_run(f->event, 1000000) >= 0);
+        assert_int_equal(w.error, 0);
+}
+
+static void assert_not_loaded_with(Fixture *f, const char *name, const void *data, size_t n,
+                                   int error) {
+        empty(f);
+        write_znode(f, name, data, n);
+        drop(f);
+        load(f);
+        assert_int_equal(f->error, error);
+        assert_false(registry_is_loaded(f->r));
+}
+
+static void test_znodes_that_are_damaged_keep_the_registry_from_being_loaded(void **state) {
+        Fixture *f = *state;
+
+        assert_not_loaded_with(f, "agents/a", "\xff", 1, -EBADMSG);
+        assert_not_loaded_with(f, "agents/a", "", 0, -EBADMSG);
+        assert_not_loaded_with(f, "agents/%zz", "", 0, -EBADMSG);
+        assert_not_loaded_with(f, "weights", "\xff", 1, -EBADMSG);
+        assert_not_loaded_with(f, "epoch", "", 0, -EBADMSG);
+        assert_not_loaded_with(f, "epoch", "2 of-a-later-version 1", 22, -EBADMSG);
+        assert_not_loaded_with(f, "minimum_capabilities", "R\x0c\n\nBLOCKCHAIN", 14,
+                               -EPROTONOSUPPORT);
+}
+
+static void test_znode_that_somebody_else_removed_is_noticed(void **state) {
+        Fixture *f = *state;
+        char path[128];
+
+        put(f, "a");
+        settle(f);
+        snprintf(path, sizeof(path), "%s/holdfast/agents/a", f->directory);
+        assert_int_equal(zk_delete(f->zk, path, ZK_ANY_VERSION, NULL, NULL), 0);
+        unreachable(f, "a", 1);
+        settle(f);
+        assert_int_equal(f->error, -EIO);
+}
+
+/* Nobody listens there. */
+static void test_store_that_does_not_answer_is_given_up_in_time(void **state) {
+        RegistryConfig config = {
+                .storage = REGISTRY_ZOOKEEPER,
+                .master_id = "m",
+                .fetch_timeout_usec = 50 * USEC_PER_MSEC,
+        };
+        _cleanup_free_ char *message = NULL;
+        Fixture *f = *state;
+
+        drop(f);
+        f->zk = config.zk = connect_to(f->event, "zk://127.0.0.1:1/nowhere");
+        assert_int_equal(registry_new(f->event, &config, &f->r, &message), REGISTRY_OK);
+        assert_int_equal(registry_load(f->r, done, f), 0);
+        run_until_done(f, 1);
+        assert_int_equal(f->error, -ETIMEDOUT);
+        assert_false(registry_is_loaded(f->r));
+        assert_int_equal(put_from(f, "a", "h"), -ETIMEDOUT);
+}
+
+/* Everything that any store must do. */
+#define TESTS_OF_ANY_STORE(ON)                                                                     \
+        ON(test_callback_comes_at_the_end_of_the_turn_not_before) \
+        ON(test_lookups_do_not_see_what_is_only_queued) \
+        ON(test_each_callback_finds_the_index_as_its_change_left_it) \
+        ON(test_what_was_not_committed_is_not_there_after_a_restart) \
+        ON(test_what_changes_nothing_is_told_in_its_turn_all_the_same) \
+        ON(test_every_verb_takes_an_agent_from_each_state_to_the_right_one) \
+        ON(test_gone_agent_is_not_let_in_not_even_before_that_is_durable) \
+        ON(test_unknown_agent_does_not_drain) \
+        ON(test_unreachable_agent_tells_since_when) \
+        ON(test_agent_that_describes_itself_anew_is_known_by_that) \
+        ON(test_agent_too_large_for_any_store_is_refused) \
+        ON(test_old_entries_and_those_beyond_the_count_are_forgotten) \
+        ON(test_thousands_are_forgotten_and_that_is_told_once) \
+        ON(test_agent_that_is_just_coming_back_is_not_forgotten) \
+        ON(test_machines_follow_the_schedule) \
+        ON(test_machine_that_is_up_again_leaves_the_schedule) \
+        ON(test_weights_are_kept_by_role) \
+        ON(test_quotas_are_kept_by_role_and_one_that_says_nothing_is_none) \
+        ON(test_all_of_it_is_told_as_json) \
+        ON(test_before_it_is_loaded_there_is_nothing_to_show)
+
+#define ON_MEMORY(test) { #test " (memory)", test, setup_memory, teardown, NULL },
+#define ON_SQLITE(test) { #test " (SQLite)", test, setup_sqlite, teardown, NULL },
+#define ON_ZOOKEEPER(test) { #test " (ZooKeeper)", test, setup_zookeeper, teardown, NULL },
+
+static int run_here(void) {
         const struct CMUnitTest tests[] = {
-                ON_ALL_STORES(test_callback_comes_at_the_end_of_the_turn_not_before),
-                ON_ALL_STORES(test_lookups_do_not_see_what_is_only_queued),
-                ON_ALL_STORES(test_each_callback_finds_the_index_as_its_change_left_it),
-                ON_ALL_STORES(test_what_was_not_committed_is_not_there_after_a_restart),
-                ON_ALL_STORES(test_what_changes_nothing_is_told_in_its_turn_all_the_same),
-                ON_ALL_STORES(test_every_verb_takes_an_agent_from_each_state_to_the_right_one),
-                ON_ALL_STORES(test_gone_agent_is_not_let_in_not_even_before_that_is_durable),
-                ON_ALL_STORES(test_unknown_agent_does_not_drain),
-                ON_ALL_STORES(test_unreachable_agent_tells_since_when),
-                ON_ALL_STORES(test_agent_that_describes_itself_anew_is_known_by_that),
-                ON_ALL_STORES(test_agent_too_large_for_any_store_is_refused),
-                ON_ALL_STORES(test_old_entries_and_those_beyond_the_count_are_forgotten),
-                ON_ALL_STORES(test_thousands_are_forgotten_and_that_is_told_once),
-                ON_ALL_STORES(test_agent_that_is_just_coming_back_is_not_forgotten),
-                ON_ALL_STORES(test_machines_follow_the_schedule),
-                ON_ALL_STORES(test_machine_that_is_up_again_leaves_the_schedule),
-                ON_ALL_STORES(test_weights_are_kept_by_role),
-                ON_ALL_STORES(test_quotas_are_kept_by_role_and_one_that_says_nothing_is_none),
-                ON_ALL_STORES(test_all_of_it_is_told_as_json),
-                ON_ALL_STORES(test_before_it_is_loaded_there_is_nothing_to_show),
-                ON_SQLITE(test_registry_of_the_first_version_is_carried_over),
-                ON_SQLITE(test_file_that_is_no_registry_is_refused_by_name),
-                ON_SQLITE(test_registry_of_a_later_version_is_refused_by_name),
-                ON_SQLITE(test_record_that_is_damaged_keeps_the_registry_from_being_loaded),
-                ON_SQLITE(test_registry_that_needs_what_this_master_lacks_is_not_loaded),
+                TESTS_OF_ANY_STORE(ON_MEMORY)
+                TESTS_OF_ANY_STORE(ON_SQLITE)
+                ON_SQLITE(test_registry_of_the_first_version_is_carried_over)
+                ON_SQLITE(test_file_that_is_no_registry_is_refused_by_name)
+                ON_SQLITE(test_registry_of_a_later_version_is_refused_by_name)
+                ON_SQLITE(test_record_that_is_damaged_keeps_the_registry_from_being_loaded)
+                ON_SQLITE(test_registry_that_needs_what_this_master_lacks_is_not_loaded)
+                ON_MEMORY(test_store_that_does_not_answer_is_given_up_in_time)
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+static int run_with_zookeeper(void) {
+        const struct CMUnitTest tests[] = {
+                TESTS_OF_ANY_STORE(ON_ZOOKEEPER)
+                ON_ZOOKEEPER(test_former_leader_cannot_write)
+                ON_ZOOKEEPER(test_change_under_way_when_another_leads_is_all_or_nothing)
+                ON_ZOOKEEPER(test_more_than_a_transaction_carries_goes_in_several)
+                ON_ZOOKEEPER(test_ids_that_are_no_names_of_znodes_are_kept)
+                ON_ZOOKEEPER(test_znodes_that_are_damaged_keep_the_registry_from_being_loaded)
+                ON_ZOOKEEPER(test_znode_that_somebody_else_removed_is_noticed)
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void) {
+        log_set_max_level(LOG_WARNING); /* sessions come and go here by the hundred */
+        return getenv("ZOOKEEPER_HOSTS") ? run_with_zookeeper() : run_here();
 }
