@@ -34,6 +34,7 @@ tests_lib_clock_so_LDFLAGS = $(AM_LDFLAGS) -shared
 EXTRA_DIST += \
         tests/lib/books.py \
         tests/lib/clock.py \
+        tests/lib/audit.py \
         tests/lib/crash.py \
         tests/lib/ends.py \
         tests/lib/executor.py \
@@ -41,7 +42,9 @@ EXTRA_DIST += \
         tests/lib/fake_master.py \
         tests/lib/frozen.py \
         tests/lib/harness.py \
+        tests/lib/history.py \
         tests/lib/interface.py \
+        tests/lib/judge.py \
         tests/lib/launcher.py \
         tests/lib/libprocess_agent.py \
         tests/lib/libprocess_master.py \

@@ -8,6 +8,7 @@ process_tests = \
         tests/process/test-clock.py \
         tests/process/test-disk-usage.py \
         tests/process/test-fetcher.py \
+        tests/process/test-judge.py \
         tests/process/test-launcher.py \
         tests/process/test-launcher-self.py \
         tests/process/test-master-agents.py \
