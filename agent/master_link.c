@@ -13,6 +13,10 @@
  *
  * Only the master we mean to be registered with is listened to. What it may send and we do not know
  * is passed over, as Mesos does.
+ *
+ * A registration settles with the master what is here and what is not. What it had sent before, over a
+ * connection that was given up or that a former life of it left behind, may still come in afterwards,
+ * from a network that was down: a task of that kind was told to be lost, and must not be started now.
  */
 
 #include "agent/agent.h"
@@ -48,6 +52,7 @@ struct MasterLink {
         LinkState state;
         unsigned attempt;
         usec_t ping_timeout_usec;
+        uint64_t connection;               /* on which the last registration was answered */
         sd_event_source *register_source;  /* the next try */
         sd_event_source *ping_source;      /* no ping for too long */
         char *hostname;                    /* owned */
@@ -658,15 +663,23 @@ static void dispatch(MasterLink *l, const Upid *from, MessageKind kind, const Pr
         }
 }
 
+static bool changes_for_good(MessageKind kind) {
+        return kind == RUN_TASK || kind == RUN_TASK_GROUP || kind >= CHECKPOINT_RESOURCES;
+}
+
 /* Only the master's own processes, and only once we can act on what they say. What changes us for good only while we
- * are registered: the master is about to hear what we have, and decides anew then. */
-static bool may_speak(const MasterLink *l, const Upid *from, MessageKind kind) {
+ * are registered, and as part of that: the master is about to hear what we have, and decides anew then. */
+static bool may_speak(const MasterLink *l, const PeerMessage *message, MessageKind kind) {
         if (l->agent->state == AGENT_RECOVERING || l->agent->state == AGENT_TERMINATING)
                 return false;
-        if (kind >= CHECKPOINT_RESOURCES && l->state != LINK_REGISTERED)
+        if (changes_for_good(kind) && (l->state != LINK_REGISTERED || message->connection < l->connection))
                 return false;
 
-        return kind == PING_SLAVE || upid_eq(from, &l->agent->config->master);
+        return kind == PING_SLAVE || upid_eq(&message->from, &l->agent->config->master);
+}
+
+static bool answers_registration(MessageKind kind) {
+        return kind == SLAVE_REGISTERED || kind == SLAVE_REREGISTERED;
 }
 
 static void handle_message(MasterLink *l, const PeerMessage *message) {
@@ -677,10 +690,13 @@ static void handle_message(MasterLink *l, const PeerMessage *message) {
                 if (!streq(message->name, message_kinds[i].name))
                         continue;
 
-                if (!may_speak(l, &message->from, (MessageKind) i)) {
+                if (!may_speak(l, message, (MessageKind) i)) {
                         log_debug("Ignoring %s from %s.", message->name, message->from.text);
                         return;
                 }
+
+                if (answers_registration((MessageKind) i) && l->state == LINK_REGISTERING)
+                        l->connection = message->connection;
 
                 if (pb_unpack(message_kinds[i].descriptor, message->body, message->n, PB_LIMITS_DEFAULT, &m, &why) ==
                     PB_OK) {

@@ -34,6 +34,7 @@ struct HttpConnection {
         struct MHD_Connection *mhd;
         HttpRequest *request;        /* the one in progress */
         int fd;                      /* libmicrohttpd's */
+        uint64_t number;             /* in order of arrival, from 1 */
         uint64_t mark;                   /* of the handlers' */
         bool is_link;                /* carries libprocess messages: not closed to make room */
         bool has_timeout;            /* libmicrohttpd watches the progress of its answer */
@@ -61,6 +62,7 @@ struct HttpServer {
         HttpStream *unflushed;           /* written to in this turn */
         HttpConnection *connections[CONNECTION_STATES_];    /* each in order of arrival there */
         unsigned n_connections;
+        uint64_t n_connections_ever;
         unsigned max_connections;
         bool accept_paused;
         usec_t accept_resume_usec;

@@ -390,6 +390,10 @@ int http_request_fd(const HttpRequest *r) {
         return r->connection->fd;
 }
 
+uint64_t http_request_connection(const HttpRequest *r) {
+        return r->connection->number;
+}
+
 uint64_t http_request_mark(const HttpRequest *r) {
         return r->connection->mark;
 }

@@ -309,6 +309,7 @@ static void on_connection(void *userdata, struct MHD_Connection *mhd, void **con
                         .server = s,
                         .mhd = mhd,
                         .fd = info->connect_fd,
+                        .number = ++s->n_connections_ever,
                         .deadline_usec = usec_add(server_now(s), s->request_timeout_usec),
                 };
                 DL_APPEND(s->connections[c->state], c);

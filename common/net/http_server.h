@@ -54,6 +54,7 @@ const char *http_request_header(const HttpRequest *r, const char *name);
 const void *http_request_body(const HttpRequest *r, size_t *ret_n);
 const char *http_request_peer(const HttpRequest *r);      /* "ip:port", or "unix" */
 int http_request_fd(const HttpRequest *r);                /* of the connection; borrowed */
+uint64_t http_request_connection(const HttpRequest *r);   /* its number: later ones have higher */
 
 /* What a handler found out about the connection, for the requests that follow on it; 0 at first. */
 uint64_t http_request_mark(const HttpRequest *r);

@@ -321,6 +321,7 @@ int peer_message_parse(const HttpRequest *r, PeerMessage *ret) {
 
         m.name = rest + 1;
         m.body = http_request_body(r, &m.n);
+        m.connection = http_request_connection(r);
         *ret = m;
         return PEER_MESSAGE;
 }

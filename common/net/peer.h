@@ -50,6 +50,7 @@ typedef struct PeerMessage {
         const char *name;     /* "mesos.internal.RegisterSlaveMessage" */
         const void *body;
         size_t n;
+        uint64_t connection;  /* on which it came: later ones have higher numbers */
 } PeerMessage;
 
 enum {

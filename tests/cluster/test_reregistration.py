@@ -5,6 +5,7 @@
 import contextlib
 import os
 import signal
+import socket
 import sqlite3
 import sys
 import uuid
@@ -242,6 +243,23 @@ def test_framework_that_changes_its_mind_about_checkpointing_leaves_nothing_that
             equal(sorted(tasks_of(fields)), ["hold-1", "hold-2"] if before else [], "tasks after a restart")
             if before:
                 stand.master.shutdown_framework()
+
+
+def test_task_sent_before_a_registration_is_not_started_after_it():
+    with Stand() as stand:
+        stand.start_agent()
+        with socket.create_connection(stand.agent.addr) as late:
+            stand.master.forget_connection()
+            stand.master.reconciliations = reconciliation("lost")
+            lose_master(stand)
+            status = stand.master.wait_state("lost", "TASK_DROPPED")
+            equal((status.source, status.reason), (SOURCE_AGENT, REASON_RECONCILIATION), "source and reason")
+            stand.master.send_late(late, "RunTaskMessage", stand.master.run_message(task_info("lost", "exec sleep 1000")))
+        equal(http_get(stand.agent.addr, "/state").json()["frameworks"], [], "frameworks with something to run")
+        equal(stand.cluster.sandboxes("lost"), [], "sandboxes of the lost task")
+        run(stand, "next", "true")
+        stand.master.wait_state("next", "TASK_FINISHED")
+        equal(stand.master.states("lost"), ["TASK_DROPPED"], "states of the lost task")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import threading
 import time
 from uuid import uuid4
 
-from harness import HOST, TIMEOUT_SCALE, Cluster, Failure, http_call, http_get, wait_until
+from harness import HOST, TIMEOUT_SCALE, Cluster, Failure, check, http_call, http_get, wait_until
 from libprocess_agent import drain, identity, read_body
 from wire import field, first, read
 
@@ -261,10 +261,13 @@ class LibprocessMaster:
 
     # Speaking
 
+    def _request(self, name, body):
+        return ("POST /slave(1)/mesos.internal.%s HTTP/1.1\r\nUser-Agent: libprocess/%s\r\nLibprocess-From: %s\r\n"
+                "Connection: Keep-Alive\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                % (name, self.pid, self.pid, len(body))).encode() + body
+
     def send(self, name, body=b""):
-        request = ("POST /slave(1)/mesos.internal.%s HTTP/1.1\r\nUser-Agent: libprocess/%s\r\nLibprocess-From: %s\r\n"
-                   "Connection: Keep-Alive\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
-                   % (name, self.pid, self.pid, len(body))).encode() + body
+        request = self._request(name, body)
         with self._send_lock:
             for _ in range(2):
                 try:
@@ -291,9 +294,18 @@ class LibprocessMaster:
         with self._send_lock:
             self._out = None
 
-    def run(self, info, checkpoint=True, version=None, capabilities=(PARTITION_AWARE, TASK_KILLING_STATE)):
-        self.send("RunTaskMessage", field(1, identity(FRAMEWORK_ID)) + field(2, framework(checkpoint, capabilities))
-                  + field(4, info) + field(5, field(2, field(1, version or self.version))))
+    def send_late(self, connection, name, body):
+        """Over a connection of the test's own, until the agent has dealt with it."""
+        connection.sendall(self._request(name, body))
+        line = connection.recv(4096).split(b"\r\n")[0]
+        check(line.startswith(b"HTTP/1.1 202"), "answered %r" % line)
+
+    def run_message(self, info, checkpoint=True, version=None, capabilities=(PARTITION_AWARE, TASK_KILLING_STATE)):
+        return (field(1, identity(FRAMEWORK_ID)) + field(2, framework(checkpoint, capabilities)) + field(4, info)
+                + field(5, field(2, field(1, version or self.version))))
+
+    def run(self, info, **options):
+        self.send("RunTaskMessage", self.run_message(info, **options))
 
     def kill(self, task_id):
         self.send("KillTaskMessage", field(1, identity(FRAMEWORK_ID)) + field(2, identity(task_id)))
