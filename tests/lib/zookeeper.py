@@ -115,11 +115,14 @@ class Server:
         self.stop()
         return self.start()
 
+    def signal(self, number):
+        self.process.send_signal(number)
+
     def freeze(self):
-        self.process.send_signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def resume(self):
-        self.process.send_signal(signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
     def ask(self, word):
         """The answer to one of ZooKeeper's four-letter words; "" when there is none."""
