@@ -20,6 +20,7 @@ typedef struct FrameworkTable FrameworkTable;
 typedef struct InverseOffer InverseOffer;
 typedef struct Master Master;
 typedef struct Offer Offer;
+typedef struct ReconcileCall ReconcileCall;
 typedef struct Task Task;
 
 typedef enum FrameworkState {
@@ -55,6 +56,8 @@ struct Framework {
         usec_t away_since_usec;             /* monotonic */
         usec_t failover_timeout_usec;
         Task *reconcile_next;               /* in `tasks`: the next it is told of; reconciliation.c */
+        ReconcileCall *reconcile_calls;     /* owned; of which not all is answered */
+        size_t n_reconcile_tasks;           /* that wait in them */
         sd_event_source *reconcile_source;
 
         usec_t registered_usec;             /* wall clock, as all three */

@@ -33,6 +33,7 @@
 #include "master/master.h"
 #include "master/operator_api.h"
 #include "master/operator_stream.h"
+#include "master/reconciliation.h"
 #include "master/registration.h"
 #include "master/scheduler_api.h"
 #include "master/task.h"
@@ -314,6 +315,7 @@ static void abandon_framework(Framework *f) {
                 inverse_offer_free(f->inverse_offers);
         DL_FOREACH_SAFE(f->executors, e, next)
                 executor_free(e);
+        reconciliation_stop(f);
         if (f->stream)
                 f->stream = http_stream_close(f->stream);
 

@@ -112,67 +112,6 @@ static void suppress(Framework *f, const Mesos__V1__Scheduler__Call__Suppress *s
                 allocation_suppress(f, s->roles[i]);
 }
 
-static AgentStanding agent_standing(Master *m, const char *agent_id, usec_t *ret_unreachable_usec) {
-        if (!agent_id)
-                return AGENT_UNNAMED;
-        if (node_find(&m->nodes, agent_id))
-                return AGENT_REGISTERED;
-        if (recovered_find(m, agent_id))
-                return AGENT_RECOVERED;
-        if (registry_is_unreachable(m->registry, agent_id, ret_unreachable_usec))
-                return AGENT_UNREACHABLE;
-        if (registry_is_gone(m->registry, agent_id))
-                return AGENT_GONE;
-
-        return AGENT_UNKNOWN;
-}
-
-static void reconcile_one(Framework *f, const char *task_id, const char *agent_id) {
-        Master *m = f->master;
-        Task *known = framework_find_task(f, task_id), *unreachable;
-        usec_t unreachable_usec = 0;
-        ReconcileQuestion q = {};
-        ReconcileAnswer a;
-
-        if (known) {
-                reconciliation_tell(known);
-                return;
-        }
-
-        unreachable = framework_find_unreachable(f, task_id);
-        if (unreachable && !agent_id)
-                agent_id = unreachable->agent_id;
-
-        q.agent = agent_standing(m, agent_id, &unreachable_usec);
-        q.task_unreachable = unreachable;
-        q.any_agent_recovered = recovered_count(m) > 0;
-        q.partition_aware = framework_is_partition_aware(f);
-
-        a = reconcile_task(&q);
-        if (a.silent)
-                return;
-
-        status_router_tell(f, &(MasterStatus) {
-                .task_id = task_id,
-                .agent_id = agent_id,
-                .state = a.state,
-                .reason = MESOS__V1__TASK_STATUS__REASON__REASON_RECONCILIATION,
-                .message = a.message,
-                .unreachable_usec = a.tell_unreachable_time ? unreachable_usec : 0,
-        });
-}
-
-static void reconcile(Framework *f, const Mesos__V1__Scheduler__Call__Reconcile *r) {
-        metrics_count(f->master, COUNTER_MESSAGES_RECONCILE_TASKS);
-
-        if (r->n_tasks == 0)
-                reconciliation_start(f);
-
-        for (size_t i = 0; i < r->n_tasks; i++)
-                reconcile_one(f, r->tasks[i]->task_id->value,
-                              r->tasks[i]->agent_id ? r->tasks[i]->agent_id->value : NULL);
-}
-
 /* Operations are refused at once and never kept, so none is known; what differs is whose word that
  * is. */
 static void
@@ -186,7 +125,7 @@ reconcile_operation(Framework *f,
         status.resource_provider_id = o->resource_provider_id;
         status.state = MESOS__V1__OPERATION_STATE__OPERATION_UNKNOWN;
 
-        switch (agent_standing(f->master, agent_id, NULL)) {
+        switch (reconciliation_standing(f->master, agent_id, NULL)) {
         case AGENT_UNNAMED:
                 status.message = (char *) "Reconciliation: Operation is unknown and no 'agent_id' "
                                           "was provided";
@@ -231,7 +170,7 @@ static void kill_task(Framework *f, const Mesos__V1__Scheduler__Call__Kill *k) {
 
         t = framework_find_task(f, k->task_id->value);
         if (!t) {
-                reconcile_one(f, k->task_id->value, agent_id);
+                reconciliation_answer(f, k->task_id->value, agent_id);
                 return;
         }
 
@@ -303,7 +242,8 @@ void scheduler_call_process(Framework *f, Call *c) {
                 status_router_acknowledge(f->master, f, c->acknowledge);
                 break;
         case MESOS__V1__SCHEDULER__CALL__TYPE__RECONCILE:
-                reconcile(f, c->reconcile);
+                metrics_count(f->master, COUNTER_MESSAGES_RECONCILE_TASKS);
+                reconciliation_ask(f, c->reconcile);
                 break;
         case MESOS__V1__SCHEDULER__CALL__TYPE__RECONCILE_OPERATIONS:
                 reconcile_operations(f, c->reconcile_operations);

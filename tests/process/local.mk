@@ -16,6 +16,7 @@ process_tests = \
         tests/process/test-master-failover.py \
         tests/process/test-master-fates.py \
         tests/process/test-master-pause.py \
+        tests/process/test-master-reconciliation.py \
         tests/process/test-master-schedulers.py \
         tests/process/test-namespaces.py \
         tests/process/test-network.py \
