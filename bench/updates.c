@@ -172,7 +172,7 @@ static void subscribe(Bench *b) {
         b->call.has_type = true;
         b->call.type = MESOS__V1__EXECUTOR__CALL__TYPE__SUBSCRIBE;
         b->call.subscribe = &subscribe;
-        if (http_client_new(b->event, &b->address, QUEUE_MAX_BYTES, &stream_ops, b, &b->stream) < 0)
+        if (http_client_new(b->event, NULL, &b->address, QUEUE_MAX_BYTES, &stream_ops, b, &b->stream) < 0)
                 die("cannot connect");
 
         uint8_t buffer[4096];
@@ -207,7 +207,7 @@ int main(int argc, char **argv) {
         b.rounds = argv + 3;
 
         for (size_t i = 0; i < N_CONNECTIONS; i++)
-                if (http_client_new(b.event, &b.address, QUEUE_MAX_BYTES, &call_ops, &b, &b.calls[i]) < 0)
+                if (http_client_new(b.event, NULL, &b.address, QUEUE_MAX_BYTES, &call_ops, &b, &b.calls[i]) < 0)
                         die("cannot connect");
         subscribe(&b);
         return sd_event_loop(b.event) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

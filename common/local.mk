@@ -45,6 +45,7 @@ common_libnet_a_SOURCES = \
         common/net/http_request.c \
         common/net/http_server.c common/net/http_server.h \
         common/net/http_stream.c \
+        common/net/io_group.c common/net/io_group.h \
         common/net/peer.c common/net/peer.h \
         common/net/recordio.c common/net/recordio.h \
         common/net/zk.c common/net/zk_request.c common/net/zk.h common/net/zk_internal.h \

@@ -215,7 +215,7 @@ static int on_connect_timer(sd_event_source *source, uint64_t usec, void *userda
                 return 0;
         }
 
-        if (http_client_new(l->event, &l->config->agent, CALLS_MAX_BYTES, &stream_ops, l, &l->stream) < 0)
+        if (http_client_new(l->event, NULL, &l->config->agent, CALLS_MAX_BYTES, &stream_ops, l, &l->stream) < 0)
                 start_over(l);
         else
                 arm(l->connect_source, SUBSCRIBE_TIMEOUT);
@@ -292,7 +292,7 @@ int agent_link_update(AgentLink *l, Mesos__V1__Executor__Call__Update *update) {
         assert(agent_link_is_ready(l));
 
         if (!l->calls) {
-                r = http_client_new(l->event, &l->config->agent, CALLS_MAX_BYTES, &call_ops, l, &l->calls);
+                r = http_client_new(l->event, NULL, &l->config->agent, CALLS_MAX_BYTES, &call_ops, l, &l->calls);
                 if (r < 0)
                         return r;
         }

@@ -95,7 +95,7 @@ static int start_attempt(Checker *c) {
         if (c->command)
                 return child_task_start(c->command, c->env, &c->pid);
 
-        r = http_client_new(c->event, &c->address, REQUEST_MAX_BYTES, &client_ops, c, &c->client);
+        r = http_client_new(c->event, NULL, &c->address, REQUEST_MAX_BYTES, &client_ops, c, &c->client);
         if (r < 0 || c->kind == CHECK_TCP)
                 return r;
 

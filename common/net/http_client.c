@@ -35,8 +35,8 @@ struct HttpClient {
         sd_event *event;
         int fd;
         char host[128];
-        sd_event_source *io_source;
-        sd_event_source *defer_source;   /* flushes, or tells of a connection that failed at once */
+        IoWatch watch;
+        sd_event_source *defer_source;   /* flushes, or tells of a connection that failed at once; made when needed */
         const HttpClientOps *ops;
         void *userdata;
         Buffer out;
@@ -81,7 +81,7 @@ int http_address_from_unix(const char *path, HttpAddress *ret) {
 
 /* The last thing the owner hears. */
 static void client_close(HttpClient *c, int error) {
-        c->io_source = sd_event_source_disable_unref(c->io_source);
+        io_watch_end(&c->watch);
         c->defer_source = sd_event_source_disable_unref(c->defer_source);
         c->fd = fd_close(c->fd);
         c->closed = true;
@@ -96,7 +96,7 @@ static void want_out(HttpClient *c, bool on) {
                 return;
 
         c->wants_out = on;
-        (void) sd_event_source_set_io_events(c->io_source, on ? EPOLLIN | EPOLLOUT : EPOLLIN);
+        (void) io_watch_modify(&c->watch, on ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 /* Sends what the kernel takes. A broken connection is left for the reading side to notice. */
@@ -246,19 +246,15 @@ static bool finish_connect(HttpClient *c) {
         return true;
 }
 
-static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+static void on_ready(uint32_t events, void *userdata) {
         HttpClient *c = userdata;
 
-        (void) source;
-        (void) fd;
-
         if (!c->connected && !finish_connect(c))
-                return 0;
+                return;
         if (events & EPOLLOUT)
                 http_client_flush(c);
         if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
                 client_read(c);
-        return 0;
 }
 
 /* Peers that vanish without a word are found by keep-alive. Half a minute is enough to connect in. */
@@ -293,31 +289,22 @@ static int start_connect(HttpClient *c, const HttpAddress *address) {
         return 0;
 }
 
-static int add_sources(HttpClient *c) {
+/* Has on_defer() called in the next turn. */
+static int defer(HttpClient *c) {
         int r;
+
+        if (c->defer_source)
+                return sd_event_source_set_enabled(c->defer_source, SD_EVENT_ONESHOT);
 
         r = sd_event_add_defer(c->event, &c->defer_source, on_defer, c);
         if (r < 0)
                 return r;
 
         (void) sd_event_source_set_description(c->defer_source, "http-client-flush");
-        if (c->connect_error < 0)
-                return 0; /* tells of it in the next turn */
-
-        r = sd_event_source_set_enabled(c->defer_source, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-
-        r = sd_event_add_io(c->event, &c->io_source, c->fd, EPOLLIN | EPOLLOUT, on_io, c);
-        if (r < 0)
-                return r;
-
-        c->wants_out = true;
-        (void) sd_event_source_set_description(c->io_source, "http-client");
         return 0;
 }
 
-int http_client_new(sd_event *event, const HttpAddress *address, size_t max_queued_bytes,
+int http_client_new(sd_event *event, IoGroup *group, const HttpAddress *address, size_t max_queued_bytes,
                     const HttpClientOps *ops, void *userdata, HttpClient **ret) {
         _cleanup_(http_client_freep) HttpClient *c = NULL;
         int r;
@@ -338,6 +325,7 @@ int http_client_new(sd_event *event, const HttpAddress *address, size_t max_queu
                 .userdata = userdata,
                 .out = BUFFER_INIT(max_queued_bytes),
                 .parser = HTTP_PARSER_INIT,
+                .wants_out = true,
         };
         memcpy(c->host, address->host, sizeof(c->host));
 
@@ -345,7 +333,9 @@ int http_client_new(sd_event *event, const HttpAddress *address, size_t max_queu
         if (r < 0)
                 return r;
 
-        r = add_sources(c);
+        /* One that failed at once is told of it in the next turn. */
+        r = c->connect_error < 0 ? defer(c)
+                                 : io_watch_start(&c->watch, event, group, c->fd, EPOLLIN | EPOLLOUT, on_ready, c);
         if (r < 0)
                 return r;
 
@@ -359,7 +349,7 @@ HttpClient *http_client_free(HttpClient *c) {
 
         if (c->gone)
                 *c->gone = true;
-        sd_event_source_disable_unref(c->io_source);
+        io_watch_end(&c->watch);
         sd_event_source_disable_unref(c->defer_source);
         fd_close(c->fd);
         buffer_deinit(&c->out);
@@ -426,7 +416,7 @@ int http_client_request(HttpClient *c, const char *method, const char *target, c
                 return r;
         }
 
-        return sd_event_source_set_enabled(c->defer_source, SD_EVENT_ONESHOT);
+        return defer(c);
 }
 
 size_t http_client_queued(const HttpClient *c) {

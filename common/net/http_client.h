@@ -11,6 +11,7 @@
 #include "common/base/buffer.h"
 #include "common/base/macro.h"
 #include "common/base/usec.h"
+#include "common/net/io_group.h"
 
 typedef struct HttpClient HttpClient;
 
@@ -45,8 +46,11 @@ typedef struct HttpClientOps {
         void (*closed)(HttpClient *c, int error, void *userdata); /* connection failed or ended; 0 on a clean end */
 } HttpClientOps;
 
-/* Starts to connect; requests made meanwhile are queued, up to max_queued_bytes. ops is borrowed; any may be NULL. */
-int http_client_new(sd_event *event, const HttpAddress *address, size_t max_queued_bytes,
+/*
+ * Starts to connect; requests made meanwhile are queued, up to max_queued_bytes. ops is borrowed; any may be
+ * NULL. Clients that come by the thousand share a group, which outlives them; others have none.
+ */
+int http_client_new(sd_event *event, IoGroup *group, const HttpAddress *address, size_t max_queued_bytes,
                     const HttpClientOps *ops, void *userdata, HttpClient **ret);
 HttpClient *http_client_free(HttpClient *c);
 DEFINE_CLEANUP(HttpClient *, http_client_free)

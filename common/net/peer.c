@@ -43,6 +43,7 @@ typedef struct Peer {
 
 struct PeerPool {
         sd_event *event;
+        IoGroup *io;                     /* of all connections: a master has one to each agent */
         Upid self;
         PeerExited exited;
         void *userdata;
@@ -161,7 +162,7 @@ static int pool_get(PeerPool *pool, const Upid *to, Peer **ret) {
                 return -ENOMEM;
 
         *p = (Peer) { .pool = pool, .upid = *to };
-        r = http_client_new(pool->event, &address, QUEUE_MAX_BYTES, &peer_ops, p, &p->client);
+        r = http_client_new(pool->event, pool->io, &address, QUEUE_MAX_BYTES, &peer_ops, p, &p->client);
         if (r < 0) {
                 free(p);
                 return r;
@@ -204,6 +205,10 @@ int peer_pool_new(sd_event *event, const Upid *self, PeerExited exited, void *us
 
         *pool = (PeerPool) { .event = sd_event_ref(event), .self = *self, .exited = exited, .userdata = userdata };
 
+        r = io_group_new(event, &pool->io);
+        if (r < 0)
+                return r;
+
         r = sd_event_add_defer(event, &pool->flush_source, on_flush, pool);
         if (r < 0)
                 return r;
@@ -225,6 +230,7 @@ PeerPool *peer_pool_free(PeerPool *pool) {
 
         HASH_ITER(hh, pool->peers, p, next)
                 peer_free(p);
+        io_group_free(pool->io);
         sd_event_source_disable_unref(pool->flush_source);
         sd_event_unref(pool->event);
         free(pool);

@@ -7,6 +7,7 @@ unit_tests += \
         tests/unit/test-http-bounds \
         tests/unit/test-http-server \
         tests/unit/test-master-address \
+        tests/unit/test-io-group \
         tests/unit/test-peer \
         tests/unit/test-recordio \
         tests/unit/test-update-queue \
@@ -29,6 +30,10 @@ tests_unit_test_http_bounds_LDADD = $(net_unit_libs)
 tests_unit_test_http_server_SOURCES = tests/unit/test-http-server.c tests/unit/http-fixture.h tests/unit/http-routes.h
 tests_unit_test_http_server_CFLAGS = $(unit_cflags)
 tests_unit_test_http_server_LDADD = $(net_unit_libs)
+
+tests_unit_test_io_group_SOURCES = tests/unit/test-io-group.c
+tests_unit_test_io_group_CFLAGS = $(unit_cflags)
+tests_unit_test_io_group_LDADD = $(net_unit_libs)
 
 tests_unit_test_peer_SOURCES = tests/unit/test-peer.c tests/unit/http-fixture.h
 tests_unit_test_peer_CFLAGS = $(unit_cflags)

@@ -68,7 +68,7 @@ static void connect_to(Fixture *f, uint16_t port, size_t max_queued_bytes, Owner
 
         o->story = BUFFER_INIT(1 << 20);
         assert_int_equal(http_address_from_ip_port("127.0.0.1", port, &address), 0);
-        assert_int_equal(http_client_new(f->event, &address, max_queued_bytes, &ops, o, &o->client), 0);
+        assert_int_equal(http_client_new(f->event, NULL, &address, max_queued_bytes, &ops, o, &o->client), 0);
         assert_int_equal(o->n_connected, 0);
 }
 
@@ -213,7 +213,7 @@ static void test_a_missing_unix_socket_is_told_from_the_loop(void **state) {
         (void) state;
         start(&f);
         assert_int_equal(http_address_from_unix("/nonexistent/agent.sock", &address), 0);
-        assert_int_equal(http_client_new(f.event, &address, 100, &ops, &o, &o.client), 0);
+        assert_int_equal(http_client_new(f.event, NULL, &address, 100, &ops, &o, &o.client), 0);
         WAIT_FOR(&f, o.n_closed == 1);
         assert_int_equal(o.error, -ENOENT);
 
