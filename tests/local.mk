@@ -60,7 +60,8 @@ EXTRA_DIST += \
         tests/lib/vm.py \
         tests/lib/wire.py \
         tests/lib/zookeeper.py \
-        tests/lib/zookeeper_client.py
+        tests/lib/zookeeper_client.py \
+        tests/lib/zookeeper_gate.py
 
 # Programs of former releases, for tests/cluster/test_frozen.py.
 EXTRA_DIST += \

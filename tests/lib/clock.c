@@ -6,8 +6,9 @@
  * Preloaded into a daemon as it is installed, this stands between it and the kernel's clocks, so
  * that ten minutes pass when a test says so. HOLDFAST_TEST_CLOCK names a directory:
  *
- *     state          what the clocks show, read at the start: "frozen <monotonic> <wall>", or
- *                    "running <ahead> <ahead>", all in microseconds; tests/lib/clock.py writes it
+ *     state          what the clocks show, read at the start: "frozen <monotonic> <wall> <rate>", or
+ *                    "running <ahead> <ahead> <rate>", all in microseconds; tests/lib/clock.py writes
+ *                    it. A running clock shows `rate` times what the kernel's does, and so much more.
  *     <pid>.sock     a Unix stream socket, served by a thread here; a line in, a line out:
  *
  *         shift MONOTONIC WALL     moves the clocks by so much, rings what is due, waits until that
@@ -83,6 +84,7 @@ static struct {
         Next next;                                     /* empty before start() */
         atomic_bool active, frozen;
         atomic_int_fast64_t value_usec[_KIND_MAX];     /* frozen: what it shows; else how far ahead */
+        int64_t rate;                                  /* of running clocks */
         atomic_bool idle;
         pid_t pid;
         pthread_mutex_t lock;                          /* of the timers */
@@ -129,7 +131,7 @@ static int64_t shown_usec(Kind kind) {
                 return us.value_usec[kind];
 
         (void) kernel_gettime(kind == KIND_WALL ? CLOCK_REALTIME : CLOCK_MONOTONIC, &ts);
-        return to_usec(&ts) + us.value_usec[kind];
+        return to_usec(&ts) * us.rate + us.value_usec[kind];
 }
 
 /* The clocks */
@@ -149,7 +151,7 @@ int clock_gettime(clockid_t clock, struct timespec *ret) {
         if (kernel_gettime(clock, &ts) < 0)
                 return -1;
 
-        *ret = from_usec(to_usec(&ts) + us.value_usec[kind]);
+        *ret = from_usec(to_usec(&ts) * us.rate + us.value_usec[kind]);
         return 0;
 }
 
@@ -202,7 +204,7 @@ static int timer_arm(Timer *t) {
         if (timer_is_due(t))
                 when.it_value.tv_nsec = 1;
         else if (t->set && !us.frozen)
-                when.it_value = from_usec(t->due_usec - us.value_usec[kind]);
+                when.it_value = from_usec((t->due_usec - us.value_usec[kind] + us.rate - 1) / us.rate);
 
         return us.next.timerfd_settime(t->fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
@@ -343,7 +345,7 @@ static void set_frozen(bool frozen) {
                 struct timespec ts;
 
                 (void) kernel_gettime(k == KIND_WALL ? CLOCK_REALTIME : CLOCK_MONOTONIC, &ts);
-                us.value_usec[k] += frozen ? to_usec(&ts) : -to_usec(&ts);
+                us.value_usec[k] += us.rate * (frozen ? to_usec(&ts) : -to_usec(&ts));
         }
         us.frozen = frozen;
         arm_all();
@@ -413,17 +415,19 @@ static void *serve(void *userdata) {
 
 static void read_state(const char *directory) {
         char path[4096];
-        int64_t monotonic_usec, wall_usec;
+        int64_t monotonic_usec, wall_usec, rate;
         char mode[16];
         FILE *f;
 
         snprintf(path, sizeof(path), "%s/state", directory);
         f = fopen(path, "re");
-        if (!f || fscanf(f, "%15s %" SCNd64 " %" SCNd64, mode, &monotonic_usec, &wall_usec) != 3)
+        if (!f || fscanf(f, "%15s %" SCNd64 " %" SCNd64 " %" SCNd64, mode, &monotonic_usec, &wall_usec,
+                         &rate) != 4)
                 abort();
         fclose(f);
 
         us.frozen = streq(mode, "frozen");
+        us.rate = rate;
         us.value_usec[KIND_MONOTONIC] = monotonic_usec;
         us.value_usec[KIND_WALL] = wall_usec;
 }

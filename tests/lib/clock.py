@@ -11,6 +11,8 @@ The programs are those that are installed; clock.so, which `make check` builds, 
 from where it was moved to. All daemons with the same Clock have the same time, and keep it over
 restarts; their containers, and the test itself, live in real time.
 
+One that runs may run faster than the world does, at a whole `rate`, from the time it is when it is made.
+
 advance() stops at each timer on the way until the daemons have done what it asked for: 75 seconds are
 five pings, not one. What other processes have to say to that, such as a pong, comes in real time:
 `between` is called at each stop and may wait for it.
@@ -35,13 +37,15 @@ def has_sanitizers():
 
 
 class Clock:
-    def __init__(self, frozen=True):
+    def __init__(self, frozen=True, rate=1):
         if has_sanitizers():
             skip("the clock cannot be preloaded into programs with sanitizers")
         check(os.path.exists(LIBRARY), "%s is missing: make check builds it" % LIBRARY)
         self.directory = tempfile.mkdtemp(prefix="holdfast-clock-")
         self.frozen = False
-        self._ahead_usec = [0, 0]    # frozen: what it shows
+        self.rate = rate
+        # Of monotonic and wall clock; frozen: what it shows.
+        self._ahead_usec = [round(now * 1e6) * (1 - rate) for now in (time.monotonic(), time.time())]
         self._write_state()
         if frozen:
             self.freeze()
@@ -74,6 +78,10 @@ class Clock:
                 between()
             check(time.monotonic() < deadline, "%g s of time do not pass within %d s" % (seconds, TIMEOUT_S))
 
+    def shift(self, monotonic_s, wall_s):
+        """Both clocks jump, with no stop on the way: what a machine sees that was asleep."""
+        self._shift(round(monotonic_s * 1e6), round(wall_s * 1e6))
+
     def step(self, seconds):
         """The wall clock is set, as an operator or NTP does."""
         self._shift(0, round(seconds * 1e6))
@@ -90,14 +98,14 @@ class Clock:
 
     def wall(self):
         """What time it is for the daemons, in seconds."""
-        return self._ahead_usec[1] / 1e6 + (0 if self.frozen else time.time())
+        return self._ahead_usec[1] / 1e6 + (0 if self.frozen else time.time() * self.rate)
 
     # The daemons
 
     def _change(self, frozen):
         sign = 1 if frozen else -1
         for n, now in enumerate((time.monotonic(), time.time())):
-            self._ahead_usec[n] += sign * round(now * 1e6)
+            self._ahead_usec[n] += sign * self.rate * round(now * 1e6)
         self.frozen = frozen
         self._write_state()
 
@@ -111,7 +119,7 @@ class Clock:
     def _write_state(self):
         path = os.path.join(self.directory, "state")
         with open(path + ".new", "w") as f:
-            f.write("%s %d %d\n" % ("frozen" if self.frozen else "running", *self._ahead_usec))
+            f.write("%s %d %d %d\n" % ("frozen" if self.frozen else "running", *self._ahead_usec, self.rate))
         os.rename(path + ".new", path)
 
     def _ask_all(self, command):

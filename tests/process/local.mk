@@ -22,6 +22,7 @@ process_tests = \
         tests/process/test-network.py \
         tests/process/test-registry.py \
         tests/process/test-worker.py \
+        tests/process/test-zookeeper-gate.py \
         tests/process/test-zookeeper-server.py \
         tests/process/test-zookeeper-session.py
 

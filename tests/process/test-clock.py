@@ -38,6 +38,22 @@ def test_running_clock_goes_on_from_where_it_was_moved_to():
         wait_until(lambda: metric(cluster, "master/uptime_secs") > uptime, "time goes on")
 
 
+def test_fast_clock_starts_with_the_world_and_runs_ahead():
+    with Clock(frozen=False, rate=10) as clock, Cluster(n_agents=0, clock=clock) as cluster:
+        check(is_near(clock.wall(), time.time()), "it began %g s off" % (clock.wall() - time.time()))
+        with LibprocessAgent(cluster.master_addr) as agent:
+            agent.register()
+            start = time.monotonic()
+            agent.wait_messages("PingSlaveMessage", 4)
+            check(time.monotonic() - start < 45, "45 s took %g s" % (time.monotonic() - start))
+        clock.freeze()
+        before = metric(cluster, "master/uptime_secs")
+        clock.advance(100)
+        equal(round(metric(cluster, "master/uptime_secs") - before, 3), 100, "seconds that passed")
+        clock.run()
+        wait_until(lambda: metric(cluster, "master/uptime_secs") > before + 110, "time goes on")
+
+
 def test_timers_on_the_way_ring_one_after_the_other():
     with Clock() as clock, Cluster(n_agents=0, clock=clock) as cluster:
         with LibprocessAgent(cluster.master_addr) as agent:
