@@ -128,6 +128,13 @@ void agent_message_run_group(Node *n, Framework *f, Mesos__V1__ExecutorInfo *exe
         send_message(n, message, "RunTaskGroupMessage");
 }
 
+void agent_message_drain(Node *n, Mesos__V1__DrainConfig *config) {
+        Mesos__Internal__DrainSlaveMessage message = MESOS__INTERNAL__DRAIN_SLAVE_MESSAGE__INIT;
+
+        message.config = config;
+        send_message(n, message, "DrainSlaveMessage");
+}
+
 void agent_message_kill(Node *n, const char *framework_id, const char *task_id,
                         Mesos__V1__KillPolicy *policy) {
         Mesos__Internal__KillTaskMessage message = MESOS__INTERNAL__KILL_TASK_MESSAGE__INIT;

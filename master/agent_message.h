@@ -20,6 +20,7 @@ void agent_message_shutdown(Master *m, const Upid *agent, const char *message);
 void agent_message_run_task(Node *n, Framework *f, Mesos__V1__TaskInfo *task, bool launch_executor);
 void agent_message_run_group(Node *n, Framework *f, Mesos__V1__ExecutorInfo *executor,
                              Mesos__V1__TaskGroupInfo *group, bool launch_executor);
+void agent_message_drain(Node *n, Mesos__V1__DrainConfig *config);
 void agent_message_kill(Node *n, const char *framework_id, const char *task_id,
                         Mesos__V1__KillPolicy *policy);
 void agent_message_acknowledge(Node *n, const char *framework_id, const char *task_id,

@@ -10,6 +10,7 @@
 
 #include "common/net/pbwire.h"
 #include "master/api_view.h"
+#include "master/drain.h"
 #include "master/executor.h"
 #include "master/framework.h"
 #include "master/master.h"
@@ -58,7 +59,7 @@ static size_t capability_list(uint32_t mask, Mesos__V1__AgentInfo__Capability *i
 int api_view_agent(Node *n, ApiAgent **ret) {
         ApiAgent a = MESOS__V1__MASTER__RESPONSE__GET_AGENTS__AGENT__INIT;
         Mesos__V1__AgentInfo__Capability items[32], *capabilities[32];
-        Mesos__V1__TimeInfo registered, reregistered;
+        Mesos__V1__TimeInfo registered, reregistered, drain_started;
         ResourceList total = {}, used = {}, offered = {};
         int r;
 
@@ -71,6 +72,8 @@ int api_view_agent(Node *n, ApiAgent **ret) {
         if (r >= 0) {
                 time_info_init(&registered, n->registered_usec);
                 time_info_init(&reregistered, n->reregistered_usec);
+                /* Whole seconds, as Mesos tells it here (not so in /state). */
+                time_info_init(&drain_started, n->drain_started_usec / USEC_PER_SEC * USEC_PER_SEC);
 
                 a.agent_info = n->info;
                 a.active = n->active;
@@ -86,6 +89,9 @@ int api_view_agent(Node *n, ApiAgent **ret) {
                 a.n_allocated_resources = used.n;
                 a.offered_resources = offered.list;
                 a.n_offered_resources = offered.n;
+                if (n->drain_started_usec > 0)
+                        a.estimated_drain_start_time = &drain_started;
+                a.drain_info = (Mesos__V1__DrainInfo *) drain_find(n->master, n->id);
                 a.n_capabilities = capability_list(n->capabilities, items, capabilities);
                 a.capabilities = capabilities;
 

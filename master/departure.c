@@ -31,6 +31,7 @@
 #include "master/master.h"
 #include "master/node.h"
 #include "master/operator_stream.h"
+#include "master/promise.h"
 #include "master/reconciliation.h"
 #include "master/recovered.h"
 #include "master/scheduler_event.h"
@@ -179,6 +180,7 @@ typedef enum Fate {
         FATE_GONE,
         FATE_REMOVED,              /* it said so itself */
         FATE_REPLACED,             /* another is at its address */
+        FATE_DOWN,                 /* its machine is down for maintenance */
 } Fate;
 
 /* A node that has been given up, until the registry has recorded it. */
@@ -188,7 +190,7 @@ struct Departure {
         char *message;
         Fate fate;
         usec_t since_usec;
-        HttpRequest *request;      /* to be answered; NULL: none, or its peer left */
+        Promise promise;
         UT_hash_handle hh;         /* by agent_id */
 };
 
@@ -229,6 +231,7 @@ static MasterStatus fate_status(const Task *t, Fate fate, const char *message, u
                 break;
         case FATE_REMOVED:
         case FATE_REPLACED:
+        case FATE_DOWN:
                 break;
         }
 
@@ -278,13 +281,20 @@ static void count_removal(Master *m, Fate fate) {
         case FATE_REPLACED:
                 metrics_count(m, COUNTER_SLAVE_REMOVALS_REGISTERED);
                 break;
+        case FATE_DOWN:
+                break;
         }
 
         metrics_count(m, COUNTER_SLAVE_REMOVALS);
 }
 
 static bool removes(Fate fate) {
-        return fate == FATE_REMOVED || fate == FATE_REPLACED;
+        return fate == FATE_REMOVED || fate == FATE_REPLACED || fate == FATE_DOWN;
+}
+
+/* Its process is to end, and is told before it is forgotten. */
+static bool shuts_down(Fate fate) {
+        return fate == FATE_GONE || fate == FATE_DOWN;
 }
 
 static void remove_node(Node *n, Fate fate, const char *message, usec_t since_usec) {
@@ -315,9 +325,9 @@ static void remove_node(Node *n, Fate fate, const char *message, usec_t since_us
         if (removes(fate))
                 operator_stream_node_removed(n);
 
-        /* One that is gone was just told to shut down: that must still reach it, and when it has
-         * done so its connection ends by itself. */
-        if (fate != FATE_GONE)
+        /* One that was just told to shut down: that must still reach it, and when it has done so its
+         * connection ends by itself. */
+        if (!shuts_down(fate))
                 peer_pool_forget(m->peers, &n->pid);
         node_free(n);
 
@@ -370,9 +380,7 @@ static void on_departure_recorded(int error, void *userdata) {
         Master *m = d->master;
         Node *n;
 
-        if (d->request)
-                http_request_answer(d->request, error < 0 ? 500 : 200, NULL, NULL, 0);
-
+        promise_keep(&d->promise, error < 0 ? 500 : 200);
         if (error < 0) {
                 master_fail(m, error, "Cannot record the departure of an agent");
                 return;
@@ -381,7 +389,7 @@ static void on_departure_recorded(int error, void *userdata) {
         recovered_forget(m, d->agent_id);
         n = node_find(&m->nodes, d->agent_id);
         if (n) {
-                if (d->fate == FATE_GONE)
+                if (shuts_down(d->fate))
                         agent_message_shutdown(m, &n->pid, d->message);
                 remove_node(n, d->fate, d->message, d->since_usec);
                 return;
@@ -392,10 +400,6 @@ static void on_departure_recorded(int error, void *userdata) {
         else
                 count_removal(m, d->fate);
         tell_all_of_failure(m, d->agent_id);
-}
-
-static void on_request_gone(HttpRequest *request _unused_, void *userdata) {
-        ((Departure *) userdata)->request = NULL;
 }
 
 static int departure_new(Master *m, const char *agent_id, Fate fate, const char *message,
@@ -432,11 +436,7 @@ static void record(Master *m, const char *agent_id, Fate fate, const char *messa
                 return;
         }
 
-        if (request) {
-                d->request = request;
-                http_request_on_gone(request, on_request_gone, d);
-        }
-
+        promise_init(&d->promise, request);
         switch (fate) {
         case FATE_UNREACHABLE:
                 r = registry_mark_unreachable(m->registry, agent_id, d->since_usec,
@@ -448,13 +448,13 @@ static void record(Master *m, const char *agent_id, Fate fate, const char *messa
                 break;
         case FATE_REMOVED:
         case FATE_REPLACED:
+        case FATE_DOWN:
                 r = registry_remove_agent(m->registry, agent_id, on_departure_recorded, d);
                 break;
         }
 
         if (r < 0) {
-                if (d->request)
-                        http_request_answer(d->request, 500, NULL, NULL, 0);
+                promise_keep(&d->promise, 500);
                 departure_free(d);
                 master_fail(m, r, "Cannot record the departure of an agent");
         }
@@ -473,17 +473,50 @@ void departure_mark_unreachable(Node *n, const char *message) {
                 leave(n, FATE_UNREACHABLE, message, NULL);
 }
 
+static const Departure *find_pending(const Master *m, const char *agent_id) {
+        const Departure *d;
+
+        HASH_FIND_STR(m->departures, agent_id, d);
+        return d;
+}
+
+/* Why it cannot be declared gone now: something else becomes of it. */
+static void refuse_gone(HttpRequest *request, const char *agent_id, Fate fate) {
+        const char *text = NULL;
+
+        switch (fate) {
+        case FATE_GONE:
+                text = "already being transitioned to gone";
+                break;
+        case FATE_UNREACHABLE:
+                text = "being transitioned to unreachable";
+                break;
+        case FATE_REMOVED:
+        case FATE_REPLACED:
+        case FATE_DOWN:
+                text = "being transitioned to removed";
+                break;
+        }
+
+        http_request_answer_text(request, 503, "Agent '%s' is %s", agent_id, text);
+}
+
 void departure_mark_gone(Master *m, const char *agent_id, HttpRequest *request) {
         static const char message[] = "Agent has been marked gone";
+        const Departure *pending = find_pending(m, agent_id);
         Node *n = node_find(&m->nodes, agent_id);
 
-        if (departure_is_under_way(m, agent_id))
-                http_request_answer_text(request, 503, "Agent '%s' is already being removed",
-                                         agent_id);
-        else if (!n)
-                record(m, agent_id, FATE_GONE, message, request);
-        else
+        if (pending && request)
+                refuse_gone(request, agent_id, pending->fate);
+        else if (!pending && n)
                 leave(n, FATE_GONE, message, request);
+        else if (!pending)
+                record(m, agent_id, FATE_GONE, message, request);
+}
+
+void departure_machine_down(Node *n) {
+        if (!n->leaving)
+                leave(n, FATE_DOWN, "Operator initiated 'Machine DOWN'", NULL);
 }
 
 void departure_unregister(Node *n, const char *message) {
@@ -510,10 +543,13 @@ void departure_give_up_recovered(Master *m, const char *agent_id) {
 }
 
 bool departure_is_under_way(const Master *m, const char *agent_id) {
-        Departure *d;
+        return find_pending(m, agent_id);
+}
 
-        HASH_FIND_STR(m->departures, agent_id, d);
-        return d;
+bool departure_is_marking_gone(const Master *m, const char *agent_id) {
+        const Departure *d = find_pending(m, agent_id);
+
+        return d && d->fate == FATE_GONE;
 }
 
 void departure_stop(Master *m) {

@@ -38,11 +38,15 @@ void departure_drop_unrecoverable(Node *n);
 void departure_mark_unreachable(Node *n, const char *message);
 void departure_unregister(Node *n, const char *message);
 
-/* Registered or unreachable, by an operator's word; the request is answered when it is recorded. */
+/* Registered, recovered or unreachable, by an operator's word; the request (NULL: there is none) is
+ * answered when it is recorded, or told why it cannot be. */
 void departure_mark_gone(Master *m, const char *agent_id, HttpRequest *request);
 
 /* Another agent came to its address. What is recorded for that one afterwards takes effect later. */
 void departure_replace(Node *n);
+
+/* Its machine goes down for maintenance, and it with it. */
+void departure_machine_down(Node *n);
 
 /* What is kept of unreachable tasks is dropped, and their ids are free again: of an agent that is
  * back, and says itself what it has; of agents the registry has forgotten. */
@@ -52,8 +56,9 @@ void departure_forget_pruned(Master *m);
 /* In the registry, and not back in time after our start. */
 void departure_give_up_recovered(Master *m, const char *agent_id);
 
-/* Is the registry just being told so of this agent? */
+/* Is the registry just being told what becomes of this agent; that it is gone? */
 bool departure_is_under_way(const Master *m, const char *agent_id);
+bool departure_is_marking_gone(const Master *m, const char *agent_id);
 
 /* Nothing of what is under way takes effect any more; the registry must be gone already. */
 void departure_stop(Master *m);

@@ -20,6 +20,7 @@
 #include "master/departure.h"
 #include "master/endpoints.h"
 #include "master/framework.h"
+#include "master/maintenance_endpoints.h"
 #include "master/master.h"
 #include "master/role_view.h"
 #include "master/state_view.h"
@@ -28,8 +29,7 @@
 
 #define ANSWER_MAX_BYTES (1U << 30)
 
-/* Sends what was written, or says that it could not be. */
-static void answer_json(HttpRequest *r, JsonWriter *w, Buffer *b) {
+void endpoints_answer_json(HttpRequest *r, JsonWriter *w, Buffer *b) {
         const char *callback = http_request_query(r, "jsonp");
         Buffer wrapped = BUFFER_INIT(ANSWER_MAX_BYTES);
         int k;
@@ -74,7 +74,7 @@ static void on_version(HttpRequest *r, void *userdata _unused_) {
         json_object_begin(&w, NULL);
         state_view_version(&w, NULL);
         json_object_end(&w);
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void on_flags(HttpRequest *r, void *userdata) {
@@ -84,7 +84,7 @@ static void on_flags(HttpRequest *r, void *userdata) {
         json_object_begin(&w, NULL);
         state_view_flags(&w, "flags", userdata);
         json_object_end(&w);
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void on_state(HttpRequest *r, void *userdata) {
@@ -92,7 +92,7 @@ static void on_state(HttpRequest *r, void *userdata) {
         JsonWriter w = JSON_WRITER(&b);
 
         state_view_state(&w, userdata);
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void on_state_summary(HttpRequest *r, void *userdata) {
@@ -100,7 +100,7 @@ static void on_state_summary(HttpRequest *r, void *userdata) {
         JsonWriter w = JSON_WRITER(&b);
 
         state_view_summary(&w, userdata);
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void on_slaves(HttpRequest *r, void *userdata) {
@@ -108,7 +108,7 @@ static void on_slaves(HttpRequest *r, void *userdata) {
         JsonWriter w = JSON_WRITER(&b);
 
         state_view_nodes(&w, userdata, http_request_query(r, "slave_id"));
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void on_frameworks(HttpRequest *r, void *userdata) {
@@ -116,7 +116,7 @@ static void on_frameworks(HttpRequest *r, void *userdata) {
         JsonWriter w = JSON_WRITER(&b);
 
         state_view_frameworks(&w, userdata, http_request_query(r, "framework_id"));
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static uint64_t query_number(HttpRequest *r, const char *name, uint64_t fallback) {
@@ -138,7 +138,7 @@ static void on_tasks(HttpRequest *r, void *userdata) {
                 .offset = query_number(r, "offset", 0),
                 .ascending = order && streq(order, "asc"),
         });
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void on_roles(HttpRequest *r, void *userdata) {
@@ -146,7 +146,7 @@ static void on_roles(HttpRequest *r, void *userdata) {
         JsonWriter w = JSON_WRITER(&b);
 
         role_view_classic(&w, userdata);
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void put_metric(const char *name, double value, void *userdata) {
@@ -173,7 +173,7 @@ static void on_metrics(HttpRequest *r, void *userdata) {
         if (k < 0)
                 w.error = k;
         json_object_end(&w);
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void on_system_stats(HttpRequest *r, void *userdata _unused_) {
@@ -194,7 +194,7 @@ static void on_system_stats(HttpRequest *r, void *userdata _unused_) {
                 json_put_uint(&w, "mem_total_bytes", (uint64_t) info.totalram * info.mem_unit);
         }
         json_object_end(&w);
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void on_logging_toggle(HttpRequest *r, void *userdata) {
@@ -243,7 +243,7 @@ static void answer_literal(HttpRequest *r, const char *json) {
         JsonWriter w = JSON_WRITER(&b);
 
         json_put_raw(&w, NULL, json, strlen(json));
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void on_files_debug(HttpRequest *r, void *userdata _unused_) {
@@ -269,13 +269,6 @@ static void on_empty_object(HttpRequest *r, void *userdata _unused_) {
 
 static void on_empty_list(HttpRequest *r, void *userdata _unused_) {
         answer_read_only(r, "[]");
-}
-
-static void on_not_here(HttpRequest *r, void *userdata _unused_) {
-        if (streq(http_request_method(r), "POST"))
-                answer_not_here(r);
-        else
-                media_answer_not_post(r);
 }
 
 /* The value of a form field in a body like "a=1&b=2", not decoded: ids need no escapes. Owned. */
@@ -359,7 +352,7 @@ static void on_registry(HttpRequest *r, void *userdata) {
         JsonWriter w = JSON_WRITER(&b);
 
         registry_to_json(m->registry, m->info, &w);
-        answer_json(r, &w, &b);
+        endpoints_answer_json(r, &w, &b);
 }
 
 static void on_unknown(HttpRequest *r, void *userdata _unused_) {
@@ -384,10 +377,10 @@ int endpoints_add_routes(Master *m) {
                 BOTH("/teardown", on_teardown),
                 BOTH("/quota", on_empty_object),
                 BOTH("/weights", on_empty_list),
-                BOTH("/maintenance/schedule", on_empty_object),
-                BOTH("/maintenance/status", on_empty_object),
-                BOTH("/machine/down", on_not_here),
-                BOTH("/machine/up", on_not_here),
+                BOTH("/maintenance/schedule", maintenance_endpoints_on_schedule),
+                BOTH("/maintenance/status", maintenance_endpoints_on_status),
+                BOTH("/machine/down", maintenance_endpoints_on_down),
+                BOTH("/machine/up", maintenance_endpoints_on_up),
                 BOTH("/reserve", on_reservation),
                 BOTH("/unreserve", on_reservation),
                 BOTH("/create-volumes", on_volume),

@@ -15,6 +15,7 @@ master_libmaster_a_SOURCES = \
         master/call.c master/call.h \
         master/check.c master/check.h \
         master/departure.c master/departure.h \
+        master/drain.c master/drain.h \
         master/endpoints.c master/endpoints.h \
         master/executor.c master/executor.h \
         master/failover.c master/failover.h \
@@ -24,6 +25,9 @@ master_libmaster_a_SOURCES = \
         master/inverse_offer.c master/inverse_offer.h \
         master/leadership.c master/leadership.h \
         master/machine.c master/machine.h \
+        master/maintenance.c master/maintenance.h \
+        master/maintenance_endpoints.c master/maintenance_endpoints.h \
+        master/maintenance_view.c master/maintenance_view.h \
         master/master.c master/master.h \
         master/metrics.c master/metrics.h \
         master/node.c master/node.h \
@@ -31,6 +35,7 @@ master_libmaster_a_SOURCES = \
         master/offer_view.c master/offer_view.h \
         master/operator_api.c master/operator_api.h \
         master/operator_stream.c master/operator_stream.h \
+        master/promise.c master/promise.h \
         master/readmission.c master/readmission.h \
         master/reconcile.c master/reconcile.h \
         master/reconciliation.c master/reconciliation.h \

@@ -20,14 +20,14 @@
 
 typedef Mesos__V1__MachineID MachineId;
 
-static int compare(const MachineId *a, const MachineId *b) {
+int machine_id_compare(const MachineId *a, const MachineId *b) {
         int r = strcasecmp(a->hostname ?: "", b->hostname ?: "");
 
         return r != 0 ? r : strcmp(a->ip ?: "", b->ip ?: "");
 }
 
 bool machine_id_eq(const MachineId *a, const MachineId *b) {
-        return compare(a, b) == 0;
+        return machine_id_compare(a, b) == 0;
 }
 
 char *machine_id_format(const MachineId *id) {
@@ -55,7 +55,7 @@ static int judge_id(const MachineId *id, char **reterr_message) {
 }
 
 static int compare_pointers(const void *a, const void *b) {
-        return compare(*(const MachineId *const *) a, *(const MachineId *const *) b);
+        return machine_id_compare(*(const MachineId *const *) a, *(const MachineId *const *) b);
 }
 
 /* Sorts the list, so that the same are beside each other: there may be ten thousand. */

@@ -6,7 +6,8 @@
 #include "common/base/macro.h"
 #include "proto/maintenance.pb-c.h"
 
-/* What was left out counts as empty; hostnames are the same in any case. */
+/* An order of machines. What was left out counts as empty; hostnames are the same in any case. */
+int machine_id_compare(const Mesos__V1__MachineID *a, const Mesos__V1__MachineID *b);
 bool machine_id_eq(const Mesos__V1__MachineID *a, const Mesos__V1__MachineID *b);
 
 /* As JSON, the way Mesos names a machine in its answers; NULL: out of memory. */

@@ -27,9 +27,11 @@
 #include "master/allocation.h"
 #include "master/allocation_pause.h"
 #include "master/departure.h"
+#include "master/drain.h"
 #include "master/endpoints.h"
 #include "master/executor.h"
 #include "master/leadership.h"
+#include "master/maintenance.h"
 #include "master/master.h"
 #include "master/operator_api.h"
 #include "master/operator_stream.h"
@@ -236,6 +238,8 @@ static void on_registry_loaded(int error, void *userdata) {
         Master *m = userdata;
 
         if (error >= 0)
+                error = maintenance_recover(m->maintenance);
+        if (error >= 0)
                 error = recovered_start(m);
         if (error >= 0)
                 error = allocation_pause_start(m);
@@ -293,6 +297,8 @@ int master_new(sd_event *event, const MasterConfig *config, Master **ret) {
                 r = allocation_start(m);
         if (r >= 0)
                 r = add_routes(m);
+        if (r >= 0)
+                r = maintenance_new(m, &m->maintenance);
         if (r >= 0)
                 r = leadership_new(m, &m->leadership);
         if (r < 0)
@@ -358,6 +364,8 @@ Master *master_free(Master *m) {
         http_server_free(m->http);
         registry_free(m->registry);
         departure_stop(m);
+        drain_stop(m);
+        maintenance_free(m->maintenance);
         if (m->info)
                 pb_free(&m->info->base);
         sd_event_unref(m->event);

@@ -22,7 +22,9 @@
 #include "master/removal_limiter.h"
 
 typedef struct Departure Departure;
+typedef struct DrainChange DrainChange;
 typedef struct Leadership Leadership;
+typedef struct Maintenance Maintenance;
 typedef struct OperatorStream OperatorStream;
 
 /* What main.c made of the command line. Strings are borrowed for the life of the process. */
@@ -95,6 +97,8 @@ struct Master {
         RecoveredTable recovered;
         RemovalLimiter *removal_limiter;
         Departure *departures;              /* owned, by agent: the registry is being told */
+        DrainChange *drain_changes;         /* owned: the same */
+        Maintenance *maintenance;
 
         OperatorStream *operator_streams;   /* oldest first */
         unsigned n_operator_streams;

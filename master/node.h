@@ -36,6 +36,7 @@ struct Node {
         bool active;                    /* its resources may be offered */
         bool deactivated; /* by an operator: stays inactive however often it returns */
         bool leaving;                   /* given up, as soon as the registry has recorded it */
+        usec_t drain_started_usec;      /* wall clock: told to drain; 0: not since it is registered */
 
         usec_t registered_usec;         /* wall clock */
         usec_t reregistered_usec;       /* 0: never */

@@ -15,7 +15,10 @@
 #include "master/api_view.h"
 #include "master/call.h"
 #include "master/departure.h"
+#include "master/drain.h"
 #include "master/framework.h"
+#include "master/maintenance.h"
+#include "master/maintenance_view.h"
 #include "master/master.h"
 #include "master/metrics.h"
 #include "master/operator_api.h"
@@ -297,6 +300,40 @@ static void get_master(Master *m, HttpRequest *r, MediaType type) {
         answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_MASTER);
 }
 
+static void get_maintenance_status(Master *m, HttpRequest *r, MediaType type) {
+        Response response = MESOS__V1__MASTER__RESPONSE__INIT;
+        Mesos__V1__Master__Response__GetMaintenanceStatus status =
+                MESOS__V1__MASTER__RESPONSE__GET_MAINTENANCE_STATUS__INIT;
+        int k;
+
+        k = maintenance_view_status(m, &status.status);
+        if (k < 0) {
+                answer_error(r, k);
+                return;
+        }
+
+        response.get_maintenance_status = &status;
+        answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_MAINTENANCE_STATUS);
+        pb_free(&status.status->base);
+}
+
+static void get_maintenance_schedule(Master *m, HttpRequest *r, MediaType type) {
+        Response response = MESOS__V1__MASTER__RESPONSE__INIT;
+        Mesos__V1__Master__Response__GetMaintenanceSchedule schedule =
+                MESOS__V1__MASTER__RESPONSE__GET_MAINTENANCE_SCHEDULE__INIT;
+        int k;
+
+        k = maintenance_view_schedule(m, &schedule.schedule);
+        if (k < 0) {
+                answer_error(r, k);
+                return;
+        }
+
+        response.get_maintenance_schedule = &schedule;
+        answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_MAINTENANCE_SCHEDULE);
+        pb_free(&schedule.schedule->base);
+}
+
 /* What there is none of yet, as Mesos shows it then. */
 static bool answer_empty(HttpRequest *r, MediaType type, Mesos__V1__Master__Call__Type call) {
         Response response = MESOS__V1__MASTER__RESPONSE__INIT;
@@ -304,17 +341,8 @@ static bool answer_empty(HttpRequest *r, MediaType type, Mesos__V1__Master__Call
                         MESOS__V1__MASTER__RESPONSE__GET_OPERATIONS__INIT;
         Mesos__V1__Master__Response__GetQuota quota = MESOS__V1__MASTER__RESPONSE__GET_QUOTA__INIT;
         Mesos__V1__Quota__QuotaStatus quota_status = MESOS__V1__QUOTA__QUOTA_STATUS__INIT;
-        Mesos__V1__Master__Response__GetMaintenanceStatus status =
-                MESOS__V1__MASTER__RESPONSE__GET_MAINTENANCE_STATUS__INIT;
-        Mesos__V1__Maintenance__ClusterStatus cluster =
-                        MESOS__V1__MAINTENANCE__CLUSTER_STATUS__INIT;
-        Mesos__V1__Master__Response__GetMaintenanceSchedule schedule =
-                MESOS__V1__MASTER__RESPONSE__GET_MAINTENANCE_SCHEDULE__INIT;
-        Mesos__V1__Maintenance__Schedule windows = MESOS__V1__MAINTENANCE__SCHEDULE__INIT;
 
         quota.status = &quota_status;
-        status.status = &cluster;
-        schedule.schedule = &windows;
 
         if (call == MESOS__V1__MASTER__CALL__TYPE__GET_WEIGHTS)
                 answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_WEIGHTS);
@@ -324,14 +352,6 @@ static bool answer_empty(HttpRequest *r, MediaType type, Mesos__V1__Master__Call
         } else if (call == MESOS__V1__MASTER__CALL__TYPE__GET_QUOTA) {
                 response.get_quota = &quota;
                 answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_QUOTA);
-        } else if (call == MESOS__V1__MASTER__CALL__TYPE__GET_MAINTENANCE_STATUS) {
-                response.get_maintenance_status = &status;
-                answer(r, type, &response,
-                       MESOS__V1__MASTER__RESPONSE__TYPE__GET_MAINTENANCE_STATUS);
-        } else if (call == MESOS__V1__MASTER__CALL__TYPE__GET_MAINTENANCE_SCHEDULE) {
-                response.get_maintenance_schedule = &schedule;
-                answer(r, type, &response,
-                       MESOS__V1__MASTER__RESPONSE__TYPE__GET_MAINTENANCE_SCHEDULE);
         } else
                 return false;
 
@@ -353,8 +373,8 @@ static void teardown(Master *m, HttpRequest *r, const char *framework_id) {
 static void mark_agent_gone(Master *m, HttpRequest *r, const char *agent_id) {
         if (registry_is_gone(m->registry, agent_id))
                 http_request_answer(r, 200, NULL, NULL, 0);
-        else if (node_find(&m->nodes, agent_id) || recovered_find(m, agent_id) ||
-                 registry_is_unreachable(m->registry, agent_id, NULL))
+        else if (registry_find_agent(m->registry, agent_id) ||
+                 registry_find_unreachable(m->registry, agent_id))
                 departure_mark_gone(m, agent_id, r);
         else
                 http_request_answer_text(r, 404, "Agent '%s' not found", agent_id);
@@ -381,12 +401,6 @@ static void answer_not_here(Master *m, HttpRequest *r, const Call *c) {
 
         if (agent_id && !node_find(&m->nodes, agent_id))
                 http_request_answer_text(r, 400, "No agent found with specified ID");
-        else if (c->drain_agent && !node_find(&m->nodes, c->drain_agent->agent_id->value))
-                http_request_answer_text(r, 400, "Unknown agent");
-        else if (c->deactivate_agent && !node_find(&m->nodes, c->deactivate_agent->agent_id->value))
-                http_request_answer_text(r, 400, "Unknown agent");
-        else if (c->reactivate_agent)
-                http_request_answer_text(r, 400, "Agent is not deactivated");
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__UNKNOWN || !name)
                 http_request_answer_text(r, 501, "501 Not Implemented.");
         else
@@ -405,8 +419,32 @@ static bool answer_view(Master *m, HttpRequest *r, MediaType type, const Call *c
         return answer_empty(r, type, c->type);
 }
 
+/* Operators' verbs on agents and machines; false: it is none of these. */
+static bool dispatch_verb(Master *m, HttpRequest *r, const Call *c) {
+        if (c->type == MESOS__V1__MASTER__CALL__TYPE__MARK_AGENT_GONE)
+                mark_agent_gone(m, r, c->mark_agent_gone->agent_id->value);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__DRAIN_AGENT)
+                drain_agent(m, r, c->drain_agent);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__DEACTIVATE_AGENT)
+                drain_deactivate_agent(m, r, c->deactivate_agent->agent_id->value);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__REACTIVATE_AGENT)
+                drain_reactivate_agent(m, r, c->reactivate_agent->agent_id->value);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__UPDATE_MAINTENANCE_SCHEDULE)
+                maintenance_update_schedule(m->maintenance, r, c->update_maintenance_schedule->schedule);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__START_MAINTENANCE)
+                maintenance_start(m->maintenance, r, c->start_maintenance->machines,
+                                  c->start_maintenance->n_machines);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__STOP_MAINTENANCE)
+                maintenance_stop(m->maintenance, r, c->stop_maintenance->machines,
+                                 c->stop_maintenance->n_machines);
+        else
+                return false;
+
+        return true;
+}
+
 static void dispatch(Master *m, HttpRequest *r, MediaType type, const Call *c) {
-        if (answer_view(m, r, type, c))
+        if (answer_view(m, r, type, c) || dispatch_verb(m, r, c))
                 return;
 
         if (c->type == MESOS__V1__MASTER__CALL__TYPE__GET_HEALTH)
@@ -430,8 +468,10 @@ static void dispatch(Master *m, HttpRequest *r, MediaType type, const Call *c) {
                 operator_stream_open(m, r, type);
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__TEARDOWN)
                 teardown(m, r, c->teardown->framework_id->value);
-        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__MARK_AGENT_GONE)
-                mark_agent_gone(m, r, c->mark_agent_gone->agent_id->value);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__GET_MAINTENANCE_STATUS)
+                get_maintenance_status(m, r, type);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__GET_MAINTENANCE_SCHEDULE)
+                get_maintenance_schedule(m, r, type);
         else
                 answer_not_here(m, r, c);
 }

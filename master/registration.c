@@ -27,6 +27,8 @@
 #include "master/agent_message.h"
 #include "master/allocation.h"
 #include "master/departure.h"
+#include "master/drain.h"
+#include "master/maintenance.h"
 #include "master/master.h"
 #include "master/node.h"
 #include "master/operator_stream.h"
@@ -221,6 +223,17 @@ static bool is_acceptable(const Introduction *i,
         return r == ACCEPTED;
 }
 
+/* It is told to end if its machine is down for maintenance, whatever it may have to say. */
+static bool is_sent_away(Master *m, const Mesos__V1__AgentInfo *info, const Upid *from) {
+        if (!maintenance_is_down(m->maintenance, info->hostname, from->ip))
+                return false;
+
+        log_warning("Sending agent at %s (%s) away: its machine is down for maintenance",
+                    from->text, info->hostname);
+        agent_message_shutdown(m, from, "Machine is `DOWN`");
+        return true;
+}
+
 /* Enters the node: connected, pinged, offered from the next run on. */
 static int admit(Master *m, const Registration *x, const Introduction *i, Node **ret) {
         _cleanup_free_ char *error = NULL;
@@ -237,7 +250,8 @@ static int admit(Master *m, const Registration *x, const Introduction *i, Node *
 
         n->master = m;
         n->connected = true;
-        n->active = true;
+        n->deactivated = drain_is_deactivated(m, n->id);
+        n->active = !n->deactivated;
         n->registered_usec = master_wall_clock(m);
 
         r = node_set_version(n, i->version, i->capabilities, i->n_capabilities,
@@ -250,6 +264,8 @@ static int admit(Master *m, const Registration *x, const Introduction *i, Node *
         }
 
         allocation_add_node(n);
+        if (!n->active)
+                allocation_deactivate_node(n);
         *ret = n;
         return 0;
 }
@@ -304,6 +320,7 @@ static void on_admitted(int error, void *userdata) {
                 master_fail(m, r, "Cannot start a timer");
         agent_message_registered(n);
         operator_stream_node_added(n);
+        maintenance_apply(m->maintenance, n);
 }
 
 /* The address is known: an answer that got lost, or another agent in the old one's place. True when
@@ -334,7 +351,8 @@ void registration_register(Master *m, const Upid *from, ProtobufCMessage *messag
         int k;
 
         metrics_count(m, COUNTER_MESSAGES_REGISTER_SLAVE);
-        if (is_under_way(m, from) || !is_acceptable(&i, NULL, from))
+        if (is_under_way(m, from) || is_sent_away(m, r->slave, from) ||
+            !is_acceptable(&i, NULL, from))
                 return;
 
         if (register_known_address(m, from))
@@ -384,6 +402,8 @@ static void on_readmitted(int error, void *userdata) {
                                                : "Unknown agent reregistered");
         operator_stream_node_added(n);
         readmission_settle_frameworks(n, message);
+        drain_resume(n);
+        maintenance_apply(m->maintenance, n);
 }
 
 /* An agent comes to this address: whoever we thought there is replaced. False while that one is
@@ -471,6 +491,8 @@ static void take_back_in(Node *n, const Upid *from, const Mesos__Internal__Rereg
                 n->active = true;
                 allocation_activate_node(n);
         }
+        drain_resume(n);
+        maintenance_apply(m->maintenance, n);
 }
 
 /* Of a node of ours the registry has been told what changed. */
@@ -545,7 +567,7 @@ void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *mess
                 return;
         }
 
-        if (!is_acceptable(&i, r, from))
+        if (is_sent_away(m, r->slave, from) || !is_acceptable(&i, r, from))
                 return;
 
         n = node_find(&m->nodes, id);

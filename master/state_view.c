@@ -15,6 +15,7 @@
 #include "common/model/version.h"
 #include "common/net/pbjson.h"
 #include "common/net/pbwire.h"
+#include "master/drain.h"
 #include "master/executor.h"
 #include "master/framework.h"
 #include "master/master.h"
@@ -142,6 +143,13 @@ static void put_enum_names(JsonWriter *w, const char *key,
         json_array_end(w);
 }
 
+static void put_drain_info(JsonWriter *w, const Master *m, const char *agent_id) {
+        const Mesos__V1__DrainInfo *info = drain_find(m, agent_id);
+
+        if (info)
+                json_put_message(w, "drain_info", &info->base);
+}
+
 static void put_node_fields(JsonWriter *w, Node *n) {
         Resources *unreserved = resources_unreserved(n->total);
 
@@ -166,6 +174,9 @@ static void put_node_fields(JsonWriter *w, Node *n) {
         json_put_string(w, "version", n->version);
         put_enum_names(w, "capabilities", &mesos__v1__agent_info__capability__type__descriptor,
                        n->capabilities);
+        put_drain_info(w, n->master, n->id);
+        if (n->drain_started_usec > 0)
+                json_put_double(w, "estimated_drain_start_time_seconds", usec_to_secs(n->drain_started_usec));
 
         resources_free(unreserved);
 }
@@ -443,6 +454,8 @@ static void put_recovered(JsonWriter *w, Master *m, const char *only_id) {
                 json_put_string(w, "hostname", info->hostname);
                 json_put_int(w, "port", info->port);
                 put_attributes(w, info);
+                json_put_bool(w, "deactivated", drain_is_deactivated(m, info->id->value));
+                put_drain_info(w, m, info->id->value);
                 json_object_end(w);
         }
         json_array_end(w);

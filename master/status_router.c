@@ -23,6 +23,7 @@
 #include "common/net/pbwire.h"
 #include "master/agent_message.h"
 #include "master/allocation.h"
+#include "master/drain.h"
 #include "master/framework.h"
 #include "master/master.h"
 #include "master/node.h"
@@ -169,10 +170,13 @@ void status_router_transition(Task *t, const MasterStatus *s, bool silent) {
 
 void status_router_retire(Task *t) {
         Framework *f = t->framework;
+        Node *n = t->node;
 
         release_resources(t);
         framework_remove_task(f, t);
         framework_add_completed(f, t, f->master->config->max_completed_tasks_per_framework);
+        if (n)
+                drain_check(n);
 }
 
 /* Forwards, whether we know the task or not: the agent waits for the framework's word. */

@@ -57,6 +57,7 @@ EXTRA_DIST += \
         tests/lib/systemd.py \
         tests/lib/traces.py \
         tests/lib/user_host.py \
+        tests/lib/verbs.py \
         tests/lib/vm.py \
         tests/lib/wire.py \
         tests/lib/zookeeper.py \

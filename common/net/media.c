@@ -149,8 +149,16 @@ int media_encode(MediaType t, const ProtobufCMessage *m, Buffer *b) {
         return 0;
 }
 
+void media_answer_method(HttpRequest *r, const char *allowed, const char *other) {
+        char allow[64];
+
+        snprintf(allow, sizeof(allow), "%s%s%s", allowed, other ? ", " : "", other ?: "");
+        (void) http_request_add_header(r, "Allow", allow);
+        http_request_answer_text(r, 405,
+                                 "405 Method Not Allowed. Expecting one of { '%s%s%s' }, but received '%s'.",
+                                 allowed, other ? "', '" : "", other ?: "", http_request_method(r));
+}
+
 void media_answer_not_post(HttpRequest *r) {
-        (void) http_request_add_header(r, "Allow", "POST");
-        http_request_answer_text(r, 405, "405 Method Not Allowed. Expecting one of { 'POST' }, but received '%s'.",
-                                 http_request_method(r));
+        media_answer_method(r, "POST", NULL);
 }

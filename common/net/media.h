@@ -29,5 +29,6 @@ int media_decode(MediaType t, const ProtobufCMessageDescriptor *descriptor, cons
 
 int media_encode(MediaType t, const ProtobufCMessage *m, Buffer *b);
 
-/* 405 with Allow, in Mesos's words. */
+/* 405 with Allow, in Mesos's words; `other` may be NULL. */
+void media_answer_method(HttpRequest *r, const char *allowed, const char *other);
 void media_answer_not_post(HttpRequest *r);

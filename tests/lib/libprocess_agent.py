@@ -23,7 +23,7 @@ from wire import field, first, read
 
 STARTING, RUNNING, FINISHED, FAILED, KILLED, LOST, STAGING = range(7)
 SOURCE_EXECUTOR = 2
-CAPABILITIES = (1, 2, 3)     # MULTI_ROLE, HIERARCHICAL_ROLE, RESERVATION_REFINEMENT
+CAPABILITIES = (1, 2, 3, 7)     # MULTI_ROLE, HIERARCHICAL_ROLE, RESERVATION_REFINEMENT, AGENT_DRAINING
 
 
 def identity(value):
@@ -36,11 +36,13 @@ def scalar(name, value, role=None):
 
 
 class LibprocessAgent:
-    def __init__(self, master_addr, cpus=4, mem=1024, hostname="scripted", pongs=True):
+    def __init__(self, master_addr, cpus=4, mem=1024, hostname="scripted", pongs=True,
+                 capabilities=CAPABILITIES):
         self.master_addr = master_addr
         self.hostname = hostname
         self.resources = scalar_list(("cpus", cpus), ("mem", mem))
         self.pongs = pongs
+        self.capabilities = capabilities
         self.agent_id = None
         self.messages = []
         self._changed = threading.Condition()
@@ -157,10 +159,14 @@ class LibprocessAgent:
                 + (field(6, identity(self.agent_id)) if with_id and self.agent_id else b""))
 
     def register(self, checkpointed=()):
-        capabilities = b"".join(field(4, field(1, c)) for c in CAPABILITIES)
+        self.ask_to_register(checkpointed)
+        return self.wait_message("SlaveRegisteredMessage")
+
+    def ask_to_register(self, checkpointed=()):
+        """Whatever the answer."""
+        capabilities = b"".join(field(4, field(1, c)) for c in self.capabilities)
         self.send("RegisterSlaveMessage", field(1, self.info(False)) + field(2, "1.12.0") + capabilities
                   + b"".join(field(3, r) for r in checkpointed) + field(5, field(1, os.urandom(16))))
-        return self.wait_message("SlaveRegisteredMessage")
 
     def reregister(self, tasks=(), frameworks=None, **more):
         """With what report() takes."""
@@ -177,7 +183,7 @@ class LibprocessAgent:
                 + b"".join(field(4, e) for e in executors) + b"".join(field(5, c) for c in completed)
                 + field(6, "1.12.0") + b"".join(field(7, r) for r in checkpointed)
                 + b"".join(field(8, f) for f in frameworks)
-                + b"".join(field(9, field(1, c)) for c in CAPABILITIES) + field(10, field(1, os.urandom(16))))
+                + b"".join(field(9, field(1, c)) for c in self.capabilities) + field(10, field(1, os.urandom(16))))
 
     def unregister(self):
         self.send("UnregisterSlaveMessage", field(1, identity(self.agent_id)))

@@ -13,8 +13,10 @@ process_tests = \
         tests/process/test-launcher-self.py \
         tests/process/test-master-agents.py \
         tests/process/test-master-books.py \
+        tests/process/test-master-drain.py \
         tests/process/test-master-failover.py \
         tests/process/test-master-fates.py \
+        tests/process/test-master-maintenance.py \
         tests/process/test-master-pause.py \
         tests/process/test-master-reconciliation.py \
         tests/process/test-master-schedulers.py \
