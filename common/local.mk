@@ -23,6 +23,7 @@ endif
 
 common_libnet_a_SOURCES = \
         common/net/address.c common/net/address.h \
+        common/net/arena.c common/net/arena.h \
         common/net/base64.c common/net/base64.h \
         common/net/budget.c common/net/budget.h \
         common/net/contender.c common/net/contender.h \
@@ -37,7 +38,7 @@ common_libnet_a_SOURCES = \
         common/net/pbjson.c common/net/pbjson_print.c common/net/pbjson.h \
         common/net/pbjson_value.c common/net/pbjson_value.h \
         common/net/pbpath.c common/net/pbpath.h \
-        common/net/pbwire.c common/net/pbwire.h \
+        common/net/pbmessage.c common/net/pbwire.c common/net/pbwire.h \
         common/net/utf8.c common/net/utf8.h \
         common/net/http_client.c common/net/http_client.h \
         common/net/http_internal.h \

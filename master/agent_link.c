@@ -156,7 +156,7 @@ void agent_link_on_exited(const Upid *peer, void *userdata) {
                 agent_link_disconnect(n);
 }
 
-static void on_pong(Master *m, const Upid *from, ProtobufCMessage *message _unused_) {
+static void on_pong(Master *m, const Upid *from, PbParcel **message _unused_) {
         Node *n = node_find_pid(&m->nodes, from);
 
         if (!n)
@@ -168,13 +168,15 @@ static void on_pong(Master *m, const Upid *from, ProtobufCMessage *message _unus
                 do_not_give_up(n);
 }
 
-static void on_status_update(Master *m, const Upid *from, ProtobufCMessage *message) {
-        status_router_update(m, from, ((Mesos__Internal__StatusUpdateMessage *) message)->update);
+static void on_status_update(Master *m, const Upid *from, PbParcel **message) {
+        const Mesos__Internal__StatusUpdateMessage *u = (const void *) pb_parcel_message(*message);
+
+        status_router_update(m, from, u->update);
 }
 
 static void on_executor_to_framework(Master *m, const Upid *from _unused_,
-                                     ProtobufCMessage *message) {
-        const Mesos__Internal__ExecutorToFrameworkMessage *e = (void *) message;
+                                     PbParcel **message) {
+        const Mesos__Internal__ExecutorToFrameworkMessage *e = (const void *) pb_parcel_message(*message);
         Framework *f;
 
         metrics_count(m, COUNTER_MESSAGES_EXECUTOR_TO_FRAMEWORK);
@@ -191,8 +193,8 @@ static void on_executor_to_framework(Master *m, const Upid *from _unused_,
 
 /* Only the executors frameworks brought along are known here; those of command tasks end without a
  * word. */
-static void on_exited_executor(Master *m, const Upid *from _unused_, ProtobufCMessage *message) {
-        const Mesos__Internal__ExitedExecutorMessage *e = (void *) message;
+static void on_exited_executor(Master *m, const Upid *from _unused_, PbParcel **message) {
+        const Mesos__Internal__ExitedExecutorMessage *e = (const void *) pb_parcel_message(*message);
         Node *n = node_find(&m->nodes, e->slave_id->value);
         Executor *x = n ? executor_find(n, e->framework_id->value, e->executor_id->value) : NULL;
         LogContext context;
@@ -214,8 +216,8 @@ static void on_exited_executor(Master *m, const Upid *from _unused_, ProtobufCMe
 
 /* Oversubscription and resource providers are not ours yet; what remains is the version of the
  * resources. */
-static void on_update_slave(Master *m, const Upid *from _unused_, ProtobufCMessage *message) {
-        const Mesos__Internal__UpdateSlaveMessage *u = (void *) message;
+static void on_update_slave(Master *m, const Upid *from _unused_, PbParcel **message) {
+        const Mesos__Internal__UpdateSlaveMessage *u = (const void *) pb_parcel_message(*message);
         Node *n = node_find(&m->nodes, u->slave_id->value);
 
         metrics_count(m, COUNTER_MESSAGES_UPDATE_SLAVE);
@@ -235,7 +237,8 @@ static void on_update_slave(Master *m, const Upid *from _unused_, ProtobufCMessa
 typedef struct Incoming {
         const char *name;
         const ProtobufCMessageDescriptor *descriptor;
-        void (*handle)(Master *m, const Upid *from, ProtobufCMessage *message);
+        /* Takes the message over by setting it to NULL. */
+        void (*handle)(Master *m, const Upid *from, PbParcel **message);
 } Incoming;
 
 static const Incoming incoming[] = {
@@ -257,7 +260,7 @@ static const Incoming incoming[] = {
 };
 
 static void dispatch(Master *m, const PeerMessage *message) {
-        _cleanup_(pb_freep) ProtobufCMessage *unpacked = NULL;
+        _cleanup_(pb_parcel_freep) PbParcel *unpacked = NULL;
         _cleanup_free_ char *error = NULL;
         const char *name = startswith(message->name, "mesos.internal.");
         int r;
@@ -273,8 +276,8 @@ static void dispatch(Master *m, const PeerMessage *message) {
                 if (!streq(incoming[i].name, name))
                         continue;
 
-                r = pb_unpack(incoming[i].descriptor, message->body, message->n, PB_LIMITS_DEFAULT,
-                              &unpacked, &error);
+                r = pb_unpack_parcel(incoming[i].descriptor, message->body, message->n,
+                                     PB_LIMITS_DEFAULT, &unpacked, &error);
                 if (r != PB_OK) {
                         log_warning("Dropping %s from %s: %s", name, message->from.text,
                                     error ?: strerror(r < 0 ? -r : EBADMSG));
@@ -282,7 +285,7 @@ static void dispatch(Master *m, const PeerMessage *message) {
                         return;
                 }
 
-                incoming[i].handle(m, &message->from, unpacked);
+                incoming[i].handle(m, &message->from, &unpacked);
                 return;
         }
 

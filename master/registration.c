@@ -76,7 +76,7 @@ static Introduction introduction_again(const Mesos__Internal__ReregisterSlaveMes
 struct Registration {
         Master *master;
         Upid from;
-        ProtobufCMessage *message;       /* owned */
+        PbParcel *message;               /* owned */
         Mesos__V1__AgentInfo *info;      /* owned; with its id */
         bool was_unreachable;
         bool was_recovered;
@@ -93,7 +93,7 @@ static Registration *registration_free(Registration *x) {
                 HASH_DELETE(hh, x->master->registrations.by_pid, x);
                 HASH_DELETE(hh_id, x->master->registrations.by_id, x);
         }
-        pb_free(x->message);
+        pb_parcel_free(x->message);
         if (x->info)
                 pb_free(&x->info->base);
         free(x);
@@ -120,7 +120,8 @@ static bool is_under_way(const Master *m, const Upid *from) {
         return x;
 }
 
-static int registration_new(Master *m, const Upid *from, const ProtobufCMessage *message,
+/* Takes the message over on success. */
+static int registration_new(Master *m, const Upid *from, PbParcel **message,
                             const Mesos__V1__AgentInfo *info, const char *id, Registration **ret) {
         _cleanup_(registration_freep) Registration *x = NULL;
         Mesos__V1__AgentInfo with_id = *info;
@@ -134,11 +135,11 @@ static int registration_new(Master *m, const Upid *from, const ProtobufCMessage 
         with_id.id = &agent_id;
 
         x->from = *from;
-        x->message = pb_copy(message);
         x->info = (Mesos__V1__AgentInfo *) pb_copy(&with_id.base);
-        if (!x->message || !x->info)
+        if (!x->info)
                 return -ENOMEM;
 
+        x->message = TAKE_PTR(*message);
         x->master = m;
         HASH_ADD_KEYPTR(hh, m->registrations.by_pid, x->from.text, strlen(x->from.text), x);
         HASH_ADD_KEYPTR(hh_id, m->registrations.by_id, x->info->id->value,
@@ -149,7 +150,7 @@ static int registration_new(Master *m, const Upid *from, const ProtobufCMessage 
 
 /* The request goes on in `done`, which frees what waits, when the registry has the description.
  * A recovered agent that is as the registry knows it need not wait. */
-static void wait_for_registry(Master *m, const Upid *from, const ProtobufCMessage *message,
+static void wait_for_registry(Master *m, const Upid *from, PbParcel **message,
                               const Mesos__V1__AgentInfo *info, const char *id, RegistryDone done) {
         const RecoveredAgent *recovered = recovered_find(m, id);
         Registration *x;
@@ -294,7 +295,7 @@ static void take_back(Registration *x) {
 
 static void on_admitted(int error, void *userdata) {
         _cleanup_(registration_freep) Registration *x = userdata;
-        Introduction i = introduction_first((void *) x->message);
+        Introduction i = introduction_first((const void *) pb_parcel_message(x->message));
         Master *m = x->master;
         Node *n;
         int r;
@@ -344,8 +345,8 @@ static bool register_known_address(Master *m, const Upid *from) {
         return false;
 }
 
-void registration_register(Master *m, const Upid *from, ProtobufCMessage *message) {
-        const Mesos__Internal__RegisterSlaveMessage *r = (void *) message;
+void registration_register(Master *m, const Upid *from, PbParcel **message) {
+        const Mesos__Internal__RegisterSlaveMessage *r = (const void *) pb_parcel_message(*message);
         Introduction i = introduction_first(r);
         char id[ID_TEXT_MAX + 1];
         int k;
@@ -367,7 +368,8 @@ void registration_register(Master *m, const Upid *from, ProtobufCMessage *messag
 
 static void on_readmitted(int error, void *userdata) {
         _cleanup_(registration_freep) Registration *x = userdata;
-        const Mesos__Internal__ReregisterSlaveMessage *message = (void *) x->message;
+        const Mesos__Internal__ReregisterSlaveMessage *message =
+                        (const void *) pb_parcel_message(x->message);
         Introduction i = introduction_again(message);
         Master *m = x->master;
         Node *n;
@@ -498,7 +500,8 @@ static void take_back_in(Node *n, const Upid *from, const Mesos__Internal__Rereg
 /* Of a node of ours the registry has been told what changed. */
 static void on_updated(int error, void *userdata) {
         _cleanup_(registration_freep) Registration *x = userdata;
-        const Mesos__Internal__ReregisterSlaveMessage *message = (void *) x->message;
+        const Mesos__Internal__ReregisterSlaveMessage *message =
+                        (const void *) pb_parcel_message(x->message);
         Introduction i = introduction_again(message);
         Master *m = x->master;
         Node *n;
@@ -520,8 +523,9 @@ static void on_updated(int error, void *userdata) {
                 take_back_in(n, &x->from, message);
 }
 
-static void reregister_known(Master *m, Node *n, const Upid *from,
-                             const Mesos__Internal__ReregisterSlaveMessage *r) {
+static void reregister_known(Master *m, Node *n, const Upid *from, PbParcel **message) {
+        const Mesos__Internal__ReregisterSlaveMessage *r =
+                        (const void *) pb_parcel_message(*message);
         Node *there = node_find_pid(&m->nodes, from);
 
         if (n->leaving)
@@ -542,11 +546,12 @@ static void reregister_known(Master *m, Node *n, const Upid *from,
         if ((!there || there == n) && agent_info_equal(n->info, r->slave))
                 take_back_in(n, from, r);
         else
-                wait_for_registry(m, from, &r->base, r->slave, n->id, on_updated);
+                wait_for_registry(m, from, message, r->slave, n->id, on_updated);
 }
 
-void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *message) {
-        const Mesos__Internal__ReregisterSlaveMessage *r = (void *) message;
+void registration_reregister(Master *m, const Upid *from, PbParcel **message) {
+        const Mesos__Internal__ReregisterSlaveMessage *r =
+                        (const void *) pb_parcel_message(*message);
         const char *id = r->slave->id ? r->slave->id->value : "";
         Introduction i = introduction_again(r);
         Node *n;
@@ -572,7 +577,7 @@ void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *mess
 
         n = node_find(&m->nodes, id);
         if (n) {
-                reregister_known(m, n, from, r);
+                reregister_known(m, n, from, message);
                 return;
         }
 
@@ -581,8 +586,9 @@ void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *mess
                 wait_for_registry(m, from, message, r->slave, id, on_readmitted);
 }
 
-void registration_unregister(Master *m, const Upid *from, ProtobufCMessage *message) {
-        const Mesos__Internal__UnregisterSlaveMessage *u = (void *) message;
+void registration_unregister(Master *m, const Upid *from, PbParcel **message) {
+        const Mesos__Internal__UnregisterSlaveMessage *u =
+                        (const void *) pb_parcel_message(*message);
         Node *n = node_find(&m->nodes, u->slave_id->value);
 
         metrics_count(m, COUNTER_MESSAGES_UNREGISTER_SLAVE);

@@ -3,9 +3,7 @@
 
 /* How agents come in: Register, Reregister, Unregister. See registration.c. */
 
-#include <protobuf-c/protobuf-c.h>
-
-#include "common/base/macro.h"
+#include "common/net/pbwire.h"
 #include "common/net/peer.h"
 
 typedef struct Master Master;
@@ -17,9 +15,9 @@ typedef struct RegistrationTable {
         Registration *by_id;
 } RegistrationTable;
 
-void registration_register(Master *m, const Upid *from, ProtobufCMessage *message);
-void registration_reregister(Master *m, const Upid *from, ProtobufCMessage *message);
-void registration_unregister(Master *m, const Upid *from, ProtobufCMessage *message);
+void registration_register(Master *m, const Upid *from, PbParcel **message);
+void registration_reregister(Master *m, const Upid *from, PbParcel **message);
+void registration_unregister(Master *m, const Upid *from, PbParcel **message);
 
 /* Does an agent of this id wait for the registry? */
 bool registration_is_pending(const Master *m, const char *agent_id);

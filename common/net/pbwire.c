@@ -22,6 +22,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/net/arena.h"
 #include "common/net/budget.h"
 #include "common/net/pbfield.h"
 #include "common/net/pbpath.h"
@@ -375,35 +376,54 @@ static int walk_bytes(Walk *w, const ProtobufCMessageDescriptor *descriptor, Byt
         return 0;
 }
 
-static int keep_unknown(ProtobufCMessage *m, uint32_t number, uint64_t value) {
-        _cleanup_free_ uint8_t *data = NULL;
+/* As protobuf-c does it: without an allocator memory comes from malloc(). */
+static void *take_memory(const ProtobufCAllocator *a, size_t n) {
+        return a ? a->alloc(a->allocator_data, n) : malloc(n);
+}
+
+static void give_memory(const ProtobufCAllocator *a, void *p) {
+        if (a)
+                a->free(a->allocator_data, p);
+        else
+                free(p);
+}
+
+static int keep_unknown(ProtobufCMessage *m, uint32_t number, uint64_t value,
+                        const ProtobufCAllocator *allocator) {
         ProtobufCMessageUnknownField *fields;
+        uint8_t *data;
         size_t n = 0;
 
-        data = malloc(10);
+        data = take_memory(allocator, 10);
         if (!data)
                 return -ENOMEM;
+
+        fields = take_memory(allocator, (m->n_unknown_fields + 1) * sizeof(*fields));
+        if (!fields) {
+                give_memory(allocator, data);
+                return -ENOMEM;
+        }
 
         for (; value >= 0x80; value >>= 7)
                 data[n++] = (uint8_t) (value | 0x80);
         data[n++] = (uint8_t) value;
 
-        fields = reallocarray(m->unknown_fields, m->n_unknown_fields + 1, sizeof(*fields));
-        if (!fields)
-                return -ENOMEM;
-
+        for (size_t i = 0; i < m->n_unknown_fields; i++)
+                fields[i] = m->unknown_fields[i];
         fields[m->n_unknown_fields++] = (ProtobufCMessageUnknownField) {
                 .tag = number,
                 .wire_type = PROTOBUF_C_WIRE_TYPE_VARINT,
                 .len = n,
-                .data = TAKE_PTR(data),
+                .data = data,
         };
+        give_memory(allocator, m->unknown_fields);
         m->unknown_fields = fields;
         return 0;
 }
 
 /* Takes unnamed values out of an enum, repeated or optional, and keeps them as unknown fields. */
-static int mend_enum(ProtobufCMessage *m, const ProtobufCFieldDescriptor *field) {
+static int mend_enum(ProtobufCMessage *m, const ProtobufCFieldDescriptor *field,
+                     const ProtobufCAllocator *allocator) {
         size_t n = pbfield_count(m, field), n_kept = 0;
         int r;
 
@@ -415,7 +435,7 @@ static int mend_enum(ProtobufCMessage *m, const ProtobufCFieldDescriptor *field)
                         continue;
                 }
 
-                r = keep_unknown(m, field->id, (uint64_t) (int64_t) value);
+                r = keep_unknown(m, field->id, (uint64_t) (int64_t) value, allocator);
                 if (r < 0)
                         return r;
         }
@@ -431,25 +451,52 @@ static int mend_enum(ProtobufCMessage *m, const ProtobufCFieldDescriptor *field)
         return 0;
 }
 
-static int mend_enums(ProtobufCMessage *m) {
+static int mend_enums(ProtobufCMessage *m, const ProtobufCAllocator *allocator) {
         int r;
 
         for (size_t i = 0; i < m->descriptor->n_fields; i++) {
                 const ProtobufCFieldDescriptor *field = m->descriptor->fields + i;
 
                 if (field->type == PROTOBUF_C_TYPE_ENUM) {
-                        r = mend_enum(m, field);
+                        r = mend_enum(m, field, allocator);
                         if (r < 0)
                                 return r;
                 } else if (field->type == PROTOBUF_C_TYPE_MESSAGE)
                         for (size_t k = 0; k < pbfield_count(m, field); k++) {
-                                r = mend_enums(*(ProtobufCMessage **) pbfield_at(m, field, k));
+                                r = mend_enums(*(ProtobufCMessage **) pbfield_at(m, field, k),
+                                               allocator);
                                 if (r < 0)
                                         return r;
                         }
         }
 
         return 0;
+}
+
+/* What is known of the bytes before anything is unpacked. */
+static int walk(const ProtobufCMessageDescriptor *descriptor, Bytes bytes, PbLimits limits,
+                Walk *w) {
+        *w = (Walk) {
+                .max_depth = limits.max_depth,
+                .budget = BUDGET_INIT(limits.max_memory_bytes),
+                .missing = BUFFER_INIT(PB_MAX_TEXT_BYTES),
+        };
+        return walk_bytes(w, descriptor, bytes);
+}
+
+/* Says why when the result is PB_E_INVALID. */
+static int walk_end(Walk *w, int r, char **reterr_message) {
+        if (r == PB_E_INVALID && reterr_message)
+                *reterr_message = TAKE_PTR(w->message);
+
+        free(w->message);
+        buffer_deinit(&w->missing);
+        return r;
+}
+
+static int refuse_unpacking(Walk *w, const ProtobufCMessageDescriptor *descriptor, bool exceeded) {
+        return exceeded ? refuse(w, NULL, "Too much memory")
+                        : refuse(w, NULL, "Not a %s", descriptor->name);
 }
 
 /* protobuf-c's turn, on bytes that were walked. */
@@ -461,13 +508,11 @@ static int unpack_walked(Walk *w, const ProtobufCMessageDescriptor *descriptor, 
         int r;
 
         m = protobuf_c_message_unpack(descriptor, &allocator, bytes.n, bytes.p);
-        if (!m && budget.exceeded)
-                return refuse(w, NULL, "Too much memory");
         if (!m)
-                return refuse(w, NULL, "Not a %s", descriptor->name);
+                return refuse_unpacking(w, descriptor, budget.exceeded);
 
         if (w->has_unknown_enums) {
-                r = mend_enums(m);
+                r = mend_enums(m, NULL);
                 if (r < 0)
                         return r;
         }
@@ -476,65 +521,88 @@ static int unpack_walked(Walk *w, const ProtobufCMessageDescriptor *descriptor, 
         return PB_OK;
 }
 
+/* protobuf-c wants an address even for nothing. */
+static Bytes bytes_of(const void *data, size_t n) {
+        return (Bytes) { n > 0 ? data : (const uint8_t *) "", n };
+}
+
 int pb_unpack(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n,
               PbLimits limits, ProtobufCMessage **ret, char **reterr_message) {
-        Walk w = {
-                .max_depth = limits.max_depth,
-                .budget = BUDGET_INIT(limits.max_memory_bytes),
-                .missing = BUFFER_INIT(PB_MAX_TEXT_BYTES),
-        };
-        /* protobuf-c wants an address even for nothing. */
-        Bytes bytes = { n > 0 ? data : (const uint8_t *) "", n };
+        Bytes bytes = bytes_of(data, n);
+        Walk w;
         int r;
 
-        r = walk_bytes(&w, descriptor, bytes);
+        r = walk(descriptor, bytes, limits, &w);
         if (r == 0)
                 r = unpack_walked(&w, descriptor, bytes, limits.max_memory_bytes, ret);
 
-        if (r == PB_E_INVALID && reterr_message)
-                *reterr_message = TAKE_PTR(w.message);
-
-        free(w.message);
-        buffer_deinit(&w.missing);
-        return r;
+        return walk_end(&w, r, reterr_message);
 }
 
-/* Looks into the message's own fields first, then below, as the walk does. */
-static void find_missing(const ProtobufCMessage *m, const PbPath *path, Buffer *missing) {
-        const ProtobufCFieldDescriptor *fields[PB_MAX_FIELDS];
-        size_t n;
+struct PbParcel {
+        Arena arena;
+        const ProtobufCMessage *message; /* in the arena */
+};
 
-        n = pbfield_declaration_order(m->descriptor, fields);
-        for (size_t i = 0; i < n && buffer_size(missing) == 0; i++)
-                if (fields[i]->label == PROTOBUF_C_LABEL_REQUIRED &&
-                    pbfield_count(m, fields[i]) == 0)
-                        pbpath_append_missing(path, fields[i], missing);
-
-        for (size_t i = 0; i < n && buffer_size(missing) == 0; i++) {
-                PbPath here = { .parent = path, .field = fields[i] };
-
-                if (fields[i]->type != PROTOBUF_C_TYPE_MESSAGE)
-                        continue;
-
-                for (; here.index < pbfield_count(m, fields[i]) && buffer_size(missing) == 0;
-                     here.index++)
-                        find_missing(*(ProtobufCMessage **) pbfield_at(m, fields[i], here.index),
-                                     &here, missing);
-        }
-}
-
-/*
- * Required numbers are always there in C, and required bytes may be empty: only strings and
- * messages can be found missing.
- */
-char *pb_missing_field(const ProtobufCMessage *m) {
-        Buffer missing = BUFFER_INIT(PB_MAX_TEXT_BYTES);
-
-        find_missing(m, NULL, &missing);
-        if (buffer_size(&missing) == 0)
+PbParcel *pb_parcel_free(PbParcel *p) {
+        if (!p)
                 return NULL;
 
-        return buffer_take_text(&missing);
+        arena_deinit(&p->arena);
+        free(p);
+        return NULL;
+}
+
+const ProtobufCMessage *pb_parcel_message(const PbParcel *p) {
+        return p->message;
+}
+
+/* The walk has found out how much it will be, so one block is mostly enough. */
+static int unpack_into(PbParcel *p, Walk *w, const ProtobufCMessageDescriptor *descriptor,
+                       Bytes bytes) {
+        ProtobufCAllocator allocator = arena_allocator(&p->arena);
+        ProtobufCMessage *m;
+        int r;
+
+        r = arena_reserve(&p->arena, w->budget.used_bytes);
+        if (r < 0)
+                return r;
+
+        m = protobuf_c_message_unpack(descriptor, &allocator, bytes.n, bytes.p);
+        if (!m)
+                return refuse_unpacking(w, descriptor, p->arena.exceeded);
+
+        if (w->has_unknown_enums) {
+                r = mend_enums(m, &allocator);
+                if (r < 0)
+                        return r;
+        }
+
+        p->message = m;
+        return PB_OK;
+}
+
+int pb_unpack_parcel(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n,
+                     PbLimits limits, PbParcel **ret, char **reterr_message) {
+        _cleanup_(pb_parcel_freep) PbParcel *p = NULL;
+        Bytes bytes = bytes_of(data, n);
+        Walk w;
+        int r;
+
+        p = malloc(sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+
+        *p = (PbParcel) { .arena = ARENA_INIT(limits.max_memory_bytes) };
+        r = walk(descriptor, bytes, limits, &w);
+        if (r == 0)
+                r = unpack_into(p, &w, descriptor, bytes);
+
+        r = walk_end(&w, r, reterr_message);
+        if (r == PB_OK)
+                *ret = TAKE_PTR(p);
+
+        return r;
 }
 
 ProtobufCMessage *pb_copy(const ProtobufCMessage *m) {
@@ -551,51 +619,10 @@ ProtobufCMessage *pb_copy(const ProtobufCMessage *m) {
         copy = protobuf_c_message_unpack(m->descriptor, NULL, n, packed);
 
         /* Enum values that were set aside came back into their fields. */
-        if (!copy || mend_enums(copy) < 0)
+        if (!copy || mend_enums(copy, NULL) < 0)
                 return NULL;
 
         return TAKE_PTR(copy);
-}
-
-static bool value_equal(const ProtobufCFieldDescriptor *field, const void *a, const void *b) {
-        const ProtobufCBinaryData *x = a, *y = b;
-
-        if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-                return pb_equal(*(ProtobufCMessage *const *) a, *(ProtobufCMessage *const *) b);
-        if (field->type == PROTOBUF_C_TYPE_STRING)
-                return streq(*(char *const *) a, *(char *const *) b);
-        if (field->type == PROTOBUF_C_TYPE_BYTES)
-                return x->len == y->len && (x->len == 0 || memcmp(x->data, y->data, x->len) == 0);
-
-        return memcmp(a, b, pbfield_element_size(field)) == 0;
-}
-
-static bool unknown_equal(const ProtobufCMessageUnknownField *a,
-                          const ProtobufCMessageUnknownField *b) {
-        return a->tag == b->tag && a->wire_type == b->wire_type && a->len == b->len &&
-               (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
-}
-
-bool pb_equal(const ProtobufCMessage *a, const ProtobufCMessage *b) {
-        if (a->descriptor != b->descriptor || a->n_unknown_fields != b->n_unknown_fields)
-                return false;
-
-        for (size_t i = 0; i < a->descriptor->n_fields; i++) {
-                const ProtobufCFieldDescriptor *field = a->descriptor->fields + i;
-                size_t n = pbfield_count(a, field);
-
-                if (pbfield_count(b, field) != n)
-                        return false;
-                for (size_t k = 0; k < n; k++)
-                        if (!value_equal(field, pbfield_at(a, field, k), pbfield_at(b, field, k)))
-                                return false;
-        }
-
-        for (size_t i = 0; i < a->n_unknown_fields; i++)
-                if (!unknown_equal(a->unknown_fields + i, b->unknown_fields + i))
-                        return false;
-
-        return true;
 }
 
 ProtobufCMessage *pb_free(ProtobufCMessage *m) {

@@ -23,14 +23,21 @@ static const ProtobufCMessageDescriptor *const descriptors[] = {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         const PbLimits limits = { .max_depth = 16, .max_memory_bytes = 1 << 20 };
         _cleanup_(pb_freep) ProtobufCMessage *m = NULL, *copy = NULL;
+        _cleanup_(pb_parcel_freep) PbParcel *parcel = NULL;
+        const ProtobufCMessageDescriptor *descriptor;
         _cleanup_free_ char *message = NULL;
         Buffer b = BUFFER_INIT(4 << 20);
 
-        if (n == 0 || pb_unpack(descriptors[data[0] % ELEMENTSOF(descriptors)], data + 1, n - 1,
-                                limits, &m, &message) != PB_OK)
+        if (n == 0)
+                return 0;
+
+        descriptor = descriptors[data[0] % ELEMENTSOF(descriptors)];
+        if (pb_unpack(descriptor, data + 1, n - 1, limits, &m, &message) != PB_OK)
                 return 0;
 
         assert(!pb_missing_field(m));
+        if (pb_unpack_parcel(descriptor, data + 1, n - 1, limits, &parcel, NULL) == PB_OK)
+                assert(pb_equal(pb_parcel_message(parcel), m));
         copy = pb_copy(m);
         assert(copy && pb_equal(m, copy));
         (void) pbjson_print(m, &b);

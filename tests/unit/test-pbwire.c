@@ -7,30 +7,45 @@
 
 #include <cmocka.h>
 
+#include "common/net/arena.h"
 #include "common/net/budget.h"
 #include "common/net/pbwire.h"
 #include "common/net/utf8.h"
 #include "proto/internal.pb-c.h"
 #include "proto/scheduler.pb-c.h"
 
-/* Unpacks what must be refused, and compares the text. */
+/* Unpacks what must be refused, in one piece or in many, and compares the text. */
 static void assert_refused(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n,
                            const char *wanted) {
-        _cleanup_free_ char *message = NULL;
+        _cleanup_free_ char *message = NULL, *message_of_parcel = NULL;
         ProtobufCMessage *m = NULL;
+        PbParcel *parcel = NULL;
 
         assert_int_equal(pb_unpack(descriptor, data, n, PB_LIMITS_DEFAULT, &m, &message),
                          PB_E_INVALID);
         assert_null(m);
         assert_string_equal(message, wanted);
+
+        assert_int_equal(pb_unpack_parcel(descriptor, data, n, PB_LIMITS_DEFAULT, &parcel,
+                                          &message_of_parcel),
+                         PB_E_INVALID);
+        assert_null(parcel);
+        assert_string_equal(message_of_parcel, wanted);
 }
 
+/* A parcel has the same in it. */
 static void *unpack(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t n) {
+        _cleanup_(pb_parcel_freep) PbParcel *parcel = NULL;
         _cleanup_free_ char *message = NULL;
         ProtobufCMessage *m = NULL;
 
         assert_int_equal(pb_unpack(descriptor, data, n, PB_LIMITS_DEFAULT, &m, &message), PB_OK);
         assert_null(message);
+
+        assert_int_equal(pb_unpack_parcel(descriptor, data, n, PB_LIMITS_DEFAULT, &parcel, &message),
+                         PB_OK);
+        assert_null(message);
+        assert_true(pb_equal(pb_parcel_message(parcel), m));
         return m;
 }
 
@@ -412,6 +427,31 @@ static void test_a_budget_refuses_refunds_and_says_which_it_was(void **state) {
         assert_false(budget_charge(&b, SIZE_MAX));
 }
 
+static void test_an_arena_gives_what_was_reserved_and_more_up_to_its_maximum(void **state) {
+        Arena a = ARENA_INIT(10000);
+        char *p, *q;
+
+        (void) state;
+        assert_int_equal(arena_reserve(&a, 64), 0);
+        p = arena_alloc(&a, 1);
+        q = arena_alloc(&a, 16);
+        assert_true((uintptr_t) p % 16 == 0 && (uintptr_t) q % 16 == 0 && q >= p + 1);
+        memset(p, 1, 1);
+        memset(q, 2, 16);
+        assert_int_equal(a.n_allocated, 64);
+
+        p = arena_alloc(&a, 5000);
+        assert_non_null(p);
+        memset(p, 3, 5000);
+        assert_non_null(arena_alloc(&a, 100));
+        assert_false(a.exceeded);
+        assert_null(arena_alloc(&a, 5000));
+        assert_true(a.exceeded);
+        assert_null(arena_alloc(&a, SIZE_MAX));
+        arena_deinit(&a);
+        assert_int_equal(a.n_allocated, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_call_comes_out_as_it_went_in),
@@ -432,6 +472,7 @@ int main(void) {
                 cmocka_unit_test(test_copies_are_equal_until_something_differs),
                 cmocka_unit_test(test_utf8_is_strict),
                 cmocka_unit_test(test_a_budget_refuses_refunds_and_says_which_it_was),
+                cmocka_unit_test(test_an_arena_gives_what_was_reserved_and_more_up_to_its_maximum),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
