@@ -20,6 +20,7 @@
 #include "master/departure.h"
 #include "master/endpoints.h"
 #include "master/framework.h"
+#include "master/leadership.h"
 #include "master/maintenance_endpoints.h"
 #include "master/master.h"
 #include "master/role_view.h"
@@ -59,10 +60,21 @@ static void on_health(HttpRequest *r, void *userdata _unused_) {
 }
 
 static void on_redirect(HttpRequest *r, void *userdata) {
-        Master *m = userdata;
+        const char *hostname;
         char location[512];
+        uint16_t port;
 
-        snprintf(location, sizeof(location), "//%s:%u", m->config->hostname, m->self.port);
+        if (*http_request_rest(r)) {
+                http_request_answer_text(r, 404, "404 Not Found.");
+                return;
+        }
+
+        if (!leadership_find(userdata, &hostname, &port)) {
+                http_request_answer_text(r, 503, "No leader elected");
+                return;
+        }
+
+        snprintf(location, sizeof(location), "//%s:%u", hostname, port);
         (void) http_request_add_header(r, "Location", location);
         http_request_answer(r, 307, NULL, NULL, 0);
 }
@@ -351,7 +363,10 @@ static void on_registry(HttpRequest *r, void *userdata) {
         Buffer b = BUFFER_INIT(ANSWER_MAX_BYTES);
         JsonWriter w = JSON_WRITER(&b);
 
-        registry_to_json(m->registry, m->info, &w);
+        if (m->registry)
+                registry_to_json(m->registry, m->info, &w);
+        else
+                json_put_raw(&w, NULL, "{}", 2);
         endpoints_answer_json(r, &w, &b);
 }
 

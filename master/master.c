@@ -135,7 +135,11 @@ static int open_registry(Master *m) {
         _cleanup_free_ char *path = NULL, *error = NULL;
         int r;
 
-        if (!m->config->registry_in_memory) {
+        if (m->config->zk && !m->config->registry_in_memory) {
+                config.storage = REGISTRY_ZOOKEEPER;
+                config.zk = leadership_zk(m->leadership);
+                config.master_id = m->id;
+        } else if (!m->config->registry_in_memory) {
                 if (asprintf(&path, "%s/registry.db", m->config->work_dir) < 0)
                         return -ENOMEM;
                 config.storage = REGISTRY_SQLITE;
@@ -255,10 +259,13 @@ static void on_registry_loaded(int error, void *userdata) {
 void master_elected(Master *m) {
         int r;
 
+        log_notice("Elected as the leading master");
         m->phase = MASTER_RECOVERING;
         m->elected_usec = master_wall_clock(m);
 
-        r = registry_load(m->registry, on_registry_loaded, m);
+        r = m->registry ? 0 : open_registry(m);
+        if (r >= 0)
+                r = registry_load(m->registry, on_registry_loaded, m);
         if (r < 0)
                 master_fail(m, r, "Cannot take the lead");
 }
@@ -281,7 +288,7 @@ int master_new(sd_event *event, const MasterConfig *config, Master **ret) {
 
         r = id_random(m->id);
         if (r >= 0)
-                r = open_registry(m);
+                r = config->zk ? 0 : open_registry(m);
         if (r >= 0)
                 r = open_server(m);
         if (r >= 0)
@@ -335,6 +342,7 @@ Master *master_free(Master *m) {
         if (!m)
                 return NULL;
 
+        m->registry = registry_free(m->registry);
         m->leadership = leadership_free(m->leadership);
         allocation_pause_stop(m);
         allocation_stop(m);
@@ -362,7 +370,6 @@ Master *master_free(Master *m) {
 
         peer_pool_free(m->peers);
         http_server_free(m->http);
-        registry_free(m->registry);
         departure_stop(m);
         drain_stop(m);
         maintenance_free(m->maintenance);

@@ -10,6 +10,7 @@
 #include "common/base/usec.h"
 #include "common/net/http_server.h"
 #include "common/net/peer.h"
+#include "common/net/zk_url.h"
 #include "master/allocator.h"
 #include "master/framework.h"
 #include "master/inverse_offer.h"
@@ -37,6 +38,8 @@ typedef struct MasterConfig {
         const char *hostname;
         const char *work_dir;               /* NULL with registry_in_memory */
         bool registry_in_memory;
+        const ZkUrl *zk;                    /* NULL: this is the only master */
+        usec_t zk_session_timeout_usec;
         const char *cluster;
 
         usec_t agent_ping_timeout_usec;

@@ -371,7 +371,7 @@ static void add_peers(Snapshot *s, Master *m) {
         add(s, (double) (n_nodes - n_connected), "master/slaves_disconnected");
         add(s, n_active, "master/slaves_active");
         add(s, (double) (n_nodes - n_active), "master/slaves_inactive");
-        add(s, (double) registry_count_unreachable(m->registry), "master/slaves_unreachable");
+        add(s, m->registry ? (double) registry_count_unreachable(m->registry) : 0, "master/slaves_unreachable");
         add(s, n_frameworks_connected, "master/frameworks_connected");
         add(s, (double) (n_frameworks - n_frameworks_connected), "master/frameworks_disconnected");
         add(s, n_frameworks_active, "master/frameworks_active");
@@ -529,7 +529,7 @@ static void add_allocator(Snapshot *s, Master *m) {
 }
 
 static void add_registrar(Snapshot *s, Master *m) {
-        RegistryStats stats = registry_stats(m->registry);
+        RegistryStats stats = m->registry ? registry_stats(m->registry) : (RegistryStats) {};
 
         add(s, stats.n_queued, "registrar/queued_operations");
         add(s, (double) stats.size_bytes, "registrar/registry_size_bytes");

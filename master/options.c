@@ -335,8 +335,14 @@ static Flag flags[] = {
           .kind = FLAG_STRING,
           .value = &options.zk,
           .metavar = "URL",
-          .help = "ZooKeeper for elections: not there yet, refused." },
-        UNUSED("zk_session_timeout", FLAG_DURATION, "10secs", "ZooKeeper's session timeout."),
+          .help = "Where masters elect their leader and keep the registry: "
+                  "zk://[user:password@]host[:port],…/path, or file://PATH of a file with that in it." },
+        { .name = "zk_session_timeout",
+          .kind = FLAG_DURATION,
+          .value = &options.zk_session_timeout,
+          .default_text = "10secs",
+          .metavar = "DURATION",
+          .help = "Time without word from a master after which ZooKeeper gives it up." },
 };
 
 static FlagTable table = {

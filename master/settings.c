@@ -19,6 +19,7 @@
 
 void settings_deinit(Settings *s) {
         minimums_free(s->minimums);
+        zk_url_deinit(&s->zk);
         free(s->hostname);
         free(s->excluded_names);
         free(s->excluded_text);
@@ -49,11 +50,6 @@ static int refuse_what_is_not_here(const Settings *s) {
                         return refuse(table_of_absent[i].flag, "true",
                                       "false; this version has no such thing");
 
-        if (s->options->zk)
-                return refuse("zk", s->options->zk,
-                              "nothing: this version has no elections yet. Leave --zk out; the "
-                              "registry is "
-                              "then a database in --work_dir");
         if (s->options->domain)
                 return refuse("domain", s->options->domain, "nothing: this version has no fault domains");
 
@@ -75,10 +71,31 @@ static int make_kinds(Settings *s) {
         return 0;
 }
 
+static int make_zk(Settings *s) {
+        _cleanup_free_ char *message = NULL, *shown = NULL;
+        int r;
+
+        if (!s->options->zk)
+                return 0;
+
+        r = zk_url_parse(s->options->zk, &s->zk, &message);
+        if (r != 0) {
+                shown = zk_url_redact(s->options->zk);
+                return refuse("zk", shown, message ?: "zk://[user:password@]host[:port],…/path");
+        }
+
+        if (s->options->zk_session_timeout < USEC_PER_SEC)
+                return refuse("zk_session_timeout", "", "1secs or more");
+
+        s->config.zk = &s->zk;
+        s->config.zk_session_timeout_usec = s->options->zk_session_timeout;
+        return 0;
+}
+
 static int make_directory(Settings *s) {
         int r;
 
-        if (s->config.registry_in_memory)
+        if (s->config.registry_in_memory || s->config.zk)
                 return 0;
 
         if (!s->options->work_dir)
@@ -257,6 +274,8 @@ int settings_make(const Options *options, Settings *s) {
                 r = make_limits(s);
         if (r >= 0)
                 r = make_removals(s);
+        if (r >= 0)
+                r = make_zk(s);
         if (r >= 0)
                 r = make_directory(s);
         if (r >= 0)

@@ -11,6 +11,7 @@
 typedef struct Settings {
         const Options *options;          /* borrowed */
         MasterConfig config;
+        ZkUrl zk;
         Minimums *minimums;
         char *hostname;
         char bind_ip[ADDRESS_IP_MAX], own_ip[ADDRESS_IP_MAX];

@@ -10,6 +10,7 @@ process_tests = \
         tests/process/test-fetcher.py \
         tests/process/test-judge.py \
         tests/process/test-launcher.py \
+        tests/process/test-leadership.py \
         tests/process/test-launcher-self.py \
         tests/process/test-master-agents.py \
         tests/process/test-master-books.py \
