@@ -54,6 +54,7 @@ EXTRA_DIST += \
         tests/lib/other_launcher.py \
         tests/lib/own_network.py \
         tests/lib/scheduler.py \
+        tests/lib/stage.py \
         tests/lib/systemd.py \
         tests/lib/traces.py \
         tests/lib/user_host.py \

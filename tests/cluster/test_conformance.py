@@ -54,5 +54,9 @@ def test_recovery_of_an_agent():
     conformance("recovery")
 
 
+def test_agent_that_is_unreachable_returns_and_is_gone():
+    conformance("unreachable")
+
+
 if __name__ == "__main__":
     main()

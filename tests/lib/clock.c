@@ -19,8 +19,8 @@
  *
  * The loops of our daemons are sd_event's, which keeps one absolute timerfd for each clock. Each is
  * recorded here with the time it was set to, and set in the kernel to when that comes by our clocks.
- * Dealt with means: no timerfd is overdue, and the main thread waits in epoll_wait() for something
- * to happen. Relative and repeating timers, and the clocks of CPU time, are left alone.
+ * Dealt with means: no timerfd is overdue, and the main thread waits in epoll_wait() with nothing to
+ * wake up to: what others had sent before is dealt with, too. Relative and repeating timers, and the clocks of CPU time, are left alone.
  *
  * Children see the time as it is: the variables that brought us here are removed at once. In a
  * child that has not executed anything yet only reading the clocks goes through here, and that
@@ -85,11 +85,11 @@ static struct {
         atomic_bool active, frozen;
         atomic_int_fast64_t value_usec[_KIND_MAX];     /* frozen: what it shows; else how far ahead */
         int64_t rate;                                  /* of running clocks */
-        atomic_bool idle;
+        atomic_int waiting_fd;                         /* the main thread waits for it; -1: works */
         pid_t pid;
         pthread_mutex_t lock;                          /* of the timers */
         Timer timers[N_TIMERS_MAX];
-} us = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} us = { .waiting_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static Kind kind_of(clockid_t clock) {
         switch (clock) {
@@ -273,29 +273,29 @@ int close(int fd) {
 
 /* Waiting */
 
-static bool begin_wait(bool blocks) {
+static bool begin_wait(int fd, bool blocks) {
         bool counts = blocks && is_ours() && gettid() == us.pid;
 
         if (counts)
-                us.idle = true;
+                us.waiting_fd = fd;
         return counts;
 }
 
 static int end_wait(bool counted, int r) {
         if (counted)
-                us.idle = false;
+                us.waiting_fd = -1;
         return r;
 }
 
 int epoll_wait(int fd, struct epoll_event *events, int n, int timeout) {
-        bool counts = begin_wait(timeout != 0);
+        bool counts = begin_wait(fd, timeout != 0);
 
         return end_wait(counts, us.next.epoll_wait(fd, events, n, timeout));
 }
 
 int epoll_pwait2(int fd, struct epoll_event *events, int n, const struct timespec *timeout,
                  const sigset_t *mask) {
-        bool counts = begin_wait(!timeout || timeout->tv_sec != 0 || timeout->tv_nsec != 0);
+        bool counts = begin_wait(fd, !timeout || timeout->tv_sec != 0 || timeout->tv_nsec != 0);
 
         return end_wait(counts, us.next.epoll_pwait2(fd, events, n, timeout, mask));
 }
@@ -310,6 +310,13 @@ static void arm_all(void) {
         pthread_mutex_unlock(&us.lock);
 }
 
+/* It waits, and has nothing to wake up to: what came is level-triggered, and there until it is dealt with. */
+static bool is_idle(void) {
+        struct pollfd p = { .fd = us.waiting_fd, .events = POLLIN };
+
+        return p.fd >= 0 && poll(&p, 1, 0) == 0 && us.waiting_fd == p.fd;
+}
+
 static bool is_settled(void) {
         bool overdue = false;
 
@@ -317,7 +324,7 @@ static bool is_settled(void) {
         for (size_t i = 0; i < ELEMENTSOF(us.timers); i++)
                 overdue |= us.timers[i].fd >= 0 && timer_is_due(&us.timers[i]);
         pthread_mutex_unlock(&us.lock);
-        return !overdue && us.idle;
+        return !overdue && is_idle();
 }
 
 static const char *settle(void) {
@@ -330,7 +337,9 @@ static const char *settle(void) {
         return "busy";
 }
 
+/* What is under way may yet set a timer, so it comes to its end first. */
 static const char *shift(int64_t monotonic_usec, int64_t wall_usec) {
+        (void) settle();
         us.value_usec[KIND_MONOTONIC] += monotonic_usec;
         us.value_usec[KIND_WALL] += wall_usec;
         arm_all();
@@ -354,6 +363,7 @@ static void set_frozen(bool frozen) {
 static int64_t next_usec(void) {
         int64_t next = -1;
 
+        (void) settle();
         pthread_mutex_lock(&us.lock);
         for (size_t i = 0; i < ELEMENTSOF(us.timers); i++) {
                 const Timer *t = &us.timers[i];

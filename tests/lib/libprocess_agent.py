@@ -45,6 +45,8 @@ class LibprocessAgent:
         self.capabilities = capabilities
         self.agent_id = None
         self.messages = []
+        self.n_pings = 0
+        self.is_up = False
         self._changed = threading.Condition()
         self._incoming = []
         self._out = None
@@ -63,10 +65,12 @@ class LibprocessAgent:
         self._listener = socket.create_server((HOST, port))
         self.port = self._listener.getsockname()[1]
         self.pid = "slave(1)@%s:%d" % (HOST, self.port)
+        self.is_up = True
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def vanish(self):
         """What a killed agent looks like: all its connections break."""
+        self.is_up = False
         for s in [self._listener, self._out, *self._incoming]:
             if s:
                 try:
@@ -79,6 +83,16 @@ class LibprocessAgent:
 
     def come_back(self):
         self.listen(self.port)
+
+    def break_links(self):
+        """The connections to it break, and nothing else: it listens and answers."""
+        incoming, self._incoming = self._incoming, []
+        for s in incoming:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            s.close()
 
     def _accept(self, listener):
         while True:
@@ -106,6 +120,7 @@ class LibprocessAgent:
             if self.pongs:
                 self.send("PongSlaveMessage")
         with self._changed:
+            self.n_pings += name == "PingSlaveMessage"
             if name == "SlaveRegisteredMessage":
                 self.agent_id = first(read(first(message, 1)), 1).decode()
             self.messages.append((name, message))

@@ -21,6 +21,7 @@ process_tests = \
         tests/process/test-master-pause.py \
         tests/process/test-master-reconciliation.py \
         tests/process/test-master-schedulers.py \
+        tests/process/test-master-timers.py \
         tests/process/test-namespaces.py \
         tests/process/test-network.py \
         tests/process/test-registry.py \
