@@ -195,8 +195,7 @@ static int open_store(Agent *a) {
 static void on_peer_exited(const Upid *peer, void *userdata) {
         Agent *a = userdata;
 
-        if (upid_eq(peer, &a->config->master))
-                master_link_exited(a->master);
+        master_link_exited(a->master, peer);
 }
 
 static int open_servers(Agent *a) {

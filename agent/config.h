@@ -16,7 +16,8 @@ typedef enum LauncherKind {
 } LauncherKind;
 
 typedef struct AgentConfig {
-        Upid master;                      /* where to register */
+        const char *master;               /* where to register: HOST:PORT or a URL of ZooKeeper */
+        usec_t zk_session_timeout_usec;
         Upid self;                        /* slave(1)@ip:port as others see us */
         const char *bind_ip;              /* NULL: any */
         uint16_t port;

@@ -3,13 +3,20 @@
 /*
  * Link to the master
  *
- *     IDLE ──recovered──▶ REGISTERING ──SlaveRegistered, SlaveReregistered──▶ REGISTERED
- *                              ▲                                                  │
- *                              └── connection broken, no pings, "not connected" ──┘
+ *     IDLE ──recovered──▶ SEARCHING ◀────────── nobody leads ───────────────────────┐
+ *                             │                                                     │
+ *                          a leader    ┌──────── another leads ──────────────────── ┤
+ *                             ▼        ▼                                            │
+ *                         REGISTERING ──SlaveRegistered, SlaveReregistered──▶ REGISTERED
+ *                              ▲                                                    │
+ *                              └─── connection broken, no pings, "not connected" ───┘
  *
  * One-way libprocess messages both ways. Registration is repeated with growing random delays until
  * it is answered; after a loss even the first try waits a random time, so that ten thousand agents
  * do not all call a new master in the same moment. A restarted agent does not wait: it is alone.
+ *
+ * A Detector says who leads; where --master is an address that is settled once. Whatever becomes of
+ * masters, tasks run on: their updates wait until there is one that hears of them.
  *
  * Only the master we mean to be registered with is listened to. What it may send and we do not know
  * is passed over, as Mesos does.
@@ -34,6 +41,7 @@
 #include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/model/version.h"
+#include "common/net/detector.h"
 #include "common/net/pbwire.h"
 #include "common/net/peer.h"
 
@@ -43,6 +51,7 @@
 
 typedef enum LinkState {
         LINK_IDLE,
+        LINK_SEARCHING,
         LINK_REGISTERING,
         LINK_REGISTERED,
 } LinkState;
@@ -55,14 +64,19 @@ struct MasterLink {
         uint64_t connection;               /* on which the last registration was answered */
         sd_event_source *register_source;  /* the next try */
         sd_event_source *ping_source;      /* no ping for too long */
-        char *hostname;                    /* owned */
+        Detector *detector;
+        bool has_leader;
+        MasterAddress leader;
 };
 
 static int on_register(sd_event_source *source, uint64_t usec, void *userdata);
 static int on_no_ping(sd_event_source *source, uint64_t usec, void *userdata);
+static void on_leader(const MasterAddress *leader, void *userdata);
+static void take_leader(MasterLink *l, const MasterAddress *leader);
 
 int master_link_new(Agent *a, MasterLink **ret) {
         _cleanup_(master_link_freep) MasterLink *l = NULL;
+        _cleanup_free_ char *message = NULL;
         int r;
 
         l = calloc(1, sizeof(*l));
@@ -83,6 +97,12 @@ int master_link_new(Agent *a, MasterLink **ret) {
         (void) sd_event_source_set_description(l->register_source, "master-registration");
         (void) sd_event_source_set_description(l->ping_source, "master-ping-timeout");
 
+        r = detector_new(a->event, a->config->master, a->config->zk_session_timeout_usec, on_leader, l, &l->detector,
+                         &message);
+        if (r < 0)
+                return log_error_errno(r, "Cannot look for the master: %s", message ?: strerror(-r));
+
+        take_leader(l, detector_leader(l->detector));
         *ret = TAKE_PTR(l);
         return 0;
 }
@@ -93,7 +113,7 @@ MasterLink *master_link_free(MasterLink *l) {
 
         sd_event_source_disable_unref(l->register_source);
         sd_event_source_disable_unref(l->ping_source);
-        free(l->hostname);
+        detector_free(l->detector);
         free(l);
         return NULL;
 }
@@ -103,14 +123,18 @@ bool master_link_is_registered(const MasterLink *l) {
 }
 
 const char *master_link_hostname(const MasterLink *l) {
-        return l->state == LINK_REGISTERED ? l->hostname : NULL;
+        return l->state == LINK_REGISTERED ? l->leader.hostname : NULL;
 }
 
 void master_link_send(MasterLink *l, const char *name, const ProtobufCMessage *m) {
         size_t n = protobuf_c_message_get_packed_size(m);
-        _cleanup_free_ uint8_t *bytes = malloc(n ?: 1);
+        _cleanup_free_ uint8_t *bytes = NULL;
         int r;
 
+        if (!l->has_leader)
+                return;
+
+        bytes = malloc(n ?: 1);
         if (!bytes) {
                 (void) log_oom();
                 return;
@@ -118,7 +142,7 @@ void master_link_send(MasterLink *l, const char *name, const ProtobufCMessage *m
 
         protobuf_c_message_pack(m, bytes);
         CRASH_POINT("master-send");
-        r = peer_pool_send(l->agent->peers, &l->agent->config->master, name, bytes, n);
+        r = peer_pool_send(l->agent->peers, &l->leader.pid, name, bytes, n);
         if (r < 0)
                 (void) log_warning_errno(r, "Cannot send %s to the master: %m", name);
 }
@@ -262,7 +286,7 @@ static int on_register(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) source;
         (void) usec;
         CRASH_POINT("register");
-        (void) peer_pool_link(a->peers, &a->config->master);
+        (void) peer_pool_link(a->peers, &l->leader.pid);
         if (a->id)
                 send_reregister(l);
         else
@@ -273,30 +297,75 @@ static int on_register(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-void master_link_start(MasterLink *l) {
+static void register_after(MasterLink *l, usec_t delay_usec) {
         l->state = LINK_REGISTERING;
         l->attempt = 0;
-        arm(l->register_source, 0);
+        arm(l->register_source, delay_usec);
 }
 
-static void lose_master(MasterLink *l, const char *why) {
+void master_link_start(MasterLink *l) {
+        l->state = LINK_SEARCHING;
+        if (l->has_leader)
+                register_after(l, 0);
+}
+
+/* Nobody hears us: what is to be told waits. */
+static void disconnect(MasterLink *l, const char *why) {
         Agent *a = l->agent;
 
-        if (l->state != LINK_REGISTERED)
-                return;
-
-        log_warning("Not registered with master %s any more (%s), registering again.", a->config->master.text, why);
-        l->state = LINK_REGISTERING;
-        l->attempt = 0;
+        log_warning("Not registered with master %s any more (%s).", l->leader.pid.text, why);
         if (a->state == AGENT_RUNNING)
                 a->state = AGENT_DISCONNECTED;
         status_manager_pause(a->statuses);
         (void) sd_event_source_set_enabled(l->ping_source, SD_EVENT_OFF);
-        arm(l->register_source, usec_jitter(a->config->registration_backoff_factor_usec));
 }
 
-void master_link_exited(MasterLink *l) {
-        lose_master(l, "connection broken");
+static usec_t first_delay(const MasterLink *l) {
+        return usec_jitter(l->agent->config->registration_backoff_factor_usec);
+}
+
+static void lose_master(MasterLink *l, const char *why) {
+        if (l->state != LINK_REGISTERED)
+                return;
+
+        disconnect(l, why);
+        register_after(l, first_delay(l));
+}
+
+static void take_leader(MasterLink *l, const MasterAddress *leader) {
+        l->has_leader = leader;
+        if (leader)
+                l->leader = *leader;
+}
+
+/* The same process may lead again: whatever it knew of us then, it is asked anew. */
+static void on_leader(const MasterAddress *leader, void *userdata) {
+        MasterLink *l = userdata;
+
+        if (l->state == LINK_REGISTERED)
+                disconnect(l, leader ? "there is a new leader" : "nobody leads");
+        if (l->has_leader)
+                peer_pool_forget(l->agent->peers, &l->leader.pid);
+        (void) sd_event_source_set_enabled(l->register_source, SD_EVENT_OFF);
+
+        take_leader(l, leader);
+        if (leader)
+                log_info("The leading master is %s.", l->leader.pid.text);
+        else
+                log_info("No master leads, waiting for one.");
+
+        if (l->state == LINK_IDLE)
+                return;
+
+        if (leader)
+                register_after(l, first_delay(l));
+        else
+                l->state = LINK_SEARCHING;
+}
+
+void master_link_exited(MasterLink *l, const Upid *peer) {
+        if (l->has_leader && upid_eq(peer, &l->leader.pid))
+                lose_master(l, "connection broken");
 }
 
 void master_link_resync(MasterLink *l, const char *why) {
@@ -308,7 +377,7 @@ static int on_no_ping(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void) source;
         (void) usec;
-        peer_pool_forget(l->agent->peers, &l->agent->config->master);
+        peer_pool_forget(l->agent->peers, &l->leader.pid);
         lose_master(l, "no pings");
         return 0;
 }
@@ -344,15 +413,13 @@ static void set_ping_timeout(MasterLink *l, const Mesos__Internal__MasterSlaveCo
 static void registered(MasterLink *l) {
         Agent *a = l->agent;
 
-        free(l->hostname);
-        l->hostname = strdup(a->config->master.ip);
         l->state = LINK_REGISTERED;
         if (a->state == AGENT_DISCONNECTED)
                 a->state = AGENT_RUNNING;
         (void) sd_event_source_set_enabled(l->register_source, SD_EVENT_OFF);
         arm(l->ping_source, l->ping_timeout_usec);
 
-        log_info("Registered with master %s as agent %s.", a->config->master.text, a->id);
+        log_info("Registered with master %s as agent %s.", l->leader.pid.text, a->id);
         send_update_slave(l);
         CRASH_POINT("registration-durable");
         status_manager_resume(a->statuses);
@@ -375,7 +442,7 @@ static void on_slave_registered(MasterLink *l, const Mesos__Internal__SlaveRegis
                 return;
 
         if (a->id && !streq(a->id, m->slave_id->value)) {
-                log_error("Master %s calls us %s, but we are %s: not registering with it.", a->config->master.text,
+                log_error("Master %s calls us %s, but we are %s: not registering with it.", l->leader.pid.text,
                           m->slave_id->value, a->id);
                 return;
         }
@@ -436,9 +503,9 @@ static void on_slave_reregistered(MasterLink *l, const Mesos__Internal__SlaveRer
 
 /* From the observer process of the master: it is answered by name, and says whether the master knows us. */
 static void on_ping(MasterLink *l, const Upid *from, const Mesos__Internal__PingSlaveMessage *m) {
-        const Upid *master = &l->agent->config->master;
+        const Upid *master = &l->leader.pid;
 
-        if (!streq(from->ip, master->ip) || from->port != master->port)
+        if (!l->has_leader || !streq(from->ip, master->ip) || from->port != master->port)
                 return;
 
         (void) peer_pool_send(l->agent->peers, from, "mesos.internal.PongSlaveMessage", NULL, 0);
@@ -675,7 +742,7 @@ static bool may_speak(const MasterLink *l, const PeerMessage *message, MessageKi
         if (changes_for_good(kind) && (l->state != LINK_REGISTERED || message->connection < l->connection))
                 return false;
 
-        return kind == PING_SLAVE || upid_eq(&message->from, &l->agent->config->master);
+        return kind == PING_SLAVE || (l->has_leader && upid_eq(&message->from, &l->leader.pid));
 }
 
 static bool answers_registration(MessageKind kind) {

@@ -5,6 +5,7 @@
 
 #include "common/base/macro.h"
 #include "common/net/http_server.h"
+#include "common/net/peer.h"
 #include "proto/internal.pb-c.h"
 
 typedef struct Agent Agent;
@@ -21,8 +22,8 @@ void master_link_start(MasterLink *l);
 /* A libprocess message or another request below /slave(1); userdata is the MasterLink. */
 void master_link_handle(HttpRequest *request, void *userdata);
 
-/* The connection to the master broke; for the peer pool. */
-void master_link_exited(MasterLink *l);
+/* A connection to somebody broke; for the peer pool. */
+void master_link_exited(MasterLink *l, const Upid *peer);
 
 /* The master's view of us is wrong: tells it everything anew. */
 void master_link_resync(MasterLink *l, const char *why);

@@ -20,7 +20,7 @@ typedef struct Options {
                         *allowed_devices, *io_max, *cpuset_cpus, *container_ports_isolated_range;
         uint64_t default_container_shm_size, port, advertise_port, max_completed_executors,
                         pids_max, io_weight;
-        usec_t registration_backoff_factor, recovery_timeout, executor_registration_timeout,
+        usec_t registration_backoff_factor, zk_session_timeout, recovery_timeout, executor_registration_timeout,
                         executor_reregistration_timeout, executor_shutdown_grace_period,
                         fetcher_stall_timeout, gc_delay, disk_watch_interval,
                         container_disk_watch_interval, container_ports_watch_interval;

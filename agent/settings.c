@@ -29,6 +29,7 @@
 #include "common/model/convert.h"
 #include "common/net/address.h"
 #include "common/net/pbjson.h"
+#include "common/net/zk_url.h"
 
 void settings_deinit(Settings *s) {
         for (size_t i = 0; i < s->config.n_attributes; i++)
@@ -182,31 +183,30 @@ static int settle_own_address(Settings *s) {
                          &s->config.self);
 }
 
+/* Whether it may be one; who leads is found out when the agent runs. */
 static int settle_master(Settings *s) {
         const Options *o = s->options;
-        _cleanup_free_ char *host = NULL;
-        const char *text = o->master, *at;
-        char ip[ADDRESS_IP_MAX];
+        _cleanup_free_ char *host = NULL, *message = NULL;
+        _cleanup_(zk_url_deinit) ZkUrl url = {};
+        const char *at = strchr(o->master, '@');
         uint16_t port;
-        int r;
 
-        if (startswith(text, "zk://"))
-                return settings_refuse("master", text,
-                                       "HOST:PORT; this version does not find masters through ZooKeeper");
+        s->config.master = o->master;
+        s->config.zk_session_timeout_usec = o->zk_session_timeout;
+        if (o->zk_session_timeout < USEC_PER_SEC)
+                return settings_refuse("zk_session_timeout", "", "at least 1secs");
 
-        at = strchr(text, '@');
-        if (at)
-                text = at + 1;
+        if (zk_url_is_one(o->master)) {
+                _cleanup_free_ char *shown = zk_url_redact(o->master);
 
-        r = parse_host_port(text, &host, &port);
-        if (r < 0)
-                return settings_refuse("master", o->master, "HOST:PORT");
+                if (zk_url_parse(o->master, &url, &message) < 0)
+                        return settings_refuse("master", shown, message ?: "a URL of ZooKeeper");
+                return 0;
+        }
 
-        r = address_resolve(host, ip);
-        if (r < 0)
-                return log_error_errno(r, "Cannot resolve the master's host '%s': %m", host);
-
-        return upid_make("master", ip, port, &s->config.master);
+        if (parse_host_port(at ? at + 1 : o->master, &host, &port) < 0)
+                return settings_refuse("master", o->master, "HOST:PORT or zk://HOST:PORT/PATH");
+        return 0;
 }
 
 static int settle_offer(Settings *s) {

@@ -2,7 +2,7 @@
 
 unit_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 unit_libs = common/libnet.a common/libmodel.a proto/libproto.a common/libbase.a \
-        $(SYSTEMD_LIBS) $(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) -lm $(CMOCKA_LIBS)
+        $(SYSTEMD_LIBS) $(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) $(ZOOKEEPER_LIBS) -lm $(CMOCKA_LIBS)
 unit_tests =
 
 include tests/unit/base.mk

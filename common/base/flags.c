@@ -525,6 +525,21 @@ static int format_list(char **list, Buffer *b) {
         return 0;
 }
 
+/* Without the password of a URL that has one, scheme://user:password@…, which anybody who reads /flags would see. */
+static int format_text(const char *text, Buffer *b) {
+        const char *host = strstr(text, "://"), *at, *colon;
+        int r;
+
+        host = host ? host + strlen("://") : text + strlen(text);
+        at = memrchr(host, '@', strcspn(host, "/"));
+        colon = at ? memchr(host, ':', (size_t) (at - host)) : NULL;
+        if (!colon)
+                return buffer_append_text(b, text);
+
+        r = buffer_append(b, text, (size_t) (colon + 1 - text));
+        return r < 0 ? r : buffer_printf(b, "***%s", at);
+}
+
 /*
  * Appends the value in effect as /flags shows it. Returns FLAG_UNSET, having appended nothing, for
  * a flag with neither value nor default, which /flags leaves out.
@@ -542,7 +557,7 @@ int flag_format(const Flag *f, Buffer *b) {
         switch (f->kind) {
         case FLAG_STRING:
         case FLAG_PATH:
-                return buffer_append_text(b, *(char **) f->value ?: "");
+                return format_text(*(char **) f->value ?: "", b);
         case FLAG_LIST:
                 return format_list(*(char ***) f->value, b);
         case FLAG_BOOL:

@@ -239,17 +239,16 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void) source;
         (void) usec;
-        if (d->zk)
+        if (d->zk) {
                 look(d);
-        else if (!d->url.path)
-                d->changed(detector_leader(d), d->userdata);
-        else {
-                r = start_session(d);
-                if (r < 0) {
-                        (void) log_warning_errno(r, "Cannot ask ZooKeeper for the master, trying again: %m");
-                        d->zk = zk_free(d->zk);
-                        retry(d, RETRY_USEC);
-                }
+                return 0;
+        }
+
+        r = start_session(d);
+        if (r < 0) {
+                (void) log_warning_errno(r, "Cannot ask ZooKeeper for the master, trying again: %m");
+                d->zk = zk_free(d->zk);
+                retry(d, RETRY_USEC);
         }
         return 0;
 }
@@ -274,7 +273,7 @@ static int detector_make(sd_event *event, DetectorChanged changed, void *userdat
         return 0;
 }
 
-/* -EINVAL and -EHOSTUNREACH come with a message. `changed` is called from the loop only. */
+/* -EINVAL and -EHOSTUNREACH come with a message. An address leads from the start and for ever. */
 int detector_new(sd_event *event, const char *master, usec_t session_timeout_usec, DetectorChanged changed,
                  void *userdata, Detector **ret, char **reterr_message) {
         _cleanup_(detector_freep) Detector *d = NULL;
@@ -292,7 +291,6 @@ int detector_new(sd_event *event, const char *master, usec_t session_timeout_use
         } else {
                 r = master_address_resolve(master, &d->leader, reterr_message);
                 d->has_leader = true;
-                retry(d, 0);
         }
         if (r < 0)
                 return r;

@@ -8,7 +8,7 @@
 
 typedef struct Detector Detector;
 
-/* NULL: nobody leads, or nobody knows. Borrowed until the next call. It may free the Detector. */
+/* NULL: nobody leads, or nobody knows. Borrowed until the next call. It may free the Detector. Called from the loop only. */
 typedef void (*DetectorChanged)(const MasterAddress *leader, void *userdata);
 
 /* master: HOST:PORT or zk://…; what file:// names has been read by the flags. */
@@ -21,5 +21,5 @@ int detector_new_shared(Zk *zk, DetectorChanged changed, void *userdata, Detecto
 Detector *detector_free(Detector *d);
 DEFINE_CLEANUP(Detector *, detector_free)
 
-/* As `changed` was told last. */
+/* As `changed` was told last; of a master named by its address, from the start. */
 const MasterAddress *detector_leader(const Detector *d);

@@ -190,7 +190,7 @@ char *zk_url_redact(const char *text) {
         if (!colon)
                 return strdup(text);
 
-        if (asprintf(&shown, "%.*s:****%s", (int) (colon - text), text, at) < 0)
+        if (asprintf(&shown, "%.*s:***%s", (int) (colon - text), text, at) < 0)
                 return NULL;
         return shown;
 }

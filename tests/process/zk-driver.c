@@ -338,6 +338,8 @@ static int run(Driver *d, bool detect, const char *text, const char *timeout) {
         if (r < 0)
                 return log_error_errno(r, "%s.", message ?: "Cannot start");
 
+        if (d->detector && detector_leader(d->detector))
+                on_leader(detector_leader(d->detector), d);
         return sd_event_loop(d->event);
 }
 

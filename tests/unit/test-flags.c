@@ -249,6 +249,24 @@ static void test_values_are_shown_as_mesos_shows_them_and_secrets_are_not(_unuse
         assert_format(f.flags + 9, "***");
 }
 
+static void test_password_of_a_url_is_not_shown(_unused_ void **state) {
+        static const struct {
+                const char *given, *shown;
+        } cases[] = {
+                { "--name=zk://user:pa:s@s@h:1,i/m", "zk://user:***@h:1,i/m" },
+                { "--name=zk://h:1/m@x:y", "zk://h:1/m@x:y" },
+                { "--name=master@h:5050", "master@h:5050" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(fixture_deinit) Fixture f;
+
+                fixture_init(&f);
+                assert_int_equal(parse(&f, ARGS((char *) cases[i].given), NULL), FLAGS_OK);
+                assert_format(f.flags + 0, cases[i].shown);
+        }
+}
+
 static void test_help_names_every_flag_within_100_columns(_unused_ void **state) {
         _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(100000);
         _cleanup_(fixture_deinit) Fixture f;
@@ -310,6 +328,7 @@ int main(void) {
                 cmocka_unit_test(test_a_required_flag_may_come_from_the_environment_but_not_be_missing),
                 cmocka_unit_test(test_text_is_read_from_a_file_when_asked),
                 cmocka_unit_test(test_values_are_shown_as_mesos_shows_them_and_secrets_are_not),
+                cmocka_unit_test(test_password_of_a_url_is_not_shown),
                 cmocka_unit_test(test_help_names_every_flag_within_100_columns),
         };
 

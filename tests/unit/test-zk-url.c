@@ -70,8 +70,8 @@ static void test_password_is_not_shown(void **state) {
         static const struct {
                 const char *text, *shown;
         } cases[] = {
-                { "zk://user:secret@h:1/m", "zk://user:****@h:1/m" },
-                { "zk://user:se:cr@et@h:1/m@x", "zk://user:****@h:1/m@x" },
+                { "zk://user:secret@h:1/m", "zk://user:***@h:1/m" },
+                { "zk://user:se:cr@et@h:1/m@x", "zk://user:***@h:1/m@x" },
                 { "zk://h:1/m", "zk://h:1/m" },
                 { "host:5050", "host:5050" },
         };
