@@ -16,9 +16,7 @@
 #include <math.h>
 
 #include "common/base/log.h"
-#include "common/base/parse.h"
 #include "common/model/filters.h"
-#include "common/model/role.h"
 #include "master/allocation.h"
 #include "master/allocation_pause.h"
 #include "master/departure.h"
@@ -191,49 +189,12 @@ static int on_allocation_due(sd_event_source *s _unused_, uint64_t usec _unused_
         return 0;
 }
 
-/* "role=2.5,other=1" */
-static int set_weights(Allocator *a, const char *text) {
-        _cleanup_free_ char *copy = strdup(text);
-        char *rest = copy, *item;
-        int r;
-
-        if (!copy)
-                return -ENOMEM;
-
-        while ((item = strsep(&rest, ","))) {
-                _cleanup_free_ char *error = NULL;
-                char *weight_text = strchr(item, '=');
-                double weight;
-
-                if (!weight_text)
-                        return -EINVAL;
-                *weight_text++ = '\0';
-
-                if (role_check(item, &error) != ROLE_OK || parse_double(weight_text, &weight) < 0 ||
-                    !isfinite(weight) || weight <= 0)
-                        return -EINVAL;
-
-                r = allocator_set_weight(a, item, weight);
-                if (r < 0)
-                        return r;
-        }
-
-        return 0;
-}
-
 int allocation_start(Master *m) {
         int r;
 
         r = allocator_new(&m->config->allocator, &m->allocator);
         if (r < 0)
                 return r;
-
-        if (m->config->weights) {
-                r = set_weights(m->allocator, m->config->weights);
-                if (r < 0)
-                        return log_error_errno(r, "Cannot use --weights=%s: %m",
-                                               m->config->weights);
-        }
 
         r = sd_event_add_time(m->event, &m->allocation_source, CLOCK_MONOTONIC, 0, 1,
                               on_allocation_due, m);

@@ -26,6 +26,7 @@
 #include "master/role_view.h"
 #include "master/state_view.h"
 #include "master/verbosity.h"
+#include "master/weights.h"
 #include "proto/registry.pb-c.h"
 
 #define ANSWER_MAX_BYTES (1U << 30)
@@ -279,8 +280,26 @@ static void on_empty_object(HttpRequest *r, void *userdata _unused_) {
         answer_read_only(r, "{}");
 }
 
-static void on_empty_list(HttpRequest *r, void *userdata _unused_) {
-        answer_read_only(r, "[]");
+static void on_weights(HttpRequest *r, void *userdata) {
+        Buffer b = BUFFER_INIT(ANSWER_MAX_BYTES);
+        JsonWriter w = JSON_WRITER(&b);
+        Master *m = userdata;
+
+        if (streq(http_request_method(r), "PUT")) {
+                weights_put(m, r);
+                return;
+        }
+
+        if (!streq(http_request_method(r), "GET")) {
+                (void) http_request_add_header(r, "Allow", "GET, PUT");
+                http_request_answer_text(r, 405,
+                                         "405 Method Not Allowed. Expecting one of { 'GET', 'PUT' }, but received '%s'.",
+                                         http_request_method(r));
+                return;
+        }
+
+        weights_to_json(m, &w);
+        endpoints_answer_json(r, &w, &b);
 }
 
 /* The value of a form field in a body like "a=1&b=2", not decoded: ids need no escapes. Owned. */
@@ -391,7 +410,7 @@ int endpoints_add_routes(Master *m) {
                 BOTH("/roles", on_roles),
                 BOTH("/teardown", on_teardown),
                 BOTH("/quota", on_empty_object),
-                BOTH("/weights", on_empty_list),
+                BOTH("/weights", on_weights),
                 BOTH("/maintenance/schedule", maintenance_endpoints_on_schedule),
                 BOTH("/maintenance/status", maintenance_endpoints_on_status),
                 BOTH("/machine/down", maintenance_endpoints_on_down),

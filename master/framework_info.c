@@ -92,8 +92,7 @@ static int validate_roles(const Mesos__V1__FrameworkInfo *info, char **reterr_me
         return reject_prefix(r, reterr_message, "'FrameworkInfo.role' is not a valid role");
 }
 
-/* Is `role` in the comma-separated list? */
-static bool whitelist_has(const char *list, const char *role) {
+bool framework_whitelist_has(const char *list, const char *role) {
         size_t n_role = strlen(role);
 
         for (const char *p = list; *p;) {
@@ -120,12 +119,12 @@ static int validate_policy(const Mesos__V1__FrameworkInfo *info, const Framework
                 return ACCEPTED;
 
         for (size_t i = 0; i < info->n_roles; i++)
-                if (!whitelist_has(policy->roles, info->roles[i]))
+                if (!framework_whitelist_has(policy->roles, info->roles[i]))
                         return reject(reterr_message,
                                       "Role '%s' is not present in the master's --roles",
                                       info->roles[i]);
 
-        if (info_sets_role(info) && !whitelist_has(policy->roles, info->role))
+        if (info_sets_role(info) && !framework_whitelist_has(policy->roles, info->role))
                 return reject(reterr_message, "Role '%s' is not present in the master's --roles",
                               info->role);
 

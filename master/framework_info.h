@@ -28,6 +28,9 @@ int framework_info_validate_constraints(const Mesos__V1__FrameworkInfo *info,
                                         const Mesos__V1__Scheduler__OfferConstraints *constraints,
                                         char **reterr_message);
 
+/* Is the role in the comma-separated list of --roles, or "*"? */
+bool framework_whitelist_has(const char *list, const char *role);
+
 /* SUBSCRIBE of a known framework: only the principal may not change; user and checkpoint keep their
  * old values. */
 int framework_info_validate_resubscribe(const Mesos__V1__FrameworkInfo *was,

@@ -65,7 +65,8 @@ master_libmaster_a_SOURCES = \
         master/unavailability.c master/unavailability.h \
         master/unreachable.c master/unreachable.h \
         master/validate.c master/validate.h \
-        master/verbosity.c master/verbosity.h
+        master/verbosity.c master/verbosity.h \
+        master/weights.c master/weights.h
 
 master_libs = master/libmaster.a master/liballocator.a common/libnet.a common/libmodel.a proto/libproto.a \
         common/libbase.a $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) $(SQLITE_LIBS) $(ZOOKEEPER_LIBS) -lm

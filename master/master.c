@@ -39,6 +39,7 @@
 #include "master/registration.h"
 #include "master/scheduler_api.h"
 #include "master/task.h"
+#include "master/weights.h"
 
 /* A re-registration lists all tasks of an agent; ten thousand of them are some 10 MB. */
 #define REQUEST_MAX_BYTES (32U << 20)
@@ -148,6 +149,8 @@ static int open_registry(Master *m) {
 
         r = registry_new(m->event, &config, &m->registry, &error);
         if (r == REGISTRY_OK) {
+                log_info("The registry is %s%s", path ? "a database in --work_dir, " : "in memory only",
+                         path ?: "");
                 registry_observe(m->registry, on_stored, m);
                 return 0;
         }
@@ -245,6 +248,8 @@ static void on_registry_loaded(int error, void *userdata) {
                 error = maintenance_recover(m->maintenance);
         if (error >= 0)
                 error = recovered_start(m);
+        if (error >= 0)
+                error = weights_start(m);
         if (error >= 0)
                 error = allocation_pause_start(m);
         if (error < 0) {
@@ -373,6 +378,7 @@ Master *master_free(Master *m) {
         departure_stop(m);
         drain_stop(m);
         maintenance_free(m->maintenance);
+        weights_stop(m);
         if (m->info)
                 pb_free(&m->info->base);
         sd_event_unref(m->event);

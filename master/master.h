@@ -27,6 +27,7 @@ typedef struct DrainChange DrainChange;
 typedef struct Leadership Leadership;
 typedef struct Maintenance Maintenance;
 typedef struct OperatorStream OperatorStream;
+typedef struct WeightUpdate WeightUpdate;
 
 /* What main.c made of the command line. Strings are borrowed for the life of the process. */
 typedef struct MasterConfig {
@@ -102,6 +103,8 @@ struct Master {
         Departure *departures;              /* owned, by agent: the registry is being told */
         DrainChange *drain_changes;         /* owned: the same */
         Maintenance *maintenance;
+
+        WeightUpdate *weight_updates;       /* waiting for the registry */
 
         OperatorStream *operator_streams;   /* oldest first */
         unsigned n_operator_streams;

@@ -25,6 +25,7 @@
 #include "master/operator_stream.h"
 #include "master/role_view.h"
 #include "master/verbosity.h"
+#include "master/weights.h"
 #include "proto/master.pb-c.h"
 
 typedef Mesos__V1__Master__Call Call;
@@ -334,6 +335,26 @@ static void get_maintenance_schedule(Master *m, HttpRequest *r, MediaType type) 
         pb_free(&schedule.schedule->base);
 }
 
+/* Mesos leaves the list out when it is empty. */
+static void get_weights(Master *m, HttpRequest *r, MediaType type) {
+        Response response = MESOS__V1__MASTER__RESPONSE__INIT;
+        Mesos__V1__Master__Response__GetWeights part = MESOS__V1__MASTER__RESPONSE__GET_WEIGHTS__INIT;
+        RegistryWeight *const *weights = registry_weights(m->registry, &part.n_weight_infos);
+        _cleanup_free_ Mesos__V1__WeightInfo **list = calloc(part.n_weight_infos + 1, sizeof(*list));
+
+        if (!list) {
+                answer_error(r, -ENOMEM);
+                return;
+        }
+
+        for (size_t i = 0; i < part.n_weight_infos; i++)
+                list[i] = weights[i]->info;
+        part.weight_infos = list;
+        if (part.n_weight_infos > 0)
+                response.get_weights = &part;
+        answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_WEIGHTS);
+}
+
 /* What there is none of yet, as Mesos shows it then. */
 static bool answer_empty(HttpRequest *r, MediaType type, Mesos__V1__Master__Call__Type call) {
         Response response = MESOS__V1__MASTER__RESPONSE__INIT;
@@ -344,9 +365,7 @@ static bool answer_empty(HttpRequest *r, MediaType type, Mesos__V1__Master__Call
 
         quota.status = &quota_status;
 
-        if (call == MESOS__V1__MASTER__CALL__TYPE__GET_WEIGHTS)
-                answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_WEIGHTS);
-        else if (call == MESOS__V1__MASTER__CALL__TYPE__GET_OPERATIONS) {
+        if (call == MESOS__V1__MASTER__CALL__TYPE__GET_OPERATIONS) {
                 response.get_operations = &operations;
                 answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_OPERATIONS);
         } else if (call == MESOS__V1__MASTER__CALL__TYPE__GET_QUOTA) {
@@ -462,6 +481,11 @@ static void dispatch(Master *m, HttpRequest *r, MediaType type, const Call *c) {
                 http_request_answer_text(r, 404, "%s", "");
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__GET_ROLES)
                 get_roles(m, r, type);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__GET_WEIGHTS)
+                get_weights(m, r, type);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__UPDATE_WEIGHTS)
+                weights_update(m, r, c->update_weights->weight_infos,
+                               c->update_weights->n_weight_infos);
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__GET_MASTER)
                 get_master(m, r, type);
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__SUBSCRIBE)

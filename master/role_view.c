@@ -3,7 +3,7 @@
 /*
  * Roles as shown
  *
- * A role exists while somebody has it or something is reserved to it. What its frameworks were
+ * A role exists while somebody has it, something is reserved to it or it has a weight. What its frameworks were
  * offered and use is added up here from offers, tasks and executors when somebody asks; ranges and
  * sets count by how many items are in them, as Mesos's quantities do.
  */
@@ -23,6 +23,7 @@
 
 typedef struct RoleRow {
         const char *name;            /* borrowed, as all here */
+        double weight;
         Resources *allocated, *offered, *reserved;
         Framework **frameworks;
         size_t n_frameworks;
@@ -48,6 +49,7 @@ static RoleRow *row_get(RoleTable *t, const char *name) {
         }
 
         row->name = name;
+        row->weight = 1;
         row->allocated = resources_new();
         row->offered = resources_new();
         row->reserved = resources_new();
@@ -115,6 +117,19 @@ static int add_reservation(const char *role, const Resources *reserved, void *us
         return 0;
 }
 
+static void add_weights(RoleTable *t, const Master *m) {
+        RegistryWeight *const *weights;
+        size_t n;
+
+        weights = registry_weights(m->registry, &n);
+        for (size_t i = 0; i < n; i++) {
+                RoleRow *row = row_get(t, weights[i]->info->role ?: "");
+
+                if (row)
+                        row->weight = weights[i]->info->weight;
+        }
+}
+
 static int compare_rows(RoleRow *a, RoleRow *b) {
         return strcmp(a->name, b->name);
 }
@@ -127,6 +142,7 @@ static int table_init(RoleTable *t, Master *m) {
         for (Node *n = m->nodes.by_id; n; n = n->hh.next)
                 (void) resources_foreach_reservation(n->total, add_reservation, t);
 
+        add_weights(t, m);
         HASH_SORT(t->rows, compare_rows);
         return t->error;
 }
@@ -243,7 +259,7 @@ static void put_empty_object(JsonWriter *w, const char *key) {
 static void put_row(JsonWriter *w, const RoleRow *row) {
         json_object_begin(w, NULL);
         json_put_string(w, "name", row->name);
-        json_put_double(w, "weight", 1);
+        json_put_double(w, "weight", row->weight);
 
         json_object_begin(w, "quota");
         json_put_string(w, "role", row->name);
@@ -326,7 +342,7 @@ static int api_role(const RoleRow *row, Mesos__V1__Role **ret) {
         owner = &role->base;
 
         role->name = strdup(row->name);
-        role->weight = 1;
+        role->weight = row->weight;
         role->frameworks = calloc(row->n_frameworks + 1, sizeof(*role->frameworks));
         if (!role->name || !role->frameworks)
                 return -ENOMEM;

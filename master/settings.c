@@ -16,6 +16,7 @@
 #include "common/base/log.h"
 #include "master/removal_limiter.h"
 #include "master/settings.h"
+#include "master/weights.h"
 
 void settings_deinit(Settings *s) {
         minimums_free(s->minimums);
@@ -180,6 +181,8 @@ static int make_allocation(Settings *s) {
         s->config.allocator.allocation_interval_usec = s->options->allocation_interval;
         s->config.allocator.offer_gpus_to_all = !s->options->filter_gpu_resources;
         s->config.offer_timeout_usec = s->options->offer_timeout > 0 ? s->options->offer_timeout : USEC_INFINITY;
+        if (s->options->weights && weights_check_text(s->options->weights) < 0)
+                return refuse("weights", s->options->weights, "role=weight,… with positive weights");
         s->config.weights = s->options->weights;
         s->config.allocator_recovery_factor = s->options->allocator_agent_recovery_factor;
         s->config.allocator_recovery_timeout_usec = s->options->allocator_recovery_timeout;

@@ -20,6 +20,7 @@ process_tests = \
         tests/process/test-master-maintenance.py \
         tests/process/test-master-pause.py \
         tests/process/test-master-reconciliation.py \
+        tests/process/test-master-registry.py \
         tests/process/test-master-schedulers.py \
         tests/process/test-master-timers.py \
         tests/process/test-namespaces.py \
