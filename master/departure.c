@@ -68,8 +68,7 @@ void departure_return_framework_offers(Framework *f, bool rescind) {
 static void close_stream(Framework *f) {
         f->heartbeat_source = sd_event_source_disable_unref(f->heartbeat_source);
         reconciliation_stop(f);
-        if (f->stream)
-                f->stream = http_stream_close(f->stream);
+        f->stream = f->stream_overflowed ? http_stream_cut(f->stream) : http_stream_close(f->stream);
         f->stream_overflowed = false;
 }
 

@@ -80,6 +80,8 @@ static int send_event(OperatorStream *s, const Event *event) {
         r = media_encode(s->type, &event->base, &body);
         if (r >= 0)
                 r = write_record(s, &body);
+        if (r < 0)
+                s->stream = http_stream_cut(s->stream);
 
         buffer_deinit(&body);
         return r;

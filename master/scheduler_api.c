@@ -266,11 +266,10 @@ static int connect_framework(Framework *f, bool is_new,
 
         if (f->state == FRAMEWORK_CONNECTED)
                 fail_over(f);
-        if (!is_new)
-                f->reregistered_usec = master_wall_clock(f->master);
 
         /* A known framework keeps these two, whatever it says now. */
-        if (f->state != FRAMEWORK_RECOVERED) {
+        if (!is_new) {
+                f->reregistered_usec = master_wall_clock(f->master);
                 info.user = f->info->user;
                 info.has_checkpoint = f->info->has_checkpoint;
                 info.checkpoint = f->info->checkpoint;

@@ -90,3 +90,6 @@ size_t http_stream_unsent(const HttpStream *s);
 
 /* Sends what is queued, ends the body, closes the connection. */
 HttpStream *http_stream_close(HttpStream *s);
+
+/* Closes the connection at once; what is queued is lost, and its memory free. */
+HttpStream *http_stream_cut(HttpStream *s);

@@ -14,9 +14,10 @@
  * a chunk for an event), and what was written in one turn of the loop goes out with one system call.
  * It takes a plain socket: the keys of a TLS session would be on the other side.
  *
- * What a slow reader leaves unread waits here, up to a bound. A stream ends in one of two ways. Its
- * owner closes it: what is queued still goes out, within the time a request has. Or the peer leaves,
- * even if it only shuts down its writing side, and the owner is told once.
+ * What a slow reader leaves unread waits here, up to a bound. A stream ends in one of three ways. Its
+ * owner closes it: what is queued still goes out, within the time a request has. Its owner cuts it,
+ * because the reader is too slow: what is queued is lost. Or the peer leaves, even if it only shuts
+ * down its writing side, and the owner is told once.
  */
 
 #include <inttypes.h>
@@ -256,5 +257,20 @@ HttpStream *http_stream_close(HttpStream *s) {
         http_connection_enter(s->request->connection, CONNECTION_DUE);
         http_server_wake(s->request->server); /* arms the timer */
         flush_soon(s);
+        return NULL;
+}
+
+HttpStream *http_stream_cut(HttpStream *s) {
+        if (!s)
+                return NULL;
+
+        buffer_deinit(&s->queue);
+        if (!s->started)
+                return http_stream_close(s);
+
+        s->ended = true;
+        remove_from_unflushed(s);
+        if (!s->request->dead)
+                http_request_abandon(s->request);
         return NULL;
 }

@@ -50,6 +50,10 @@ def test_main_flow_of_a_scheduler():
     conformance("scheduler-main")
 
 
+def test_failover_of_a_scheduler():
+    conformance("scheduler-failover")
+
+
 def test_recovery_of_an_agent():
     conformance("recovery")
 

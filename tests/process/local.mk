@@ -23,6 +23,7 @@ process_tests = \
         tests/process/test-master-registry.py \
         tests/process/test-master-schedulers.py \
         tests/process/test-master-timers.py \
+        tests/process/test-master-subscriptions.py \
         tests/process/test-namespaces.py \
         tests/process/test-network.py \
         tests/process/test-registry.py \

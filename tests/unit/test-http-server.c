@@ -163,6 +163,29 @@ static void test_an_old_client_gets_a_stream_without_chunks(void **state) {
         stop(&f);
 }
 
+static void test_a_stream_that_is_cut_ends_at_once_for_a_reader_that_does_not_read(void **state) {
+        _cleanup_free_ char *event = calloc(1, 1 << 16);
+        Fixture f = {};
+        Socket s;
+
+        (void) state;
+        start(&f, (HttpServerConfig) { .listen_fd = -1, .max_connections = 1 });
+        s = dial(http_server_port(f.server));
+
+        say(&f, &s, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+        WAIT_FOR(&f, f.stream);
+        HEAR(&f, &s, "200 OK");
+        while (http_stream_write(f.stream, event, 1 << 16) == 0)
+                turn(&f);
+        assert_true(http_stream_unsent(f.stream) > 0);
+        f.stream = http_stream_cut(f.stream);
+
+        check_place_is_free(&f);
+        hang_up(&s);
+        stop(&f);
+        assert_int_equal(f.n_closed, 0);
+}
+
 static void test_a_stream_hears_once_that_its_reader_left(void **state) {
         Fixture f = {};
         Socket s;
@@ -506,6 +529,8 @@ int main(void) {
                 cmocka_unit_test(test_a_stream_goes_on_until_it_is_closed),
                 cmocka_unit_test(test_an_event_of_any_size_is_one_chunk),
                 cmocka_unit_test(test_an_old_client_gets_a_stream_without_chunks),
+                cmocka_unit_test(
+                                test_a_stream_that_is_cut_ends_at_once_for_a_reader_that_does_not_read),
                 cmocka_unit_test(test_a_stream_hears_once_that_its_reader_left),
                 cmocka_unit_test(test_the_longest_route_of_whole_components_wins),
                 cmocka_unit_test(test_a_gate_answers_before_any_route),
