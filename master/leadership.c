@@ -185,6 +185,10 @@ Zk *leadership_zk(const Leadership *l) {
         return l->zk;
 }
 
+size_t leadership_n_masters(const Leadership *l) {
+        return l->detector ? detector_n_candidates(l->detector) : 0;
+}
+
 bool leadership_find(const Master *m, const char **ret_hostname, uint16_t *ret_port) {
         const MasterAddress *leader;
 

@@ -18,6 +18,9 @@ DEFINE_CLEANUP(Leadership *, leadership_free)
 /* The session that we are elected by; NULL without ZooKeeper. */
 Zk *leadership_zk(const Leadership *l);
 
+/* Masters that stand for election, ourselves included. */
+size_t leadership_n_masters(const Leadership *l);
+
 /* Where the leader is, for HTTP; borrowed. False: nobody leads. */
 bool leadership_find(const Master *m, const char **ret_hostname, uint16_t *ret_port);
 

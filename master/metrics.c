@@ -20,6 +20,7 @@
 #include "common/base/log.h"
 #include "master/allocator.h"
 #include "master/framework.h"
+#include "master/leadership.h"
 #include "master/master.h"
 #include "master/metrics.h"
 #include "master/node.h"
@@ -528,9 +529,25 @@ static void add_allocator(Snapshot *s, Master *m) {
                     "allocator/mesos/allocation_run_latency_ms");
 }
 
-static void add_registrar(Snapshot *s, Master *m) {
-        RegistryStats stats = m->registry ? registry_stats(m->registry) : (RegistryStats) {};
+/* What was of Mesos's log is of the ensemble that keeps the registry instead: monitors look at it. */
+static void add_registrar_log(Snapshot *s, Master *m) {
+        size_t n_masters = leadership_n_masters(m->leadership);
 
+        add(s, (double) n_masters, "registrar/log/ensemble_size");
+        add(s, n_masters > 0, "registrar/log/recovered");
+}
+
+static void add_registrar(Snapshot *s, Master *m) {
+        RegistryStats stats;
+
+        if (m->config->zk && !m->config->registry_in_memory)
+                add_registrar_log(s, m);
+        if (!m->registry || !registry_is_loaded(m->registry)) {
+                add(s, 0, "registrar/queued_operations");
+                return;
+        }
+
+        stats = registry_stats(m->registry);
         add(s, stats.n_queued, "registrar/queued_operations");
         add(s, (double) stats.size_bytes, "registrar/registry_size_bytes");
         add(s, (double) stats.fetch_usec / USEC_PER_MSEC, "registrar/state_fetch_ms");

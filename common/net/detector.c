@@ -35,6 +35,7 @@ struct Detector {
         bool looking, again;           /* a look is under way; what it sees may be out of date */
         char *node;                    /* owned; the name of the one that was read last */
         char *reading;                 /* owned; the name of the one that is being read */
+        size_t n_candidates;
         bool has_leader;
         MasterAddress leader;
         DetectorChanged changed;
@@ -45,6 +46,10 @@ static void look(Detector *d);
 
 const MasterAddress *detector_leader(const Detector *d) {
         return d->has_leader ? &d->leader : NULL;
+}
+
+size_t detector_n_candidates(const Detector *d) {
+        return d->n_candidates;
 }
 
 static void retry(Detector *d, usec_t delay_usec) {
@@ -162,6 +167,7 @@ static void on_children(const ZkAnswer *answer, void *userdata) {
                 return;
         }
 
+        d->n_candidates = candidate_count(answer->children, answer->n_children);
         name = candidate_find_leader(answer->children, answer->n_children);
         if (name && streq_ptr(name, d->node)) {
                 (void) look_ends(d);

@@ -85,6 +85,18 @@ const char *candidate_find_leader(char *const *names, size_t n) {
         return leader;
 }
 
+size_t candidate_count(char *const *names, size_t n) {
+        size_t n_candidates = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                CandidateFormat format;
+                int32_t sequence;
+
+                n_candidates += candidate_parse(names[i], &sequence, &format);
+        }
+        return n_candidates;
+}
+
 /* Contents */
 
 static bool is_plain(const char *text, size_t max_bytes) {

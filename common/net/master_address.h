@@ -30,6 +30,7 @@ bool candidate_parse(const char *name, int32_t *ret_sequence, CandidateFormat *r
 
 /* The candidate that leads; NULL: there is none. */
 const char *candidate_find_leader(char *const *names, size_t n);
+size_t candidate_count(char *const *names, size_t n);
 
 int master_address_parse(CandidateFormat format, const void *data, size_t n, MasterAddress *ret, char **reterr_message);
 
