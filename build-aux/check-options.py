@@ -19,7 +19,8 @@ PROGRAMS = (
     ("holdfast-agent", (), "holdfast-agent.8"),
     ("holdfast-fetcher", (), "holdfast-fetcher.8"),
     ("holdfast-launcher", (), "holdfast-launcher.8"),
-    ("holdfast", ("run", "agents", "tasks", "logs", "kill", "version"), "holdfast.1"),
+    ("holdfast", ("run", "agents", "tasks", "top", "logs", "kill", "drain", "deactivate", "reactivate", "gone", "maintenance",
+                  "version"), "holdfast.1"),
 )
 
 

@@ -9,6 +9,17 @@
 #include "cli/verb.h"
 #include "common/net/json_writer.h"
 
+static const char *state_of(const ClusterAgent *a) {
+        if (streq(a->drain_state, "DRAINING"))
+                return "draining";
+        if (streq(a->drain_state, "DRAINED"))
+                return "drained";
+        if (a->deactivated)
+                return "deactivated";
+
+        return a->active ? "active" : "inactive";
+}
+
 static int print_table(const Cluster *c, bool no_color) {
         static const TableColumn columns[] = {
                 { .title = "AGENT" },
@@ -30,7 +41,7 @@ static int print_table(const Cluster *c, bool no_color) {
 
                 r |= table_add(&t, "%s", a->id);
                 r |= table_add(&t, "%s", a->hostname);
-                r |= table_add(&t, "%s", a->active ? "active" : "inactive");
+                r |= table_add(&t, "%s", state_of(a));
                 r |= table_add(&t, "%.6g", a->cpus);
                 r |= table_add(&t, "%.6g", a->used_cpus);
                 r |= table_add(&t, "%.0f", a->mem_mb);
@@ -67,6 +78,9 @@ static int print_json(const Cluster *c) {
                 json_put_string(&w, "hostname", a->hostname);
                 json_put_string(&w, "url", a->url);
                 json_put_bool(&w, "active", a->active);
+                json_put_bool(&w, "deactivated", a->deactivated);
+                if (*a->drain_state)
+                        json_put_string(&w, "drain_state", a->drain_state);
                 write_amounts(&w, "resources", a->cpus, a->mem_mb, a->disk_mb);
                 write_amounts(&w, "used_resources", a->used_cpus, a->used_mem_mb, a->used_disk_mb);
                 json_object_end(&w);

@@ -199,6 +199,25 @@ int client_post(Client *c, const char *base_url, const char *path, const char *j
         return exchange(c, base_url, path, json, &x, reterr_message);
 }
 
+static int on_time(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
+        *(bool *) userdata = true;
+        return 0;
+}
+
+int client_pause(Client *c, usec_t usec) {
+        sd_event_source *source = NULL;
+        bool passed = false;
+        int r;
+
+        r = sd_event_add_time_relative(c->event, &source, CLOCK_MONOTONIC, usec, USEC_PER_MSEC,
+                                       on_time, &passed);
+        while (r >= 0 && !passed)
+                r = sd_event_run(c->event, UINT64_MAX);
+
+        sd_event_source_disable_unref(source);
+        return r;
+}
+
 int client_parse_flags(FlagTable *t, int argc, char **argv, char ***ret_args) {
         _cleanup_free_ char *message = NULL;
         int r;

@@ -33,6 +33,9 @@ int client_get(Client *c, const char *base_url, const char *path, json_t **ret,
 int client_post(Client *c, const char *base_url, const char *path, const char *json,
                 char **reterr_message);
 
+/* Sleeps, while what is under way goes on. */
+int client_pause(Client *c, usec_t usec);
+
 /* For verbs: parses flags; returns -1 to go on, else the exit code. Texts have been printed. */
 int client_parse_flags(FlagTable *t, int argc, char **argv, char ***ret_args);
 

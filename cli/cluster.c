@@ -94,6 +94,8 @@ static void agent_from_json(json_t *agent, ClusterAgent *ret) {
                 .used_mem_mb = number_of(used, "mem"),
                 .used_disk_mb = number_of(used, "disk"),
                 .active = json_is_true(json_object_get(agent, "active")),
+                .deactivated = json_is_true(json_object_get(agent, "deactivated")),
+                .drain_state = text_of(json_object_get(agent, "drain_info"), "state"),
         };
         /* slave(1)@ip:port */
         if (at)

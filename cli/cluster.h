@@ -28,6 +28,8 @@ typedef struct ClusterAgent {
         double cpus, mem_mb, disk_mb;
         double used_cpus, used_mem_mb, used_disk_mb;
         bool active;
+        bool deactivated;               /* by an operator */
+        const char *drain_state;        /* "DRAINING", "DRAINED" */
 } ClusterAgent;
 
 typedef struct Cluster {

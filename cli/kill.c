@@ -76,26 +76,6 @@ static int post_kill(Client *client, const char *agent_url, const char *containe
         return client_post(client, agent_url, "/api/v1", call, reterr_message);
 }
 
-static int on_time(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
-        *(bool *) userdata = true;
-        return 0;
-}
-
-/* Sleeps in the client's loop. */
-static int pause_for(Client *client, usec_t usec) {
-        sd_event_source *source = NULL;
-        bool passed = false;
-        int r;
-
-        r = sd_event_add_time_relative(client->event, &source, CLOCK_MONOTONIC, usec, USEC_PER_MSEC,
-                                       on_time, &passed);
-        while (r >= 0 && !passed)
-                r = sd_event_run(client->event, UINT64_MAX);
-
-        sd_event_source_disable_unref(source);
-        return r;
-}
-
 static bool is_running(const Cluster *c, const ClusterTask *t, const char **ret_state) {
         for (size_t i = 0; i < c->n_tasks; i++) {
                 const ClusterTask *other = c->tasks + i;
@@ -132,7 +112,7 @@ static int wait_for_end(Client *client, const ClusterTask *t, usec_t timeout_use
                         return client_fail(CLIENT_E_REFUSED, reterr_message, "'%s' has not ended yet: %s "
                                            "(--signal=KILL does not ask)", t->id, state);
 
-                r = pause_for(client, CHECK_USEC);
+                r = client_pause(client, CHECK_USEC);
                 if (r < 0)
                         return r;
         }

@@ -6,12 +6,19 @@ cli_libcli_a_SOURCES = \
         cli/agents.c \
         cli/client.c cli/client.h \
         cli/cluster.c cli/cluster.h \
+        cli/deactivate.c \
+        cli/drain.c \
         cli/exit_code.c cli/exit_code.h \
         cli/follow.c cli/follow.h \
+        cli/gone.c \
         cli/kill.c \
         cli/logs.c \
+        cli/machines.c cli/machines.h \
+        cli/maintenance.c \
+        cli/operator.c cli/operator.h \
         cli/output.c cli/output.h \
         cli/progress.c cli/progress.h \
+        cli/reactivate.c \
         cli/run.c cli/run.h \
         cli/run_calls.c cli/run_calls.h \
         cli/scheduler.c cli/scheduler.h \

@@ -26,13 +26,18 @@ static const struct {
         { "top", "Show what containers use", verb_top },
         { "logs", "Print the output of a task", verb_logs },
         { "kill", "End a task", verb_kill },
+        { "drain", "Empty agents", verb_drain },
+        { "deactivate", "Keep new work from agents", verb_deactivate },
+        { "reactivate", "Let agents have work again", verb_reactivate },
+        { "gone", "Declare that agents will never return", verb_gone },
+        { "maintenance", "Plan the maintenance of machines, begin and end it", verb_maintenance },
         { "version", "Print versions", verb_version },
 };
 
 static void print_usage(FILE *file) {
         fprintf(file, "Usage: holdfast VERB [--name=value ...]\n\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                fprintf(file, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
+                fprintf(file, "  %-13s%s\n", verbs[i].name, verbs[i].summary);
         fprintf(file,
                 "\nThe master is given with --master=HOST:PORT or in HOLDFAST_MASTER or MESOS_MASTER.\n"
                 "See `holdfast VERB --help` for the options of a verb.\n");

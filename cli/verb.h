@@ -15,8 +15,13 @@ typedef struct CliEnvironment {
 typedef int (*VerbRun)(int argc, char **argv, const CliEnvironment *environment);
 
 int verb_agents(int argc, char **argv, const CliEnvironment *environment);
+int verb_deactivate(int argc, char **argv, const CliEnvironment *environment);
+int verb_drain(int argc, char **argv, const CliEnvironment *environment);
+int verb_gone(int argc, char **argv, const CliEnvironment *environment);
 int verb_kill(int argc, char **argv, const CliEnvironment *environment);
 int verb_logs(int argc, char **argv, const CliEnvironment *environment);
+int verb_maintenance(int argc, char **argv, const CliEnvironment *environment);
+int verb_reactivate(int argc, char **argv, const CliEnvironment *environment);
 int verb_run(int argc, char **argv, const CliEnvironment *environment);
 int verb_tasks(int argc, char **argv, const CliEnvironment *environment);
 int verb_top(int argc, char **argv, const CliEnvironment *environment);

@@ -2,6 +2,7 @@
 process_tests = \
         tests/process/test-bench-agents.py \
         tests/process/test-executor.py \
+        tests/process/test-cli-operators.py \
         tests/process/test-cli-options.py \
         tests/process/test-cli-run.py \
         tests/process/test-cli-verbs.py \

@@ -13,7 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from fake_master import FakeMaster  # noqa: E402
 from harness import BUILD_DIR, SOURCE_DIR, Skip, check, equal, main, program, skip  # noqa: E402
 
-VERBS = ["agents", "kill", "logs", "run", "tasks", "top", "version"]
+VERBS = ["agents", "deactivate", "drain", "gone", "kill", "logs", "maintenance", "reactivate", "run", "tasks", "top",
+         "version"]
 COMPLETION = os.path.join(SOURCE_DIR, "cli", "completion", "holdfast")
 
 
@@ -62,6 +63,16 @@ def test_tasks_are_offered_where_a_task_is_expected():
         master.state["frameworks"] = [{"id": "f", "name": "f", "tasks": tasks}]
         equal(complete("holdfast", "logs", "--master=" + master.address, "he"), ["hello.0", "hello.1"])
         equal(complete("holdfast", "kill", "--master=" + master.address, "hello.1"), ["hello.1"])
+
+
+def test_agents_and_machines_are_offered_where_they_are_expected():
+    with FakeMaster() as master:
+        master.state["slaves"] = [{"id": "S%d" % n, "hostname": "node%d" % n} for n in range(2)]
+        flag = "--master=" + master.address
+        for verb in ("drain", "deactivate", "reactivate", "gone"):
+            equal(complete("holdfast", verb, flag, ""), ["S0", "S1", "node0", "node1"], verb)
+        equal(complete("holdfast", "maintenance", ""), ["cancel", "down", "schedule", "show", "up"], "commands")
+        equal(complete("holdfast", "maintenance", "down", flag, "n"), ["node0", "node1"], "machines")
 
 
 def test_daemons_offer_their_options():
