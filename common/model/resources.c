@@ -24,7 +24,8 @@
 #include "common/model/resource_entry.h"
 #include "common/model/resources.h"
 
-#define ENTRIES_MIN 8
+/* A task has two or three, and there are a hundred thousand of them. */
+#define ENTRIES_MIN 2
 
 Allocation *allocation_new(const char *role) {
         size_t n = strlen(role) + 1;

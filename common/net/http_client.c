@@ -28,8 +28,8 @@
 /* One read. Stack that was touched once stays in memory for good, beside every task; large records take a few. */
 #define READ_BYTES ((size_t) 4 << 10)
 #define READS_PER_TURN 64
-/* A queue that a burst made larger than this is given back once it is empty. */
-#define QUEUE_KEPT_BYTES ((size_t) 64 << 10)
+/* A queue that a burst made larger than this is given back once it is empty: a master has one for each agent. */
+#define QUEUE_KEPT_BYTES ((size_t) 1 << 10)
 
 struct HttpClient {
         sd_event *event;
