@@ -458,7 +458,11 @@ static void take_back_in(Node *n, const Upid *from, const Mesos__Internal__Rereg
         log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s is back", n->id,
                      from->text);
         departure_return_node_offers(n, true);
-        peer_pool_forget(m->peers, &n->pid);
+
+        /* Who only repeats itself has its answer coming on the connection it has: ended, that would be
+         * lost, and ten thousand impatient agents never got one. */
+        if (!n->connected || !upid_eq(&n->pid, from) || !peer_pool_reaches(m->peers, from))
+                peer_pool_forget(m->peers, &n->pid);
         node_set_pid(n, from);
 
         k = node_set_version(n, i.version, i.capabilities, i.n_capabilities, i.resource_version);

@@ -419,6 +419,18 @@ int http_client_request(HttpClient *c, const char *method, const char *target, c
         return defer(c);
 }
 
+bool http_client_stands(const HttpClient *c) {
+        struct tcp_info info = {};
+        socklen_t n = sizeof(info);
+
+        if (c->closed || c->connect_error < 0)
+                return false;
+        if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0)
+                return errno == EOPNOTSUPP;
+
+        return info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_SYN_SENT;
+}
+
 size_t http_client_queued(const HttpClient *c) {
         return buffer_size(&c->out);
 }

@@ -69,5 +69,8 @@ int http_client_request(HttpClient *c, const char *method, const char *target, c
 int http_client_queue(HttpClient *c, const struct iovec *parts, size_t n_parts);
 void http_client_flush(HttpClient *c);
 
+/* Being made, or made and ended by neither side, as far as the kernel knows: ahead of closed(). */
+bool http_client_stands(const HttpClient *c);
+
 /* Bytes not sent yet; in closed(), those that never will be. */
 size_t http_client_queued(const HttpClient *c);

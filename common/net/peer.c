@@ -302,6 +302,13 @@ int peer_pool_link(PeerPool *pool, const Upid *to) {
         return 0;
 }
 
+bool peer_pool_reaches(const PeerPool *pool, const Upid *to) {
+        Peer *p;
+
+        HASH_FIND_STR(pool->peers, to->text, p);
+        return p && http_client_stands(p->client);
+}
+
 void peer_pool_forget(PeerPool *pool, const Upid *to) {
         Peer *p;
 

@@ -41,6 +41,9 @@ int peer_pool_send(PeerPool *p, const Upid *to, const char *name, const void *bo
 /* Holds a connection to the peer open and calls `exited` when it breaks. */
 int peer_pool_link(PeerPool *p, const Upid *to);
 
+/* Does a connection to the peer stand, or is it being made? One that a process of before had does not. */
+bool peer_pool_reaches(const PeerPool *p, const Upid *to);
+
 /* Drops the connection and what waits in it; `exited` is not called. */
 void peer_pool_forget(PeerPool *p, const Upid *to);
 

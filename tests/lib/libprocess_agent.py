@@ -47,6 +47,7 @@ class LibprocessAgent:
         self.messages = []
         self.n_pings = 0
         self.is_up = False
+        self.n_accepted = 0     # connections of the master so far
         self._changed = threading.Condition()
         self._incoming = []
         self._out = None
@@ -101,6 +102,7 @@ class LibprocessAgent:
             except OSError:
                 return
             self._incoming.append(connection)
+            self.n_accepted += 1
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):

@@ -3,6 +3,7 @@
 """The master against a scripted agent: how agents come in, answer, are cut off, return and go."""
 
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -47,6 +48,28 @@ def test_agent_that_asks_twice_is_told_the_same_id():
         agent.register()
         equal(agent.agent_id, before, "id")
         equal(len(slaves(cluster)["slaves"]), 1, "number of agents")
+
+
+def test_agent_that_repeats_itself_is_answered_each_time_on_the_connection_there_is():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent:
+        agent.register()
+        for _ in range(3):
+            agent.reregister()
+        equal(agent.n_accepted, 1, "connections of the master")
+        check(slaves(cluster)["slaves"][0]["active"], "the agent is not active")
+
+
+def test_agent_that_restarts_before_the_master_knows_is_answered_on_a_new_connection():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent:
+        agent.register()
+        for number in range(2, 6):
+            cluster.master().signal(signal.SIGSTOP)
+            agent.vanish()
+            agent.come_back()
+            agent.send("ReregisterSlaveMessage", agent.report())
+            cluster.master().signal(signal.SIGCONT)
+            agent.wait_message("SlaveReregisteredMessage")
+            equal(agent.n_accepted, number, "connections of the master")
 
 
 def test_another_agent_at_the_address_of_one_that_is_cut_off_takes_its_place():
