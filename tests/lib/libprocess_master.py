@@ -141,6 +141,8 @@ class LibprocessMaster:
     def __init__(self):
         self.acknowledge = True
         self.gone = False            # the agent was marked gone: it is told to shut down
+        self.is_deaf = False         # to registrations
+        self.total_ping_timeout_s = None
         self.acknowledge_operations = False
         self.reconciliations = b""   # of the next SlaveReregisteredMessage, as reconciliation() makes them
         self.messages = []
@@ -195,9 +197,11 @@ class LibprocessMaster:
                 self._agent = (HOST, first(info, 8))
                 self.registrations.append((name, m))
                 answer = ("SlaveRegisteredMessage" if name == "RegisterSlaveMessage" else "SlaveReregisteredMessage",
-                          field(1, identity(AGENT_ID)) + self.reconciliations)
+                          field(1, identity(AGENT_ID)) + self._connection(name) + self.reconciliations)
                 if self.gone:
                     answer = ("ShutdownMessage", field(1, "Agent has been marked gone"))
+                if self.is_deaf:
+                    answer = None
             elif name == "UpdateSlaveMessage":
                 self.version = first(read(first(m, 7)), 1)
             elif name == "StatusUpdateMessage":
@@ -218,6 +222,11 @@ class LibprocessMaster:
             self._changed.notify_all()
         if answer:
             self.send(*answer)
+
+    def _connection(self, name):
+        if self.total_ping_timeout_s is None:
+            return b""
+        return field(2 if name == "RegisterSlaveMessage" else 3, field(1, float(self.total_ping_timeout_s)))
 
     # Waiting
 
@@ -299,6 +308,12 @@ class LibprocessMaster:
         connection.sendall(self._request(name, body))
         line = connection.recv(4096).split(b"\r\n")[0]
         check(line.startswith(b"HTTP/1.1 202"), "answered %r" % line)
+
+    def ping(self, connected=True):
+        """Sent, and answered."""
+        n = self.count("PongSlaveMessage")
+        self.send("PingSlaveMessage", field(1, connected))
+        self.wait(lambda: self.count("PongSlaveMessage") > n, "a pong")
 
     def run_message(self, info, checkpoint=True, version=None, capabilities=(PARTITION_AWARE, TASK_KILLING_STATE)):
         return (field(1, identity(FRAMEWORK_ID)) + field(2, framework(checkpoint, capabilities)) + field(4, info)

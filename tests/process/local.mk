@@ -1,5 +1,6 @@
 # tests/process: one real binary against a scripted peer.
 process_tests = \
+        tests/process/test-agent-timers.py \
         tests/process/test-bench-agents.py \
         tests/process/test-executor.py \
         tests/process/test-cli-operators.py \
