@@ -118,7 +118,7 @@ int verb_agents(int argc, char **argv, const CliEnvironment *environment) {
         Flag flags[] = {
                 { .name = "json", .kind = FLAG_BOOL, .value = &json, .default_text = "false",
                   .help = "Print one JSON array." },
-                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "HOST:PORT",
+                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "MASTER",
                   .help = "The master to ask." },
         };
         FlagTable table = {

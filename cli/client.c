@@ -3,20 +3,31 @@
 /*
  * Asking daemons
  *
- * Most verbs ask a question or two and print what they hear: they wait for each answer. A standby
- * master redirects to the leader, which libcurl follows.
+ * Most verbs ask a question or two and print what they hear: they wait for each answer. The leading
+ * master is looked for in ZooKeeper if that is what the operator names; a standby that is named
+ * redirects to the leader, which libcurl follows.
  */
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cli/client.h"
 #include "cli/exit_code.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
 
 #define ANSWER_TIMEOUT_USEC (30 * USEC_PER_SEC)
+
+/* A few seconds of an election, and then some. */
+#define LEADER_TIMEOUT_USEC (15 * USEC_PER_SEC)
+
+/* Of no importance to a program that owns no znode. */
+#define SESSION_TIMEOUT_USEC (10 * USEC_PER_SEC)
+
+#define MAX_MASTER_BYTES 65536
 
 /* The /state of ten thousand tasks is some 20 MB. */
 #define MAX_ANSWER_BYTES (256U * 1024 * 1024)
@@ -41,7 +52,6 @@ static int parse_master(const char *master, char **ret_url, char **reterr_messag
         const char *address = startswith(master, "http://") ?: startswith(master, "https://") ?: master;
         _cleanup_free_ char *host = NULL, *trimmed = NULL;
         uint16_t port;
-        char *url;
 
         trimmed = strndup(address, strcspn(address, "/"));
         if (!trimmed)
@@ -50,50 +60,126 @@ static int parse_master(const char *master, char **ret_url, char **reterr_messag
         if (strstr(address, "://") || address[strcspn(address, "/")] != '\0' ||
             parse_host_port(trimmed, &host, &port) < 0)
                 return client_fail(CLIENT_E_USAGE, reterr_message,
-                                   "'%s' is not the address of a master: expected HOST:PORT",
+                                   "'%s' is not the address of a master: expected HOST:PORT or "
+                                   "zk://HOST:PORT/PATH",
                                    master);
 
-        if (asprintf(&url, "%.*s%s", (int) (address - master), address == master ? "" : master,
-                     trimmed) < 0)
+        if (asprintf(ret_url, "%s%s", address == master ? "http://" : "", master) < 0) {
+                *ret_url = NULL;
                 return -ENOMEM;
-        *ret_url = url;
+        }
         return CLIENT_OK;
 }
 
-/* `master` as people write it, HOST:PORT. The client is to be deinitialised also after a failure. */
-int client_init(Client *c, const char *master, char **reterr_message) {
-        _cleanup_free_ char *url = NULL;
+static void on_leader(const MasterAddress *leader, void *userdata) {
+        Client *c = userdata;
+        char *url;
+
+        /* Whoever led last is asked until there is another: it may know more than we do. */
+        if (!leader || asprintf(&url, strchr(leader->ip, ':') ? "http://[%s]:%u" : "http://%s:%u",
+                                leader->ip, leader->port) < 0)
+                return;
+
+        free(c->next_url);
+        c->next_url = url;
+        if (c->master_changed)
+                c->master_changed(url, c->userdata);
+}
+
+void client_follow(Client *c) {
+        if (!c->next_url)
+                return;
+
+        free(c->master_url);
+        c->master_url = TAKE_PTR(c->next_url);
+}
+
+static int find_leader(Client *c, const char *master, char **reterr_message) {
+        _cleanup_free_ char *shown = zk_url_redact(master), *message = NULL;
+        usec_t until_usec = usec_add(usec_now(CLOCK_MONOTONIC), LEADER_TIMEOUT_USEC);
+        int r;
+
+        r = detector_new(c->event, master, SESSION_TIMEOUT_USEC, on_leader, c, &c->detector,
+                         &message);
+        if (r < 0)
+                return client_fail(CLIENT_E_USAGE, reterr_message, "'%s': %s", shown ?: "",
+                                   message ?: strerror(-r));
+
+        while (!c->next_url) {
+                usec_t left_usec = usec_sub(until_usec, usec_now(CLOCK_MONOTONIC));
+
+                if (left_usec == 0)
+                        return client_fail(CLIENT_E_UNREACHABLE, reterr_message,
+                                           detector_has_looked(c->detector)
+                                                           ? "No master leads at %s"
+                                                           : "No answer from ZooKeeper at %s",
+                                           shown ?: "");
+
+                r = sd_event_run(c->event, left_usec);
+                if (r < 0)
+                        return r;
+        }
+
+        client_follow(c);
+        return CLIENT_OK;
+}
+
+/* The text itself, or what the file that it names says: a password is better not on a command line. */
+static int read_master(const char *text, char **ret, char **reterr_message) {
+        const char *path = startswith(text, "file://");
+        int r;
+
+        if (!path) {
+                *ret = strdup(text);
+                return *ret ? CLIENT_OK : -ENOMEM;
+        }
+
+        r = file_read_at(AT_FDCWD, path, MAX_MASTER_BYTES, ret, NULL);
+        if (r < 0)
+                return client_fail(CLIENT_E_USAGE, reterr_message, "Cannot read '%s': %s", path,
+                                   strerror(-r));
+
+        (*ret)[strcspn(*ret, "\r\n")] = '\0';
+        return CLIENT_OK;
+}
+
+/*
+ * `text` as people write it: HOST:PORT, zk://…/path, or file://… that holds either; then waits for a
+ * leader to be known. The client is to be deinitialised also after a failure.
+ */
+int client_init(Client *c, const char *text, char **reterr_message) {
+        _cleanup_free_ char *master = NULL;
         int r;
 
         *c = CLIENT_NULL;
 
-        if (!master || !master[0])
+        if (!text || !text[0])
                 return client_fail(CLIENT_E_USAGE, reterr_message,
-                                   "No master is named: give --master=HOST:PORT, "
+                                   "No master is named: give --master=HOST:PORT or a zk:// URL, "
                                    "or set HOLDFAST_MASTER or MESOS_MASTER");
 
-        r = parse_master(master, &url, reterr_message);
+        r = read_master(text, &master, reterr_message);
         if (r != CLIENT_OK)
                 return r;
 
-        if (startswith(url, "http"))
-                c->master_url = TAKE_PTR(url);
-        else if (asprintf(&c->master_url, "http://%s", url) < 0) {
-                c->master_url = NULL;
-                return -ENOMEM;
-        }
-
         r = sd_event_new(&c->event);
         if (r < 0)
+                return r;
+
+        r = zk_url_is_one(master) ? find_leader(c, master, reterr_message)
+                                  : parse_master(master, &c->master_url, reterr_message);
+        if (r != CLIENT_OK)
                 return r;
 
         return http_fetcher_new(c->event, "holdfast/" PACKAGE_VERSION, &c->fetcher);
 }
 
 void client_deinit(Client *c) {
+        c->detector = detector_free(c->detector);
         c->fetcher = http_fetcher_free(c->fetcher);
         c->event = sd_event_unref(c->event);
         free(c->master_url);
+        free(c->next_url);
         *c = CLIENT_NULL;
 }
 

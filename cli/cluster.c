@@ -126,6 +126,7 @@ int cluster_load(Client *client, Cluster *ret, char **reterr_message) {
         _cleanup_(cluster_deinit) Cluster c = {};
         int r;
 
+        client_follow(client);
         r = client_get(client, client->master_url, "/state", &c.state, reterr_message);
         if (r != CLIENT_OK)
                 return r;

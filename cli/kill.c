@@ -183,7 +183,7 @@ int verb_kill(int argc, char **argv, const CliEnvironment *environment) {
         char *master = NULL, *signal_text = NULL;
         usec_t timeout_usec;
         Flag flags[] = {
-                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "HOST:PORT",
+                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "MASTER",
                   .help = "The master to ask." },
                 { .name = "signal", .kind = FLAG_PATH, .value = &signal_text,
                   .default_text = "TERM", .metavar = "SIGNAL",

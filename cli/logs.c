@@ -181,7 +181,7 @@ int verb_logs(int argc, char **argv, const CliEnvironment *environment) {
         Flag flags[] = {
                 { .name = "follow", .kind = FLAG_BOOL, .value = &follow, .default_text = "false",
                   .help = "Go on until the task is over." },
-                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "HOST:PORT",
+                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "MASTER",
                   .help = "The master to ask." },
                 { .name = "stderr", .kind = FLAG_BOOL, .value = &want_stderr,
                   .default_text = "false", .help = "Print stderr rather than stdout." },

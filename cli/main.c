@@ -39,7 +39,8 @@ static void print_usage(FILE *file) {
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 fprintf(file, "  %-13s%s\n", verbs[i].name, verbs[i].summary);
         fprintf(file,
-                "\nThe master is given with --master=HOST:PORT or in HOLDFAST_MASTER or MESOS_MASTER.\n"
+                "\nThe master is given with --master=HOST:PORT (or zk://HOST:PORT/PATH) or in HOLDFAST_MASTER\n"
+                "or MESOS_MASTER.\n"
                 "See `holdfast VERB --help` for the options of a verb.\n");
 }
 
@@ -73,7 +74,9 @@ static int dispatch(int argc, char **argv) {
 int main(int argc, char **argv) {
         int code;
 
+        /* What goes wrong, verbs tell in words of their own. */
         log_open("holdfast");
+        log_set_max_level(LOG_ERR);
 
         /* A pager that ends is told by write(). */
         (void) signal(SIGPIPE, SIG_IGN);

@@ -542,6 +542,12 @@ static int subscribe(Run *r, const char *master_url) {
         return scheduler_new(r->event, r->fetcher, master_url, &info, &ops, r, &r->scheduler);
 }
 
+static void on_master_changed(const char *url, void *userdata) {
+        Run *r = userdata;
+
+        scheduler_follow(r->scheduler, url);
+}
+
 static void run_deinit(Run *r) {
         output_free(r->output);
         scheduler_free(r->scheduler);
@@ -570,11 +576,14 @@ int run_task(Client *client, const TaskSpec *spec, const RunOptions *options, Pr
         if (r >= 0)
                 r = subscribe(&run, client->master_url);
         if (r >= 0) {
+                client->master_changed = on_master_changed;
+                client->userdata = &run;
                 timer_start(&run, TIMER_START, START_TIMEOUT_USEC);
                 timer_start(&run, TIMER_PATIENCE, START_TIMEOUT_USEC + PATIENCE_USEC);
                 if (options->offer_timeout_usec > 0)
                         timer_start(&run, TIMER_OFFER, options->offer_timeout_usec);
                 r = sd_event_loop(client->event);
+                client->master_changed = NULL;
         }
         if (r < 0) {
                 fprintf(stderr, "holdfast run: %s\n", strerror(-r));

@@ -51,7 +51,7 @@ struct Scheduler {
         sd_event_source *retry_source;
         sd_event_source *silence_source;
         HttpFetcher *fetcher;            /* borrowed */
-        char *master_url;                /* owned; as it was given */
+        char *master_url;                /* owned; as it was given, or of the leader since */
         char *leader_url;                /* owned; of the last subscription; NULL: never was */
         Mesos__V1__FrameworkInfo *info;  /* owned; without id */
         char *framework_id;              /* owned; NULL before the first subscription */
@@ -142,6 +142,17 @@ static void scheduler_lost(Scheduler *s, const char *why) {
                 (void) sd_event_source_set_description(s->retry_source, "scheduler-retry");
 
         s->ops->disconnected(why, s->userdata);
+}
+
+void scheduler_follow(Scheduler *s, const char *master_url) {
+        if (s->ended || replace_text(&s->master_url, master_url, strlen(master_url)) < 0)
+                return;
+
+        /* The former one may be dead, or not know yet that it is the former one. */
+        free(s->leader_url);
+        s->leader_url = NULL;
+        s->n_attempts = 0;
+        scheduler_lost(s, "another master leads");
 }
 
 static void scheduler_refused(Scheduler *s, const char *why) {

@@ -36,6 +36,9 @@ int scheduler_new(sd_event *event, HttpFetcher *fetcher, const char *master_url,
 Scheduler *scheduler_free(Scheduler *s);
 DEFINE_CLEANUP(Scheduler *, scheduler_free)
 
+/* Another master leads: subscribes with that one, by the same id. */
+void scheduler_follow(Scheduler *s, const char *master_url);
+
 /* Queues a call, whose framework_id is filled in here. -ENOTCONN without a subscription. */
 int scheduler_call(Scheduler *s, const Mesos__V1__Scheduler__Call *call);
 

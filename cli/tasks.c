@@ -114,7 +114,7 @@ int verb_tasks(int argc, char **argv, const CliEnvironment *environment) {
                   .help = "List those that are over, too, as far as the master remembers them." },
                 { .name = "json", .kind = FLAG_BOOL, .value = &json, .default_text = "false",
                   .help = "Print one JSON array." },
-                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "HOST:PORT",
+                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "MASTER",
                   .help = "The master to ask." },
         };
         FlagTable table = {

@@ -511,7 +511,7 @@ int verb_top(int argc, char **argv, const CliEnvironment *environment) {
                   .metavar = "TIME", .help = "How often to look." },
                 { .name = "json", .kind = FLAG_BOOL, .value = &t.json, .default_text = "false",
                   .help = "Print one JSON array, once." },
-                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "HOST:PORT",
+                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "MASTER",
                   .help = "The master to ask." },
                 { .name = "sort", .kind = FLAG_STRING, .value = &sort, .default_text = "cpu", .metavar = "ORDER",
                   .help = "What comes first: cpu or mem, the most of it; or id." },

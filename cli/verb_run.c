@@ -84,7 +84,7 @@ int verb_run(int argc, char **argv, const CliEnvironment *environment) {
                   .help = "Print the task's output as it comes; states go to stderr then." },
                 { .name = "json", .kind = FLAG_BOOL, .value = &s.json, .default_text = "false",
                   .help = "Print one JSON object per line; with --follow also for output, as base64." },
-                { .name = "master", .kind = FLAG_PATH, .value = &s.master, .metavar = "HOST:PORT",
+                { .name = "master", .kind = FLAG_PATH, .value = &s.master, .metavar = "MASTER",
                   .help = "The master." },
                 { .name = "name", .kind = FLAG_PATH, .value = &s.name, .default_text = "task", .metavar = "NAME",
                   .help = "What to call the task." },

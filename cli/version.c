@@ -29,7 +29,7 @@ static int print_master_version(const char *master) {
 int verb_version(int argc, char **argv, const CliEnvironment *environment) {
         char *master = NULL;
         Flag flags[] = {
-                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "HOST:PORT",
+                { .name = "master", .kind = FLAG_PATH, .value = &master, .metavar = "MASTER",
                   .help = "Ask this master for its version too." },
         };
         FlagTable table = {

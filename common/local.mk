@@ -39,6 +39,7 @@ common_libnet_a_SOURCES = \
         common/net/pbjson_value.c common/net/pbjson_value.h \
         common/net/pbpath.c common/net/pbpath.h \
         common/net/pbmessage.c common/net/pbwire.c common/net/pbwire.h \
+        common/net/upid.c common/net/upid.h \
         common/net/utf8.c common/net/utf8.h \
         common/net/http_client.c common/net/http_client.h \
         common/net/http_internal.h \

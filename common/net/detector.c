@@ -32,6 +32,7 @@ struct Detector {
         ZkUrl url;                     /* of a session of our own; without a path: none */
         usec_t session_timeout_usec;
         sd_event_source *retry_source;
+        bool has_looked;
         bool looking, again;           /* a look is under way; what it sees may be out of date */
         char *node;                    /* owned; the name of the one that was read last */
         char *reading;                 /* owned; the name of the one that is being read */
@@ -50,6 +51,10 @@ const MasterAddress *detector_leader(const Detector *d) {
 
 size_t detector_n_candidates(const Detector *d) {
         return d->n_candidates;
+}
+
+bool detector_has_looked(const Detector *d) {
+        return d->has_looked;
 }
 
 static void retry(Detector *d, usec_t delay_usec) {
@@ -168,6 +173,7 @@ static void on_children(const ZkAnswer *answer, void *userdata) {
         }
 
         d->n_candidates = candidate_count(answer->children, answer->n_children);
+        d->has_looked = true;
         name = candidate_find_leader(answer->children, answer->n_children);
         if (name && streq_ptr(name, d->node)) {
                 (void) look_ends(d);

@@ -26,3 +26,6 @@ const MasterAddress *detector_leader(const Detector *d);
 
 /* Masters that stand for election, as they were seen last. */
 size_t detector_n_candidates(const Detector *d);
+
+/* Whether ZooKeeper has answered: if nobody leads, then nobody does. */
+bool detector_has_looked(const Detector *d);

@@ -3,7 +3,7 @@
 
 /* MasterAddress: who a master is, as its znode tells. See master_address.c. */
 
-#include "common/net/peer.h"
+#include "common/net/upid.h"
 
 typedef struct MasterAddress {
         char id[128];         /* "" where nobody told */

@@ -10,11 +10,12 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import HOST, Cluster, check, equal, http_get, main, program, wait_until    # noqa: E402
+from harness import HOST, TIMEOUT_SCALE, Cluster, check, equal, http_get, main, program, wait_until    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 from zookeeper import Ensemble    # noqa: E402
 
 GROUP = "/mesos"
+NO_MASTER = 125
 SESSION = "--zk_session_timeout=2secs"
 
 
@@ -205,6 +206,73 @@ def test_master_that_cannot_be_one_is_refused_with_the_reason():
         status, text = run_agent("--master=" + url)
         check(status != 0 and reason in text, "%s was answered %r" % (url, text))
         check("secret" not in text, "the password is shown")
+
+
+# Tools
+
+def holdfast(verb, master, *flags, timeout=60):
+    return subprocess.run([program("holdfast"), verb, *(["--master=" + master] if master else []), *flags],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout * TIMEOUT_SCALE,
+                          check=False)
+
+
+def test_tools_find_the_leader_by_url_by_file_and_by_environment():
+    with Stand(credentials="holdfast:secret") as s:
+        s.elect(0, 1)
+        s.agent.start()
+        agent_id = s.wait_registered(0)
+        url = s.zookeeper.url(GROUP, "holdfast:secret")
+        path = s.cluster.work_path("url")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(url + "\n")
+        for master in (url, "file://" + path):
+            result = holdfast("agents", master, "--json")
+            equal(result.returncode, 0, "exit status (%s)" % result.stderr)
+            equal(result.stderr, "", "stderr")
+            check(agent_id in result.stdout, "no agent in %r" % result.stdout)
+        os.environ["HOLDFAST_MASTER"] = url
+        try:
+            equal(holdfast("tasks", None).returncode, 0, "exit status with HOLDFAST_MASTER")
+        finally:
+            del os.environ["HOLDFAST_MASTER"]
+
+
+def test_tools_say_that_nobody_leads_and_that_zookeeper_is_away():
+    with Stand(credentials="holdfast:secret") as s:
+        url = s.zookeeper.url(GROUP, "holdfast:secret")
+        none = holdfast("agents", url)
+        s.zookeeper.server().kill9()
+        away = holdfast("agents", url)
+        for result, text in ((none, "No master leads"), (away, "No answer from ZooKeeper")):
+            equal(result.returncode, NO_MASTER, "exit status (%s)" % result.stderr)
+            check(text in result.stderr, "%r is not in %r" % (text, result.stderr))
+            check("secret" not in result.stderr, "the password is shown")
+        s.zookeeper.server().start()
+
+
+def test_run_goes_on_with_the_next_leader():
+    with Stand() as s:
+        s.elect(0, 5)
+        s.agent.start()
+        s.wait_registered(0)
+        go = s.cluster.work_path("go")
+        run = subprocess.Popen([program("holdfast"), "run", "--master=" + s.zookeeper.url(GROUP), "--name=moves",
+                                "--command=while [ ! -e %s ]; do sleep 0.05; done; exit 9" % go],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        wait_until(lambda: "TASK_RUNNING" in http_get(s.master(0).addr, "/state").text, "the task runs")
+        s.elect(1, 2)
+        s.wait_registered(1)
+
+        def subscribed():
+            frameworks = http_get(s.master(1).addr, "/state").json()["frameworks"]
+            return frameworks and frameworks[0]["connected"]
+
+        wait_until(subscribed, "the scheduler is subscribed with the new leader")
+        with open(go, "w", encoding="ascii"):
+            pass
+        out, _ = run.communicate(timeout=60 * TIMEOUT_SCALE)
+        equal(run.returncode, 9, "exit status (%s)" % out)
+        check("another master leads" in out, "nothing is said of it: %r" % out)
 
 
 def test_agent_ends_in_the_middle_of_everything():

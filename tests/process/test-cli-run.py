@@ -464,7 +464,7 @@ def refused(text, *flags, master="127.0.0.1:1", command="true"):
 def test_a_wrong_command_line_is_told_before_anything_is_asked():
     refused("No master is named", master=None)
     refused("is not the address of a master", master="nowhere")
-    refused("is not the address of a master", master="zk://a:2181/mesos")
+    refused("there is no path", master="zk://a:2181")
     refused("No command is given", command=None)
     refused("unknown flag 'nosuch'", "--nosuch=1")
     refused("expected NAME=value", "--env=novalue")
