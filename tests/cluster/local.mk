@@ -19,6 +19,7 @@ cluster_tests = \
         tests/cluster/test_inspect.py \
         tests/cluster/test_kill.py \
         tests/cluster/test_operations.py \
+        tests/cluster/test_operators.py \
         tests/cluster/test_reboot.py \
         tests/cluster/test_reregistration.py \
         tests/cluster/test_launcher_trouble.py \
