@@ -370,6 +370,7 @@ static int start_commit(Registry *r) {
                 change_list_writes(c, r->writes, &n);
         assert(n == n_writes);
 
+        CRASH_POINT("registry-commit");
         arm_timeout(r, r->store_timeout_usec);
         return r->backend.ops->commit(r->backend.object, r->writes, n, on_committed, r);
 }

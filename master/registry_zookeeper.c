@@ -31,6 +31,7 @@
 #include <stdio.h>
 
 #include "common/base/buffer.h"
+#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/base/parse.h"
 #include "common/model/id.h"
@@ -265,6 +266,7 @@ static void transaction_is_done(Zookeeper *z) {
 static void on_transaction(const ZkAnswer *answer, void *userdata) {
         Zookeeper *z = userdata;
 
+        CRASH_POINT("registry-transaction-answered");
         z->n_in_flight--;
         if (answer->error == 0) {
                 z->version++;
@@ -338,6 +340,7 @@ static int send_transaction(Zookeeper *z) {
         if (r < 0)
                 return r;
 
+        CRASH_POINT("registry-transaction");
         return zk_multi(z->zk, t.ops, t.n, on_transaction, z);
 }
 

@@ -29,6 +29,7 @@ process_tests = \
         tests/process/test-namespaces.py \
         tests/process/test-network.py \
         tests/process/test-registry.py \
+        tests/process/test-registry-faults.py \
         tests/process/test-worker.py \
         tests/process/test-zookeeper-gate.py \
         tests/process/test-zookeeper-server.py \
@@ -42,3 +43,8 @@ check_PROGRAMS += tests/process/zk-driver
 tests_process_zk_driver_SOURCES = tests/process/zk-driver.c
 tests_process_zk_driver_LDADD = common/libnet.a proto/libproto.a common/libbase.a $(SYSTEMD_LIBS) $(MICROHTTPD_LIBS) $(ZOOKEEPER_LIBS) \
         $(JANSSON_LIBS) $(PROTOBUF_C_LIBS) -lm
+
+# A registry without a master, for the tests of what its stores may go through.
+check_PROGRAMS += tests/process/registry-driver
+tests_process_registry_driver_SOURCES = tests/process/registry-driver.c
+tests_process_registry_driver_LDADD = $(master_libs)
