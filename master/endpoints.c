@@ -382,10 +382,7 @@ static void on_registry(HttpRequest *r, void *userdata) {
         Buffer b = BUFFER_INIT(ANSWER_MAX_BYTES);
         JsonWriter w = JSON_WRITER(&b);
 
-        if (m->registry)
-                registry_to_json(m->registry, m->info, &w);
-        else
-                json_put_raw(&w, NULL, "{}", 2);
+        registry_to_json(m->registry, m->info, &w);
         endpoints_answer_json(r, &w, &b);
 }
 

@@ -131,32 +131,44 @@ static void on_stored(usec_t took_usec, void *userdata) {
         metrics_add_sample(&((Master *) userdata)->metrics.registry_store, took_usec);
 }
 
-static int open_registry(Master *m) {
-        RegistryConfig config = { .storage = REGISTRY_MEMORY };
-        _cleanup_free_ char *path = NULL, *error = NULL;
+static int open_registry(Master *m, const RegistryConfig *config) {
+        _cleanup_free_ char *error = NULL;
         int r;
 
-        if (m->config->zk && !m->config->registry_in_memory) {
-                config.storage = REGISTRY_ZOOKEEPER;
-                config.zk = leadership_zk(m->leadership);
-                config.master_id = m->id;
-        } else if (!m->config->registry_in_memory) {
-                if (asprintf(&path, "%s/registry.db", m->config->work_dir) < 0)
-                        return -ENOMEM;
-                config.storage = REGISTRY_SQLITE;
-                config.path = path;
-        }
-
-        r = registry_new(m->event, &config, &m->registry, &error);
+        m->registry = registry_free(m->registry);
+        r = registry_new(m->event, config, &m->registry, &error);
         if (r == REGISTRY_OK) {
-                log_info("The registry is %s%s", path ? "a database in --work_dir, " : "in memory only",
-                         path ?: "");
                 registry_observe(m->registry, on_stored, m);
                 return 0;
         }
 
         log_error("Cannot open the registry: %s", error ?: strerror(r < 0 ? -r : EBADMSG));
         return r < 0 ? r : -EBADMSG;
+}
+
+/* One in ZooKeeper is the leader's; a standby has an empty one in its place. */
+static int open_first_registry(Master *m) {
+        RegistryConfig config = { .storage = REGISTRY_MEMORY };
+        _cleanup_free_ char *path = NULL;
+
+        if (!m->config->registry_in_memory && !m->config->zk) {
+                if (asprintf(&path, "%s/registry.db", m->config->work_dir) < 0)
+                        return -ENOMEM;
+                config.storage = REGISTRY_SQLITE;
+                config.path = path;
+        }
+
+        return open_registry(m, &config);
+}
+
+static int open_shared_registry(Master *m) {
+        const RegistryConfig config = {
+                .storage = REGISTRY_ZOOKEEPER,
+                .zk = leadership_zk(m->leadership),
+                .master_id = m->id,
+        };
+
+        return m->config->registry_in_memory || !m->config->zk ? 0 : open_registry(m, &config);
 }
 
 static int open_server(Master *m) {
@@ -268,7 +280,7 @@ void master_elected(Master *m) {
         m->phase = MASTER_RECOVERING;
         m->elected_usec = master_wall_clock(m);
 
-        r = m->registry ? 0 : open_registry(m);
+        r = open_shared_registry(m);
         if (r >= 0)
                 r = registry_load(m->registry, on_registry_loaded, m);
         if (r < 0)
@@ -293,7 +305,7 @@ int master_new(sd_event *event, const MasterConfig *config, Master **ret) {
 
         r = id_random(m->id);
         if (r >= 0)
-                r = config->zk ? 0 : open_registry(m);
+                r = open_first_registry(m);
         if (r >= 0)
                 r = open_server(m);
         if (r >= 0)

@@ -372,7 +372,7 @@ static void add_peers(Snapshot *s, Master *m) {
         add(s, (double) (n_nodes - n_connected), "master/slaves_disconnected");
         add(s, n_active, "master/slaves_active");
         add(s, (double) (n_nodes - n_active), "master/slaves_inactive");
-        add(s, m->registry ? (double) registry_count_unreachable(m->registry) : 0, "master/slaves_unreachable");
+        add(s, (double) registry_count_unreachable(m->registry), "master/slaves_unreachable");
         add(s, n_frameworks_connected, "master/frameworks_connected");
         add(s, (double) (n_frameworks - n_frameworks_connected), "master/frameworks_disconnected");
         add(s, n_frameworks_active, "master/frameworks_active");
@@ -542,7 +542,7 @@ static void add_registrar(Snapshot *s, Master *m) {
 
         if (m->config->zk && !m->config->registry_in_memory)
                 add_registrar_log(s, m);
-        if (!m->registry || !registry_is_loaded(m->registry)) {
+        if (!registry_is_loaded(m->registry)) {
                 add(s, 0, "registrar/queued_operations");
                 return;
         }
