@@ -49,6 +49,7 @@ EXTRA_DIST += \
         tests/lib/libprocess_agent.py \
         tests/lib/libprocess_master.py \
         tests/lib/matrix.py \
+        tests/lib/model_agent.py \
         tests/lib/mounts.py \
         tests/lib/network.py \
         tests/lib/other_launcher.py \

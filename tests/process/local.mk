@@ -14,6 +14,7 @@ process_tests = \
         tests/process/test-launcher.py \
         tests/process/test-leadership.py \
         tests/process/test-launcher-self.py \
+        tests/process/test-master-adversity.py \
         tests/process/test-master-agents.py \
         tests/process/test-master-books.py \
         tests/process/test-master-drain.py \
