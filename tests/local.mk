@@ -34,12 +34,15 @@ tests_lib_clock_so_LDFLAGS = $(AM_LDFLAGS) -shared
 EXTRA_DIST += \
         tests/lib/books.py \
         tests/lib/clock.py \
+        tests/lib/arena.py \
         tests/lib/audit.py \
         tests/lib/crash.py \
         tests/lib/ends.py \
         tests/lib/executor.py \
         tests/lib/fake_agent.py \
         tests/lib/fake_master.py \
+        tests/lib/faults.py \
+        tests/lib/follower.py \
         tests/lib/frozen.py \
         tests/lib/harness.py \
         tests/lib/history.py \
@@ -62,6 +65,7 @@ EXTRA_DIST += \
         tests/lib/verbs.py \
         tests/lib/vm.py \
         tests/lib/wire.py \
+        tests/lib/witness.py \
         tests/lib/zookeeper.py \
         tests/lib/zookeeper_client.py \
         tests/lib/zookeeper_gate.py

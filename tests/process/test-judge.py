@@ -75,6 +75,7 @@ def test_good_ends_of_what_never_started_are_accepted():
     Tale("*" + UNREACHABLE, "*" + UNKNOWN).accept(None)
     Tale("kill", "*" + KILLED).accept(None)
     Tale(STARTING, "kill", KILLED).accept(None)
+    Tale(STARTING, RUNNING, "kill", KILLED).accept(None)
 
 
 def test_task_started_twice_is_found():
@@ -123,6 +124,7 @@ def test_revival_and_wrong_order_are_found():
     Tale(STARTING, RUNNING, FINISHED, "*" + RUNNING).refuse(ended(), "after its end")
     Tale(RUNNING, STARTING, FINISHED).refuse(ended(), "came as")
     Tale("*" + RUNNING, "*" + DROPPED).refuse(None, "never started, but told as TASK_RUNNING")
+    Tale(STARTING, RUNNING, KILLED).refuse(None, "never started, but told as TASK_RUNNING")
 
 
 # Leaders
