@@ -206,7 +206,9 @@ def test_what_the_server_would_hang_up_on_is_refused():
     with Ensemble() as zookeeper, connected(zookeeper.url()) as d:
         d.ask("large /large %d" % (1024 * 1024 - 32768), "created /large")
         d.ask("large /larger %d" % (1024 * 1024), "refused EMSGSIZE")
-        d.ask("many 16385 /", "refused ENOBUFS")
+        d.ask("many 17000 /", "refused ENOBUFS")
+        # One of them is the probe, if it is under way just then.
+        check(int(d.expect_start("many ")) in (16383, 16384), "not as many were taken as there may be")
         d.ask("ensure /still/here", "ensured")
 
 
@@ -532,6 +534,9 @@ def test_master_named_by_its_address_leads_without_zookeeper():
 def test_no_memory_is_lost_or_misused():
     if not shutil.which("valgrind"):
         skip("no valgrind")
+    with open(os.path.join(BUILD_DIR, "tests/process/zk-driver"), "rb") as f:
+        if b"libasan" in f.read():
+            skip("sanitizers look themselves")
     os.environ["HOLDFAST_TEST_WRAPPER"] = ("valgrind -q --error-exitcode=99 --leak-check=full "
                                            "--show-leak-kinds=definite,indirect,possible")
     try:

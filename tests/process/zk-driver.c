@@ -16,7 +16,7 @@
  *     ensure PATH                               ensured
  *     large PATH BYTES                          created PATH
  *     multi OP PATH VERSION DATA ; …            done; OP: create, set, delete, check
- *     many N PATH                               many N: that many reads at once, when all are answered
+ *     many N PATH                               many N: that many reads at once, as far as they are taken
  *     contend JSON                              candidate NAME, lost NAME
  *     withdraw                                  (the contender is freed, its znode stays)
  *     detect                                    leader ID PID HOSTNAME IP PORT, leader none
@@ -169,8 +169,11 @@ static int do_many(Driver *d, const char *count, const char *path) {
         int r = parse_u64(count, &d->n_many);
 
         d->n_answered = 0;
-        for (uint64_t i = 0; i < d->n_many && r >= 0; i++)
+        for (uint64_t i = 0; i < d->n_many && r >= 0; i++) {
                 r = zk_get(d->zk, path, false, on_one_of_many, d);
+                if (r < 0)
+                        d->n_many = i;
+        }
         return r;
 }
 
