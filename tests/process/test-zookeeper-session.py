@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from harness import BUILD_DIR, HOST, TIMEOUT_SCALE, check, equal, main, skip, wait_until
 from zookeeper import Ensemble
-from zookeeper_client import ALL, CREATE, EPHEMERAL, READ, SEQUENTIAL, ZooKeeperClient
+from zookeeper_client import ALL, CREATE, EPHEMERAL, GET, READ, SEQUENTIAL, ZooKeeperClient
 
 SESSION_MS = 2000
 INFO = ('{"address":{"hostname":"%s","ip":"10.0.0.%d","port":5050},"hostname":"%s","id":"id-%s","ip":16777343,'
@@ -113,11 +113,15 @@ def connected(url, session_ms=SESSION_MS):
 
 
 class Proxy:
-    """Between a client and a server; cuts the connection in place of the answer to a request that `cut` finds."""
+    """Between a client and a server; cuts the connection in place of the answer to a request that `cut` finds, and
+    keeps back requests that `hold` finds until `release` is set."""
 
-    def __init__(self, server, cut):
+    def __init__(self, server, cut, hold=lambda frame: False):
         self.server = server
         self.cut = cut
+        self.hold = hold
+        self.held = threading.Event()
+        self.release = threading.Event()
         self.n_cut = 0
         self.listener = socket.create_server((HOST, 0))
         self.addr = self.listener.getsockname()
@@ -148,6 +152,9 @@ class Proxy:
             while (frame := self._frame(client)) is not None:
                 if self.n_cut == 0 and self.cut(frame):
                     asked[struct.unpack_from(">i", frame)[0]] = True
+                if self.hold(frame):
+                    self.held.set()
+                    self.release.wait(20 * TIMEOUT_SCALE)
                 server.sendall(struct.pack(">i", len(frame)) + frame)
         server.close()
 
@@ -308,12 +315,9 @@ def test_session_that_the_server_has_ended_is_over():
 def test_process_that_was_stopped_knows_before_it_does_anything_else():
     with Ensemble() as zookeeper, connected(zookeeper.url()) as d:
         d.quiet()
-        d.send("busy %d" % (SESSION_MS * 2))
-        d.send("get /")
-        line = d.next()
-        if line == "state connecting":
-            line = d.next()
-        equal(line, "state expired", "the first word after the pause")
+        d.ask("busy %d" % (SESSION_MS * 2), "busy")
+        d.send("mark")
+        d.expect("state expired", "marked")
 
 
 def test_short_absence_of_the_server_does_not_end_the_session():
@@ -502,6 +506,21 @@ def test_garbage_in_the_leading_znode_is_no_leader_and_harms_nobody():
         d.expect("leader none")
         client.delete("/mesos/other_0000000001")
         d.expect(leader("nine", 9))
+
+
+def test_leader_that_goes_while_it_is_looked_at_is_not_waited_for():
+    with Ensemble() as zookeeper, zookeeper.client() as client:
+        client.ensure("/mesos")
+        client.create("/mesos/json.info_0000000001", info("one", 1))
+        client.create("/mesos/json.info_0000000002", info("two", 2))
+        proxy = Proxy(zookeeper.server(0).addr, lambda frame: False,
+                      lambda frame: struct.unpack_from(">ii", frame)[1] == GET and b"info_0000000001" in frame)
+        with contextlib.closing(proxy), connected("zk://%s:%d/mesos" % proxy.addr, 10000) as d:
+            d.send("detect")
+            check(proxy.held.wait(20 * TIMEOUT_SCALE), "the leader's znode is not looked at")
+            client.delete("/mesos/json.info_0000000001")
+            proxy.release.set()
+            d.expect(leader("two", 2))
 
 
 def test_detector_makes_a_new_session_and_finds_the_leader_again():

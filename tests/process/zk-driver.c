@@ -22,7 +22,7 @@
  *     detect                                    leader ID PID HOSTNAME IP PORT, leader none
  *     forget                                    requests and watches of before say nothing any more
  *     free-on-answer PATH                       freed: within the answer to a read
- *     busy MSEC                                 the loop does nothing for so long
+ *     busy MSEC                                 busy, and the loop does nothing for so long
  *     mark                                      marked: what came before has been sent
  *     quit
  *
@@ -224,6 +224,7 @@ static int do_busy(const char *text) {
         if (r < 0)
                 return r;
 
+        printf("busy\n");
         (void) nanosleep(&(struct timespec) { (time_t) (msec / 1000), (long) (msec % 1000) * 1000000 }, NULL);
         return 0;
 }
