@@ -3,6 +3,7 @@
 fuzz_targets = \
         tests/fuzz/fuzz-http-response \
         tests/fuzz/fuzz-launcher \
+        tests/fuzz/fuzz-master-address \
         tests/fuzz/fuzz-pbjson \
         tests/fuzz/fuzz-pbwire \
         tests/fuzz/fuzz-recordio \
@@ -39,6 +40,11 @@ tests_fuzz_fuzz_launcher_SOURCES = tests/fuzz/fuzz-launcher.c tests/fuzz/fuzz.h 
 tests_fuzz_fuzz_launcher_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_launcher_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_launcher_LDADD = launcher/liblaunch.a isolator/libisolator.a $(fuzz_libs)
+
+tests_fuzz_fuzz_master_address_SOURCES = tests/fuzz/fuzz-master-address.c tests/fuzz/fuzz.h $(fuzz_driver)
+tests_fuzz_fuzz_master_address_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_master_address_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_master_address_LDADD = $(fuzz_libs)
 
 tests_fuzz_fuzz_recordio_SOURCES = tests/fuzz/fuzz-recordio.c tests/fuzz/fuzz.h $(fuzz_driver)
 tests_fuzz_fuzz_recordio_CFLAGS = $(fuzz_cflags)
