@@ -131,19 +131,39 @@ static void on_stored(usec_t took_usec, void *userdata) {
         metrics_add_sample(&((Master *) userdata)->metrics.registry_store, took_usec);
 }
 
-static int open_registry(Master *m, const RegistryConfig *config) {
+/* Operators come with --registry=replicated_log from Mesos, and shall know where to look. */
+static void say_where_it_is(const Master *m, const RegistryConfig *config) {
+        switch (config->storage) {
+        case REGISTRY_MEMORY:
+                if (m->config->registry_in_memory)
+                        log_info("The registry is in memory and ends with this master");
+                break;
+        case REGISTRY_SQLITE:
+                log_info("The registry is a database in --work_dir, %s", config->path);
+                break;
+        case REGISTRY_ZOOKEEPER:
+                log_info("The registry is in ZooKeeper, below %s", m->config->zk->path);
+                break;
+        }
+}
+
+static int open_registry(Master *m, const RegistryConfig *place) {
+        RegistryConfig config = *place;
         _cleanup_free_ char *error = NULL;
         int r;
 
+        config.fetch_timeout_usec = m->config->registry_fetch_timeout_usec;
+        config.store_timeout_usec = m->config->registry_store_timeout_usec;
         m->registry = registry_free(m->registry);
-        r = registry_new(m->event, config, &m->registry, &error);
-        if (r == REGISTRY_OK) {
-                registry_observe(m->registry, on_stored, m);
-                return 0;
+        r = registry_new(m->event, &config, &m->registry, &error);
+        if (r != REGISTRY_OK) {
+                log_error("Cannot open the registry: %s", error ?: strerror(r < 0 ? -r : EBADMSG));
+                return r < 0 ? r : -EBADMSG;
         }
 
-        log_error("Cannot open the registry: %s", error ?: strerror(r < 0 ? -r : EBADMSG));
-        return r < 0 ? r : -EBADMSG;
+        say_where_it_is(m, &config);
+        registry_observe(m->registry, on_stored, m);
+        return 0;
 }
 
 /* One in ZooKeeper is the leader's; a standby has an empty one in its place. */

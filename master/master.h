@@ -48,6 +48,8 @@ typedef struct MasterConfig {
         usec_t agent_reregister_timeout_usec;
         usec_t agent_removal_interval_usec;      /* one may be given up each; 0: no limit */
         double recovery_agent_removal_limit_percent;
+        usec_t registry_fetch_timeout_usec;
+        usec_t registry_store_timeout_usec;
         usec_t registry_gc_interval_usec;
         usec_t registry_max_agent_age_usec;
         uint64_t registry_max_agent_count;

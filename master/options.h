@@ -18,7 +18,7 @@ typedef struct Options {
                         max_completed_frameworks, max_completed_tasks,
                         max_unreachable_tasks, max_operator_streams;
         usec_t agent_ping_timeout, agent_reregister_timeout, registry_gc_interval,
-                        registry_max_agent_age, allocation_interval, offer_timeout,
+                        registry_max_agent_age, registry_fetch_timeout, registry_store_timeout, allocation_interval, offer_timeout,
                         allocator_recovery_timeout, zk_session_timeout;
         bool hostname_lookup, quiet, filter_gpu_resources, root_submissions,
                         publish_per_framework_metrics, registry_strict,

@@ -206,6 +206,8 @@ static int make_limits(Settings *s) {
         s->config.agent_ping_timeout_usec = s->options->agent_ping_timeout;
         s->config.max_agent_ping_timeouts = (unsigned) s->options->max_agent_ping_timeouts;
         s->config.agent_reregister_timeout_usec = s->options->agent_reregister_timeout;
+        s->config.registry_fetch_timeout_usec = MAX(s->options->registry_fetch_timeout, USEC_PER_SEC);
+        s->config.registry_store_timeout_usec = MAX(s->options->registry_store_timeout, USEC_PER_SEC);
         s->config.registry_gc_interval_usec = MAX(s->options->registry_gc_interval, USEC_PER_SEC);
         s->config.registry_max_agent_age_usec = s->options->registry_max_agent_age;
         s->config.registry_max_agent_count = s->options->registry_max_agent_count;

@@ -3,6 +3,7 @@
 """What the master must not forget: weights, and the registry as such."""
 
 import contextlib
+import http.client
 import json
 import os
 import sqlite3
@@ -11,9 +12,11 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from clock import Clock
-from harness import Cluster, Failure, check, equal, http_call, http_get, main, wait_until
+from harness import (HOST, Cluster, Daemon, Failure, check, equal, free_port, http_call, http_get, main, program,
+                     temporary_directory, wait_until)
 from libprocess_agent import LibprocessAgent
 from scheduler import Scheduler
+from zookeeper import Ensemble
 
 MINUTE = 60
 DAY = 24 * 60 * MINUTE
@@ -255,6 +258,84 @@ def test_flags_of_the_replicated_log_are_accepted_and_explained():
     with Cluster(n_agents=0, master_flags=["--registry=replicated_log", "--quorum=2",
                                            "--log_auto_initialize=true"]) as cluster:
         check("database in --work_dir" in cluster.master().log(), "nothing was said of where the registry is")
+
+
+# In ZooKeeper
+
+class Masters:
+    """ZooKeeper and two masters, the first of which leads."""
+
+    def __init__(self, *flags, session="2secs"):
+        with contextlib.ExitStack() as stack:
+            self.ensemble = stack.enter_context(Ensemble())
+            directory = stack.enter_context(temporary_directory())
+            self.masters = []
+            stack.callback(self._kill)
+            for n in range(2):
+                port = free_port()
+                argv = [program("holdfast-master"), "--ip=" + HOST, "--port=%d" % port, "--no-hostname_lookup",
+                        "--zk=" + self.ensemble.url(), "--zk_session_timeout=" + session, *flags]
+                self.masters.append(Daemon("master%d" % n, argv, (HOST, port), directory).start())
+                wait_leading(self.masters[0])
+            self.stack = stack.pop_all()
+
+    def _kill(self):
+        for master in self.masters:
+            if master.is_running():
+                master.kill9()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        return self.stack.__exit__(*args)
+
+    @property
+    def master_addr(self):
+        return self.masters[0].addr
+
+
+def wait_leading(master):
+    def leads():
+        return http_get(master.addr, "/registrar(1)/registry").json() != {}
+    wait_until(leads, "%s leads and has read the registry" % master.name, 30)
+
+
+def test_next_leader_knows_what_the_former_one_was_told():
+    with Masters("--weights=r=2") as cluster:
+        first, second = cluster.masters
+        equal(http_get(second.addr, "/registrar(1)/registry").json(), {}, "registry of a standby")
+        with LibprocessAgent(first.addr) as a, LibprocessAgent(first.addr) as b:
+            a.register()
+            b.register()
+            equal(call(cluster, "MARK_AGENT_GONE", mark_agent_gone={"agent_id": {"value": b.agent_id}}).status, 200,
+                  "status")
+            update_weights(cluster, s=3.0)
+            with cluster.ensemble.client() as client:
+                equal(client.children("/mesos/holdfast/agents"), [a.agent_id], "agents in ZooKeeper")
+                equal(client.children("/mesos/holdfast/gone"), [b.agent_id], "gone agents in ZooKeeper")
+            first.kill9()
+            wait_leading(second)
+            shown = http_get(second.addr, "/registrar(1)/registry").json()
+            equal([s["info"]["id"]["value"] for s in shown["slaves"]["slaves"]], [a.agent_id], "agents")
+            equal([s["id"]["value"] for s in shown["gone"]["slaves"]], [b.agent_id], "gone agents")
+            equal({w["info"]["role"]: w["info"]["weight"] for w in shown["weights"]}, {"r": 2.0, "s": 3.0}, "weights")
+            check("in ZooKeeper, below /mesos" in second.log(), "nothing was said of where the registry is")
+
+
+def test_master_ends_when_the_registry_does_not_answer_in_time():
+    with Masters("--registry_store_timeout=1secs", session="30secs") as cluster, LibprocessAgent(cluster.master_addr) as agent:
+        agent.register()
+        cluster.ensemble.server().freeze()
+        call_in_vain(cluster, r=1.0)
+        wait_until(lambda: not cluster.masters[0].is_running(), "the master ends")
+        check("does not answer in time" in cluster.masters[0].log(), "it did not say why")
+
+
+def call_in_vain(cluster, **weights_wanted):
+    """The master dies of it: the answer is an error, if there is one."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        check(update_weights(cluster, **weights_wanted).status == 500, "weights were taken")
 
 
 if __name__ == "__main__":
