@@ -106,7 +106,7 @@ void executor_stream_close(Executor *e) {
 }
 
 void executor_stream_send(Executor *e, const Mesos__V1__Executor__Event *event) {
-        _cleanup_(buffer_deinit) Buffer body = BUFFER_INIT(STREAM_MAX_BYTES), record = BUFFER_INIT(STREAM_MAX_BYTES);
+        _cleanup_(buffer_deinit) Buffer body = BUFFER_INIT(STREAM_MAX_BYTES);
         ExecutorStream *s = e->stream;
         int r;
 
@@ -114,11 +114,9 @@ void executor_stream_send(Executor *e, const Mesos__V1__Executor__Event *event) 
                 return;
 
         r = media_encode(s->type, &event->base, &body);
-        if (r == 0)
-                r = recordio_append(&record, buffer_data(&body), buffer_size(&body));
         CRASH_POINT("executor-event");
         if (r == 0)
-                r = http_stream_write(s->http, buffer_data(&record), buffer_size(&record));
+                r = http_stream_write_record(s->http, buffer_data(&body), buffer_size(&body));
         CRASH_POINT("executor-event-queued");
         if (r < 0) {
                 (void) log_warning_errno(r, "Cutting off executor '%s', it does not read its events: %m", e->id);

@@ -108,22 +108,24 @@ static int round_add(Round *round, const char *framework_id, const char *role, c
         return start_offer_timeout(m, o);
 }
 
-static bool is_scalar(const ResourceView *v, void *userdata _unused_) {
-        return v->scalar;
-}
-
 static bool is_not_scalar(const ResourceView *v, void *userdata _unused_) {
         return !v->scalar;
 }
 
+static bool is_any(const ResourceView *v _unused_, void *userdata _unused_) {
+        return true;
+}
+
 /* Ports and the like first, as Mesos lists an offer, and names what
  * is left of it in its messages. */
-static Resources *in_offer_order(const Resources *r) {
-        _cleanup_(resources_freep) Resources *ordered = resources_filter(r, is_not_scalar, NULL);
-        _cleanup_(resources_freep) Resources *scalars = resources_filter(r, is_scalar, NULL);
+static Resources *in_offer_order(Resources *r) {
+        _cleanup_(resources_freep) Resources *ordered = resources_new();
 
-        return ordered && scalars && resources_add(ordered, scalars) >= 0 ? TAKE_PTR(ordered)
-                                                                          : NULL;
+        if (!ordered || resources_move(ordered, r, is_not_scalar, NULL) < 0 ||
+            resources_move(ordered, r, is_any, NULL) < 0)
+                return NULL;
+
+        return TAKE_PTR(ordered);
 }
 
 static void on_offer(const char *framework_id, const char *role, const char *agent_id,

@@ -15,15 +15,20 @@
 #include "master/offer.h"
 #include "master/offer_view.h"
 
+/* What the agent's own network isolation divides up; no task can use it directly. */
+#define HIDDEN "ephemeral_ports"
+
 static bool is_shown(const ResourceView *v, void *userdata _unused_) {
-        /* What the agent's own network isolation divides up; no task can use it directly. */
-        return !streq(v->name, "ephemeral_ports");
+        return !streq(v->name, HIDDEN);
 }
 
 static int offer_resources_to_pb(const Offer *o, ResourceFormat format, bool with_roles,
                                  Mesos__V1__Offer *m) {
         _cleanup_(resources_freep) Resources *shown = NULL;
         int r;
+
+        if (with_roles && !resources_has(o->resources, HIDDEN))
+                return resources_to_pb(o->resources, format, &m->resources, &m->n_resources);
 
         shown = resources_filter(o->resources, is_shown, NULL);
         if (!shown)
@@ -61,19 +66,6 @@ static int offer_executor_ids(const Offer *o, Mesos__V1__ExecutorID ***ret, size
         return 0;
 }
 
-static void free_resources(Mesos__V1__Offer *m) {
-        for (size_t i = 0; i < m->n_resources; i++)
-                mesos__v1__resource__free_unpacked(m->resources[i], NULL);
-        free(m->resources);
-}
-
-/* Where the agent of an offer is, of borrowed parts. */
-typedef struct AgentUrl {
-        Mesos__V1__URL url;
-        Mesos__V1__Address address;
-        char path[sizeof(((Upid *) NULL)->id) + 1];
-} AgentUrl;
-
 static void agent_url_init(AgentUrl *u, const Node *n) {
         mesos__v1__url__init(&u->url);
         mesos__v1__address__init(&u->address);
@@ -88,59 +80,67 @@ static void agent_url_init(AgentUrl *u, const Node *n) {
         u->url.path = u->path;
 }
 
-/* Builds the message on the stack out of borrowed parts, then copies it whole. */
-static int offer_to_pb(const Offer *o, ResourceFormat format, bool with_roles,
-                       Mesos__V1__Offer **ret) {
-        Mesos__V1__Offer m = MESOS__V1__OFFER__INIT;
-        Mesos__V1__OfferID id = MESOS__V1__OFFER_ID__INIT;
-        Mesos__V1__Resource__AllocationInfo allocation = MESOS__V1__RESOURCE__ALLOCATION_INFO__INIT;
-        AgentUrl url;
+static int view_init(OfferView *v, const Offer *o, ResourceFormat format, bool with_roles) {
+        Mesos__V1__Offer *m = &v->message;
+        const Node *n = o->node;
         int r;
 
-        r = offer_executor_ids(o, &m.executor_ids, &m.n_executor_ids);
+        mesos__v1__offer__init(m);
+        mesos__v1__offer_id__init(&v->id);
+        mesos__v1__resource__allocation_info__init(&v->allocation);
+
+        r = offer_executor_ids(o, &m->executor_ids, &m->n_executor_ids);
         if (r < 0)
                 return r;
 
-        r = offer_resources_to_pb(o, format, with_roles, &m);
+        r = offer_resources_to_pb(o, format, with_roles, m);
         if (r < 0) {
-                free(m.executor_ids);
+                free(m->executor_ids);
                 return r;
         }
 
-        agent_url_init(&url, o->node);
-        allocation.role = o->role;
-
-        id.value = o->id;
-        m.id = &id;
-        m.framework_id = o->framework->info->id;
-        m.agent_id = o->node->info->id;
-        m.hostname = o->node->info->hostname;
-        m.url = &url.url;
-        m.unavailability = o->node->unavailability;
-        m.domain = o->node->info->domain;
-        m.attributes = o->node->info->attributes;
-        m.n_attributes = o->node->info->n_attributes;
-        m.allocation_info = with_roles ? &allocation : NULL;
-
-        *ret = (Mesos__V1__Offer *) pb_copy(&m.base);
-
-        free(m.executor_ids);
-        free_resources(&m);
-        return *ret ? 0 : -ENOMEM;
+        agent_url_init(&v->url, n);
+        v->allocation.role = o->role;
+        v->id.value = o->id;
+        m->id = &v->id;
+        m->framework_id = o->framework->info->id;
+        m->agent_id = n->info->id;
+        m->hostname = n->info->hostname;
+        m->url = &v->url.url;
+        m->unavailability = n->unavailability;
+        m->domain = n->info->domain;
+        m->attributes = n->info->attributes;
+        m->n_attributes = n->info->n_attributes;
+        m->allocation_info = with_roles ? &v->allocation : NULL;
+        return 0;
 }
 
-int offer_to_scheduler_pb(const Offer *o, Mesos__V1__Offer **ret) {
+int offer_view_init(OfferView *v, const Offer *o) {
         const Framework *f = o->framework;
         bool refined = framework_has_capability(
                         f, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__RESERVATION_REFINEMENT);
         bool with_roles = framework_has_capability(
                         f, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__MULTI_ROLE);
 
-        return offer_to_pb(o, refined ? RESOURCE_FORMAT_NEW : RESOURCE_FORMAT_OLD, with_roles, ret);
+        return view_init(v, o, refined ? RESOURCE_FORMAT_NEW : RESOURCE_FORMAT_OLD, with_roles);
+}
+
+void offer_view_deinit(OfferView *v) {
+        free(v->message.executor_ids);
+        resources_free_pb(v->message.resources, v->message.n_resources);
 }
 
 int offer_to_operator_pb(const Offer *o, Mesos__V1__Offer **ret) {
-        return offer_to_pb(o, RESOURCE_FORMAT_NEW, true, ret);
+        OfferView v;
+        int r;
+
+        r = view_init(&v, o, RESOURCE_FORMAT_NEW, true);
+        if (r < 0)
+                return r;
+
+        *ret = (Mesos__V1__Offer *) pb_copy(&v.message.base);
+        offer_view_deinit(&v);
+        return *ret ? 0 : -ENOMEM;
 }
 
 int inverse_offer_to_pb(const InverseOffer *o, Mesos__V1__InverseOffer **ret) {

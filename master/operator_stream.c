@@ -13,7 +13,6 @@
 
 #include "common/base/log.h"
 #include "common/net/pbwire.h"
-#include "common/net/recordio.h"
 #include "master/api_view.h"
 #include "master/framework.h"
 #include "master/master.h"
@@ -60,18 +59,6 @@ static void on_closed(HttpStream *stream _unused_, void *userdata) {
         operator_stream_free(s);
 }
 
-static int write_record(OperatorStream *s, const Buffer *body) {
-        Buffer record = BUFFER_INIT(STREAM_MAX_BYTES + 32);
-        int r;
-
-        r = recordio_append(&record, buffer_data(body), buffer_size(body));
-        if (r >= 0)
-                r = http_stream_write(s->stream, buffer_data(&record), buffer_size(&record));
-
-        buffer_deinit(&record);
-        return r;
-}
-
 /* One event for one stream. */
 static int send_event(OperatorStream *s, const Event *event) {
         Buffer body = BUFFER_INIT(STREAM_MAX_BYTES);
@@ -79,7 +66,7 @@ static int send_event(OperatorStream *s, const Event *event) {
 
         r = media_encode(s->type, &event->base, &body);
         if (r >= 0)
-                r = write_record(s, &body);
+                r = http_stream_write_record(s->stream, buffer_data(&body), buffer_size(&body));
         if (r < 0)
                 s->stream = http_stream_cut(s->stream);
 
@@ -124,7 +111,8 @@ static int send_snapshot(OperatorStream *s) {
 
         r = api_writer_finish(&event);
         if (r >= 0)
-                r = write_record(s, &event.buffer);
+                r = http_stream_write_record(s->stream, buffer_data(&event.buffer),
+                                             buffer_size(&event.buffer));
         api_writer_deinit(&event);
         if (r < 0)
                 return r;

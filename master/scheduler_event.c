@@ -11,32 +11,19 @@
 
 #include "common/base/log.h"
 #include "common/net/pbwire.h"
-#include "common/net/recordio.h"
 #include "master/framework.h"
 #include "master/master.h"
 #include "master/offer_view.h"
 #include "master/scheduler_event.h"
 
-static int event_encode(const Mesos__V1__Scheduler__Event *event, MediaType type, Buffer *record) {
-        Buffer body = BUFFER_INIT(SCHEDULER_STREAM_MAX_BYTES);
-        int r;
-
-        r = media_encode(type, &event->base, &body);
-        if (r >= 0)
-                r = recordio_append(record, buffer_data(&body), buffer_size(&body));
-
-        buffer_deinit(&body);
-        return r;
-}
-
 static int stream_send(HttpStream *stream, MediaType type,
                        const Mesos__V1__Scheduler__Event *event) {
-        Buffer record = BUFFER_INIT(SCHEDULER_STREAM_MAX_BYTES + 32);
+        Buffer record = BUFFER_INIT(SCHEDULER_STREAM_MAX_BYTES);
         int r;
 
-        r = event_encode(event, type, &record);
+        r = media_encode(type, &event->base, &record);
         if (r >= 0)
-                r = http_stream_write(stream, buffer_data(&record), buffer_size(&record));
+                r = http_stream_write_record(stream, buffer_data(&record), buffer_size(&record));
 
         buffer_deinit(&record);
         return r;
@@ -86,34 +73,45 @@ void scheduler_send_heartbeat(Framework *f) {
         framework_send(f, &event, MESOS__V1__SCHEDULER__EVENT__TYPE__HEARTBEAT);
 }
 
-void scheduler_send_offers(Framework *f, Offer *const *offers, size_t n_offers) {
-        Mesos__V1__Scheduler__Event event = MESOS__V1__SCHEDULER__EVENT__INIT;
-        Mesos__V1__Scheduler__Event__Offers list = MESOS__V1__SCHEDULER__EVENT__OFFERS__INIT;
+static int offer_views_init(OfferView *views, Mesos__V1__Offer **list, Offer *const *offers,
+                            size_t n_offers, size_t *ret_n) {
         int r = 0;
 
-        list.offers = calloc(n_offers, sizeof(*list.offers));
-        if (!list.offers) {
+        for (*ret_n = 0; *ret_n < n_offers; (*ret_n)++) {
+                r = offer_view_init(&views[*ret_n], offers[*ret_n]);
+                if (r < 0)
+                        break;
+
+                list[*ret_n] = &views[*ret_n].message;
+        }
+
+        return r;
+}
+
+void scheduler_send_offers(Framework *f, Offer *const *offers, size_t n_offers) {
+        _cleanup_free_ OfferView *views = calloc(n_offers, sizeof(*views));
+        _cleanup_free_ Mesos__V1__Offer **list = calloc(n_offers, sizeof(*list));
+        Mesos__V1__Scheduler__Event__Offers message = MESOS__V1__SCHEDULER__EVENT__OFFERS__INIT;
+        Mesos__V1__Scheduler__Event event = MESOS__V1__SCHEDULER__EVENT__INIT;
+        int r;
+
+        if (!views || !list) {
                 log_oom();
                 return;
         }
 
-        for (; list.n_offers < n_offers; list.n_offers++) {
-                r = offer_to_scheduler_pb(offers[list.n_offers], &list.offers[list.n_offers]);
-                if (r < 0)
-                        break;
-        }
-
+        r = offer_views_init(views, list, offers, n_offers, &message.n_offers);
         if (r < 0)
                 log_error_errno(r, "Cannot send offers to framework '%s': %m", f->id);
         else {
-                event.offers = &list;
+                message.offers = list;
+                event.offers = &message;
                 f->metrics.offers_sent += n_offers;
                 framework_send(f, &event, MESOS__V1__SCHEDULER__EVENT__TYPE__OFFERS);
         }
 
-        for (size_t i = 0; i < list.n_offers; i++)
-                pb_free(&list.offers[i]->base);
-        free(list.offers);
+        for (size_t i = 0; i < message.n_offers; i++)
+                offer_view_deinit(&views[i]);
 }
 
 void scheduler_send_rescind(Framework *f, const char *offer_id) {

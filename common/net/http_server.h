@@ -85,6 +85,9 @@ int http_request_stream(HttpRequest *r, const char *content_type, size_t max_buf
 /* 0, or -ENOBUFS when the reader is too slow: nothing was queued and the caller should close. */
 int http_stream_write(HttpStream *s, const void *data, size_t n);
 
+/* The same, framed as RecordIO has it. */
+int http_stream_write_record(HttpStream *s, const void *data, size_t n);
+
 /* What waits for the reader. */
 size_t http_stream_unsent(const HttpStream *s);
 

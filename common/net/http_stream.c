@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 
 #include "common/net/http_internal.h"
+#include "common/net/recordio.h"
 
 /* A queue that a burst made larger than this is given back once it is empty. */
 #define QUEUE_KEPT_BYTES ((size_t) 16 << 10)
@@ -201,31 +202,37 @@ size_t http_stream_unsent(const HttpStream *s) {
         return buffer_size(&s->queue);
 }
 
-static int append_chunk(HttpStream *s, const void *data, size_t n) {
+/* One chunk of both parts. */
+static int append_chunk(HttpStream *s, const char *prefix, const void *data, size_t n_data) {
+        size_t n_prefix = strlen(prefix), n_size = 0, n_end = 0, n;
         char size[24] = "", *p;
-        size_t n_size = 0, n_end = 0;
         int r;
 
+        if (n_data > s->max_buffered_bytes)
+                return -ENOBUFS;
+
         if (s->chunked) {
-                n_size = (size_t) snprintf(size, sizeof(size), "%zx\r\n", n);
+                n_size = (size_t) snprintf(size, sizeof(size), "%zx\r\n", n_prefix + n_data);
                 n_end = strlen("\r\n");
         }
 
-        if (n > s->max_buffered_bytes || buffer_size(&s->queue) + n_size + n + n_end > s->max_buffered_bytes)
+        n = n_size + n_prefix + n_data + n_end;
+        if (buffer_size(&s->queue) + n > s->max_buffered_bytes)
                 return -ENOBUFS;
 
-        r = buffer_reserve(&s->queue, n_size + n + n_end, &p);
+        r = buffer_reserve(&s->queue, n, &p);
         if (r < 0)
                 return r;
 
         memcpy(p, size, n_size);
-        memcpy(p + n_size, data, n);
-        memcpy(p + n_size + n, "\r\n", n_end);
-        buffer_commit(&s->queue, n_size + n + n_end);
+        memcpy(p + n_size, prefix, n_prefix);
+        memcpy(p + n_size + n_prefix, data, n_data);
+        memcpy(p + n_size + n_prefix + n_data, "\r\n", n_end);
+        buffer_commit(&s->queue, n);
         return 0;
 }
 
-int http_stream_write(HttpStream *s, const void *data, size_t n) {
+static int stream_write(HttpStream *s, const char *prefix, const void *data, size_t n) {
         int r;
 
         assert(!s->ended);
@@ -234,12 +241,22 @@ int http_stream_write(HttpStream *s, const void *data, size_t n) {
         if (s->request->dead || n == 0)
                 return 0;
 
-        r = append_chunk(s, data, n);
+        r = append_chunk(s, prefix, data, n);
         if (r < 0)
                 return r;
 
         flush_soon(s);
         return 0;
+}
+
+int http_stream_write(HttpStream *s, const void *data, size_t n) {
+        return stream_write(s, "", data, n);
+}
+
+int http_stream_write_record(HttpStream *s, const void *data, size_t n) {
+        char prefix[RECORDIO_PREFIX_MAX];
+
+        return stream_write(s, recordio_prefix(n, prefix), data, n);
 }
 
 HttpStream *http_stream_close(HttpStream *s) {

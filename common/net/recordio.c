@@ -14,6 +14,7 @@
  * is no way to find the next record.
  */
 
+#include <stdio.h>
 #include <inttypes.h>
 
 #include "common/net/recordio.h"
@@ -88,11 +89,17 @@ int record_reader_next(RecordReader *r, const void **ret_data, size_t *ret_n) {
         return RECORDIO_RECORD;
 }
 
+const char *recordio_prefix(size_t n, char buf[static RECORDIO_PREFIX_MAX]) {
+        (void) snprintf(buf, RECORDIO_PREFIX_MAX, "%zu\n", n);
+        return buf;
+}
+
 int recordio_append(Buffer *b, const void *data, size_t n) {
+        char prefix[RECORDIO_PREFIX_MAX];
         size_t before = buffer_size(b);
         int r;
 
-        r = buffer_printf(b, "%zu\n", n);
+        r = buffer_append_text(b, recordio_prefix(n, prefix));
         if (r < 0)
                 return r;
 

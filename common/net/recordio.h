@@ -25,5 +25,9 @@ int record_reader_feed(RecordReader *r, const void *data, size_t n);
 /* RECORDIO_*, or -EBADMSG for a malformed or oversized length, after which the reader is of no use. */
 int record_reader_next(RecordReader *r, const void **ret_data, size_t *ret_n);
 
+/* What goes before a record of n bytes. Returns buf. */
+#define RECORDIO_PREFIX_MAX 24
+const char *recordio_prefix(size_t n, char buf[static RECORDIO_PREFIX_MAX]);
+
 /* Appends one framed record. */
 int recordio_append(Buffer *b, const void *data, size_t n);
