@@ -513,9 +513,16 @@ void departure_mark_gone(Master *m, const char *agent_id, HttpRequest *request) 
                 record(m, agent_id, FATE_GONE, message, request);
 }
 
+static const char machine_down[] = "Operator initiated 'Machine DOWN'";
+
 void departure_machine_down(Node *n) {
         if (!n->leaving)
-                leave(n, FATE_DOWN, "Operator initiated 'Machine DOWN'", NULL);
+                leave(n, FATE_DOWN, machine_down, NULL);
+}
+
+void departure_recovered_down(Master *m, const char *agent_id) {
+        if (!find_pending(m, agent_id))
+                record(m, agent_id, FATE_DOWN, machine_down, NULL);
 }
 
 void departure_unregister(Node *n, const char *message) {

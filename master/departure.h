@@ -48,6 +48,9 @@ void departure_replace(Node *n);
 /* Its machine goes down for maintenance, and it with it. */
 void departure_machine_down(Node *n);
 
+/* The same of one that was not back since our start: the last master may not have got so far. */
+void departure_recovered_down(Master *m, const char *agent_id);
+
 /* What is kept of unreachable tasks is dropped, and their ids are free again: of an agent that is
  * back, and says itself what it has; of agents the registry has forgotten. */
 void departure_forget_unreachable(Master *m, const char *agent_id);

@@ -576,7 +576,13 @@ void registration_reregister(Master *m, const Upid *from, PbParcel **message) {
                 return;
         }
 
-        if (is_sent_away(m, r->slave, from) || !is_acceptable(&i, r, from))
+        if (is_sent_away(m, r->slave, from)) {
+                if (recovered_find(m, id))
+                        departure_recovered_down(m, id);
+                return;
+        }
+
+        if (!is_acceptable(&i, r, from))
                 return;
 
         n = node_find(&m->nodes, id);

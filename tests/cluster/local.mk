@@ -5,6 +5,7 @@ cluster_tests = \
         tests/cluster/test_conformance.py \
         tests/cluster/test_crash_points.py \
         tests/cluster/test_crash_resources.py \
+        tests/cluster/test_crash_verbs.py \
         tests/cluster/test_detection.py \
         tests/cluster/test_disk_full.py \
         tests/cluster/test_drain.py \
