@@ -11,6 +11,7 @@ cluster_tests = \
         tests/cluster/test_drain.py \
         tests/cluster/test_endings.py \
         tests/cluster/test_executor.py \
+        tests/cluster/test_failover.py \
         tests/cluster/test_faults.py \
         tests/cluster/test_framework.py \
         tests/cluster/test_frozen.py \

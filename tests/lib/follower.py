@@ -23,7 +23,7 @@ import threading
 import time
 
 from harness import TIMEOUT_SCALE, Failure
-from scheduler import JSON_HEADERS, PATH, TERMINAL, offered, scalar
+from scheduler import CAPABILITIES, JSON_HEADERS, PATH, TERMINAL, offered, scalar
 from zookeeper_client import ZooKeeperClient, ZooKeeperError
 
 CALL_TIMEOUT_S = 3
@@ -126,7 +126,7 @@ class Follower:
         self.name = name
         self.role = name
         self.info = {"user": "root", "name": name, "roles": [name], "checkpoint": True, "failover_timeout": 1e6,
-                     **(info or {})}
+                     "capabilities": [{"type": t} for t in CAPABILITIES], **(info or {})}
         self.history = history
         self.framework_id = None
         self.master = None          # the id of the one that subscribed us
@@ -230,6 +230,8 @@ class Follower:
             host, port = stream.headers["location"].split("//", 1)[1].split("/", 1)[0].rsplit(":", 1)
             self._subscribe((host, int(port)), n_redirects - 1)
         else:
+            if stream.status != 503:
+                self.history.note("refused", self.name, call="SUBSCRIBE", status=stream.status)
             raise ConnectionError("SUBSCRIBE was answered %d" % stream.status)
 
     # Events
