@@ -35,6 +35,7 @@ struct Node {
         bool connected;                 /* our link to it holds */
         bool active;                    /* its resources may be offered */
         bool deactivated; /* by an operator: stays inactive however often it returns */
+        bool was_told;                  /* while a framework tells its agents of itself */
         bool leaving;                   /* given up, as soon as the registry has recorded it */
         usec_t drain_started_usec;      /* wall clock: told to drain; 0: not since it is registered */
 

@@ -16,6 +16,8 @@
  * is how a scheduler fails over.
  */
 
+#include <utlist.h>
+
 #include "common/base/log.h"
 #include "common/model/id.h"
 #include "common/net/pbwire.h"
@@ -23,6 +25,7 @@
 #include "master/allocation.h"
 #include "master/call.h"
 #include "master/departure.h"
+#include "master/executor.h"
 #include "master/failover.h"
 #include "master/framework.h"
 #include "master/framework_info.h"
@@ -33,6 +36,7 @@
 #include "master/scheduler_api.h"
 #include "master/scheduler_call.h"
 #include "master/scheduler_event.h"
+#include "master/task.h"
 #include "proto/scheduler.pb-c.h"
 
 #define UUID_BYTES 16
@@ -201,14 +205,28 @@ static int take_description(Framework *f, const Mesos__V1__FrameworkInfo *info,
         return r;
 }
 
-/* Agents that run its tasks must know how the framework is called
- * now, and send what waits for it. */
-static void tell_agents(Framework *f) {
-        Node *n, *next;
+static void tell_agent(Framework *f, Node *n) {
+        if (n->connected && !n->was_told)
+                agent_message_update_framework(n, f);
 
-        HASH_ITER(hh, f->master->nodes.by_id, n, next)
-                if (n->connected)
-                        agent_message_update_framework(n, f);
+        n->was_told = true;
+}
+
+/* Agents that run its tasks must know how the framework is called now, and send what waits for it. To
+ * the others, which may be thousands, it means nothing; they hear it with its first task. */
+static void tell_agents(Framework *f) {
+        Executor *e;
+        Task *t;
+
+        for (t = f->tasks; t; t = t->hh.next)
+                tell_agent(f, t->node);
+        DL_FOREACH(f->executors, e)
+                tell_agent(f, e->node);
+
+        for (t = f->tasks; t; t = t->hh.next)
+                t->node->was_told = false;
+        DL_FOREACH(f->executors, e)
+                e->node->was_told = false;
 }
 
 static int framework_create(Master *m, const Mesos__V1__FrameworkInfo *info, Framework **ret) {

@@ -15,7 +15,8 @@
  *
  * An open connection also tells that the peer is there. A linked peer whose connection ends has
  * exited as far as anybody can know, and so has one that cannot be reached or that left messages
- * unread. The link is over then; the next send or link connects anew.
+ * unread. The link is over then; the next send or link connects anew. A message for which there is no
+ * room ends the connection, too: those behind it must not arrive without it.
  */
 
 #include <stdio.h>
@@ -35,6 +36,7 @@ typedef struct Peer {
         HttpClient *client;
         bool linked;
         bool connected;
+        bool overflowed;         /* a message was lost: to be closed at the end of this turn */
         struct Peer *next_unflushed;
         bool unflushed;
         UT_hash_handle hh;       /* by upid.text */
@@ -131,6 +133,16 @@ static int pool_get(PeerPool *pool, const Upid *to, Peer **ret) {
         return 0;
 }
 
+/* As if the peer had closed the connection. */
+static void peer_give_up(Peer *p) {
+        PeerPool *pool = p->pool;
+        Upid upid = p->upid;
+
+        peer_free(p);
+        if (pool->exited)
+                pool->exited(&upid, pool->userdata);
+}
+
 static int on_flush(sd_event_source *source, void *userdata) {
         PeerPool *pool = userdata;
 
@@ -141,6 +153,11 @@ static int on_flush(sd_event_source *source, void *userdata) {
 
                 pool->unflushed = p->next_unflushed;
                 p->unflushed = false;
+                if (p->overflowed) {
+                        peer_give_up(p);
+                        continue;
+                }
+
                 CRASH_POINT("peer-flush");
                 http_client_flush(p->client);
                 CRASH_POINT("peer-flushed");
@@ -240,12 +257,12 @@ int peer_pool_send(PeerPool *pool, const Upid *to, const char *name, const void 
         if (r < 0)
                 return r;
 
-        r = queue_message(p, name, body, n);
+        r = p->overflowed ? -ENOBUFS : queue_message(p, name, body, n);
         if (r < 0)
-                return r;
+                p->overflowed = true;
 
         flush_soon(p);
-        return 0;
+        return r;
 }
 
 int peer_pool_link(PeerPool *pool, const Upid *to) {

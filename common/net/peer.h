@@ -20,7 +20,8 @@ int peer_pool_new(sd_event *event, const Upid *self, PeerExited exited, void *us
 PeerPool *peer_pool_free(PeerPool *p);
 DEFINE_CLEANUP(PeerPool *, peer_pool_free)
 
-/* Queues POST /<to->id>/<name>; connects if need be. 0, or -ENOBUFS when the peer reads too slowly. */
+/* Queues POST /<to->id>/<name>; connects if need be. 0, or -ENOBUFS when the peer reads too slowly: then `exited`
+ * comes as well. */
 int peer_pool_send(PeerPool *p, const Upid *to, const char *name, const void *body, size_t n);
 
 /* Holds a connection to the peer open and calls `exited` when it breaks. */

@@ -22,6 +22,7 @@ from harness import HOST, TIMEOUT_SCALE, Failure
 from wire import field, first, read
 
 STARTING, RUNNING, FINISHED, FAILED, KILLED, LOST, STAGING = range(7)
+DROPPED = 9
 SOURCE_EXECUTOR = 2
 CAPABILITIES = (1, 2, 3, 7)     # MULTI_ROLE, HIERARCHICAL_ROLE, RESERVATION_REFINEMENT, AGENT_DRAINING
 
@@ -63,6 +64,7 @@ class LibprocessAgent:
     # The process
 
     def listen(self, port=0):
+        self.reads = True
         self._listener = socket.create_server((HOST, port))
         self.port = self._listener.getsockname()[1]
         self.pid = "slave(1)@%s:%d" % (HOST, self.port)
@@ -84,6 +86,10 @@ class LibprocessAgent:
 
     def come_back(self):
         self.listen(self.port)
+
+    def stop_reading(self):
+        """What a stopped process looks like, until it vanishes."""
+        self.reads = False
 
     def break_links(self):
         """The connections to it break, and nothing else: it listens and answers."""
@@ -108,7 +114,7 @@ class LibprocessAgent:
     def _serve(self, connection):
         stream = connection.makefile("rb")
         try:
-            while True:
+            while self.reads:
                 line = stream.readline().decode()
                 if not line:
                     return

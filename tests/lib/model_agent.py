@@ -16,10 +16,9 @@ import collections
 from uuid import uuid4
 
 from harness import Failure
-from libprocess_agent import FAILED, FINISHED, KILLED, RUNNING, LibprocessAgent
+from libprocess_agent import DROPPED, FAILED, FINISHED, KILLED, RUNNING, LibprocessAgent
 from wire import field, first, read
 
-DROPPED = 9
 TERMINAL = (FINISHED, FAILED, KILLED, DROPPED)
 
 

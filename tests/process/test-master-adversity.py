@@ -188,7 +188,7 @@ class World:
 
     def print_views(self):
         for agent in self.agents:
-            print("agent", agent.hostname, agent.agent_id, {key: (t.state, t.updates) for key, t in agent.tasks.items()})
+            print("agent", agent.agent_id, {key: (t.state, t.updates) for key, t in agent.tasks.items()})
         for s in self.schedulers:
             print("scheduler", s.framework_id, s._connected, s.error,
                   [(x["task_id"]["value"], x["state"], x.get("message")) for x in s.statuses[-20:]])

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from books import check_books, wait_balanced
 from clock import Clock
 from harness import Cluster, check, equal, http_call, http_get, main, wait_until
-from libprocess_agent import FAILED, FINISHED, KILLED, RUNNING, LibprocessAgent
+from libprocess_agent import DROPPED, FAILED, FINISHED, KILLED, RUNNING, LibprocessAgent
 from scheduler import JSON_HEADERS, PATH, EventStream, Scheduler
 from wire import first, read
 
@@ -133,11 +133,25 @@ def test_update_of_a_framework_takes_offers_of_roles_it_left_and_keeps_tasks_the
             info = read(first(agent.wait_message("UpdateFrameworkMessage", lambda m: True), 3) or b"")
             equal(first(info, 2), b"renamed", "name the agent is told")
             f = framework(cluster, s)
-            equal((f["name"], f["roles"], f["failover_timeout"], len(f["tasks"])), ("renamed", ["b"], 17.0, 1), "framework")
+            equal((f["name"], f["roles"], f["failover_timeout"], len(f["tasks"])), ("renamed", ["b"], 17.0, 1), "it")
             check_books(cluster)
             agent.update(s.framework_id, "t", FINISHED)
             wait_balanced(cluster, s)
             equal({o["allocation_info"]["role"] for o in s.offers}, {"b"}, "roles of offers")
+
+
+def test_agents_that_run_a_framework_are_told_of_it_once_each_and_others_are_left_alone():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as busy, \
+            LibprocessAgent(cluster.master_addr) as idle, Scheduler(cluster.master_addr) as s:
+        busy.register()
+        idle.register()
+        for n in range(3):
+            run_task(s, busy, "t%d" % n)
+        for n in range(1, 4):
+            s.subscribe()
+            busy.wait_messages("UpdateFrameworkMessage", n)
+        launch(s, idle, "last")
+        equal((busy.count("UpdateFrameworkMessage"), idle.count("UpdateFrameworkMessage")), (3, 0), "messages")
 
 
 def allocated(task, role):
@@ -156,7 +170,7 @@ def test_framework_that_stops_being_partition_aware_keeps_what_is_and_hears_the_
         s.wait_state("t", "TASK_UNREACHABLE")
         s.info["capabilities"] = [c for c in s.info["capabilities"] if c["type"] != "PARTITION_AWARE"]
         s.call("UPDATE_FRAMEWORK", {"framework_info": {**s.info, "id": {"value": s.framework_id}}}, expect=200)
-        equal([t["state"] for t in framework(cluster, s)["unreachable_tasks"]], ["TASK_UNREACHABLE"], "unreachable tasks")
+        equal([t["state"] for t in framework(cluster, s)["unreachable_tasks"]], ["TASK_UNREACHABLE"], "its tasks")
         come_back(agent, s, "t")
         s.wait_until(lambda: s.states("t")[-1] == "TASK_RUNNING", "the task is back")
         cut_off(cluster, agent)
@@ -344,7 +358,7 @@ def test_id_of_a_task_is_free_once_its_end_is_acknowledged_and_not_while_its_age
         one.wait_message("StatusUpdateAcknowledgementMessage", lambda m: first(m, 4) == late)
         two.update(s.framework_id, "t", RUNNING)
         s.wait_until(lambda: len(s.statuses) > n, "an update")
-        equal([(x["state"], x["agent_id"]["value"]) for x in s.statuses[n:]], [("TASK_RUNNING", two.agent_id)], "updates")
+        equal([(x["state"], x["agent_id"]["value"]) for x in s.statuses[n:]], [("TASK_RUNNING", two.agent_id)], "what")
         check_books(cluster)
 
 
@@ -417,6 +431,32 @@ def test_scheduler_that_reads_slowly_gets_everything_in_order_and_memory_stays_b
             {**JSON_HEADERS, "Mesos-Stream-Id": stream.headers["Mesos-Stream-Id"]})
         equal(answer.status, 202, "status")
         wait_until(lambda: rss(cluster) - before < 32 * MIB, "what waited for it is free again")
+
+
+def test_agent_that_does_not_read_loses_its_connection_and_no_launch_is_lost_with_it():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
+            Scheduler(cluster.master_addr) as s:
+        agent.register()
+        offer = s.wait_offer()
+        agent.stop_reading()
+        big = {"value": "true", "environment": {"variables": [{"name": "V", "value": "x" * (16 * MIB)}]}}
+        names = ["t%d" % n for n in range(8)]
+        for name in names:
+            s.launch([s.task(name, dict(big))], offer)
+            if not is_active(cluster, agent):
+                break
+            offer = s.wait_offer()
+        wait_until(lambda: not is_active(cluster, agent), "the agent has lost its connection")
+        launched = {t["id"] for t in framework(cluster, s)["tasks"]}
+        agent.vanish()
+        agent.listen(agent.port)
+        asked = read(first(agent.reregister(), 2))
+        equal({text(read(status), 1) for status in asked[2]}, launched, "tasks that the agent is asked about")
+        for name in launched:
+            agent.update(s.framework_id, name, DROPPED)
+        for name in launched:
+            s.wait_state(name, "TASK_DROPPED")
+        wait_balanced(cluster, s)
 
 
 if __name__ == "__main__":

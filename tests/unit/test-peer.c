@@ -211,7 +211,7 @@ static void test_a_forgotten_peer_is_not_heard_of_again(void **state) {
         stop(&w);
 }
 
-static void test_a_peer_that_does_not_read_fills_its_queue(void **state) {
+static void test_a_peer_that_does_not_read_has_exited_once_its_queue_is_full(void **state) {
         _cleanup_free_ char *body = calloc(1, 1 << 20);
         struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r = 0;
@@ -228,16 +228,24 @@ static void test_a_peer_that_does_not_read_fills_its_queue(void **state) {
 
         for (unsigned i = 0; i < 200 && r == 0; i++) {
                 r = peer_pool_send(w.pool, &to, "mesos.internal.X", body, 1 << 20);
-                turn(&w.f);
+                if (r == 0)
+                        turn(&w.f);
         }
         assert_int_equal(r, -ENOBUFS);
+
+        /* What there would be room for must not arrive without the one before it. */
+        assert_int_equal(peer_pool_send(w.pool, &to, "mesos.internal.X", "x", 1), -ENOBUFS);
+        assert_int_equal(w.n_exited, 0);
 
         /* Others are served as before. */
         assert_int_equal(peer_pool_send(w.pool, &w.other, "mesos.internal.A", "x", 1), 0);
         WAIT_FOR(&w.f, w.n_messages == 1);
-
-        fd_close(listener);
         WAIT_FOR(&w.f, w.n_exited == 1);
+        assert_string_equal(w.exited, to.text);
+
+        assert_int_equal(peer_pool_send(w.pool, &to, "mesos.internal.X", "x", 1), 0);
+        fd_close(listener);
+        WAIT_FOR(&w.f, w.n_exited == 2);
         stop(&w);
 }
 
@@ -279,7 +287,7 @@ int main(void) {
                 cmocka_unit_test(test_a_linked_peer_that_ends_has_exited_and_can_come_back),
                 cmocka_unit_test(test_an_unlinked_peer_ends_in_silence),
                 cmocka_unit_test(test_a_forgotten_peer_is_not_heard_of_again),
-                cmocka_unit_test(test_a_peer_that_does_not_read_fills_its_queue),
+                cmocka_unit_test(test_a_peer_that_does_not_read_has_exited_once_its_queue_is_full),
                 cmocka_unit_test(test_messages_are_told_from_requests),
         };
 
