@@ -3,6 +3,7 @@
 """What the master must not forget: weights, and the registry as such."""
 
 import contextlib
+import errno
 import http.client
 import json
 import os
@@ -12,7 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from clock import Clock
-from harness import (HOST, Cluster, Daemon, Failure, check, equal, free_port, http_call, http_get, main, program,
+from harness import (HOST, Cluster, Daemon, Failure, check, equal, free_port, http_call, http_get, main, program, skip,
                      temporary_directory, wait_until)
 from libprocess_agent import LibprocessAgent
 from scheduler import Scheduler
@@ -252,6 +253,38 @@ def test_master_does_not_start_on_a_registry_that_a_later_version_used():
                        (b"\x52" + bytes([len(capability)]) + capability,))
             db.commit()
         check_refused(cluster, "WARP_DRIVE", "Start that version again")
+
+
+def fill_up(path):
+    with open(os.path.join(path, "ballast"), "wb", buffering=0) as f:
+        for size in (1 << 16, 1):
+            try:
+                while True:
+                    f.write(b"\0" * size)
+            except OSError as e:
+                equal(e.errno, errno.ENOSPC, "errno")
+
+
+def test_agent_is_not_let_in_when_the_disk_is_full():
+    if os.geteuid() != 0:
+        skip("only root mounts a file system")
+    with Cluster(n_agents=0, start=False) as cluster:
+        master = cluster.master()
+        path = cluster.work_path("master")
+        os.makedirs(path)
+        # In a mount namespace of its own, which ends with it.
+        master.argv = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"', path,
+                       *master.argv]
+        master.start()
+        with LibprocessAgent(cluster.master_addr) as first, LibprocessAgent(cluster.master_addr) as second:
+            first.register()
+            fill_up("/proc/%d/root%s" % (master.pid, path))
+            second.ask_to_register()
+            wait_until(lambda: not master.is_running(), "the master ends")
+            equal(second.count("SlaveRegisteredMessage"), 0, "what the second agent was told")
+        check(master.process.returncode > 0, "exit status %d" % master.process.returncode)
+        check("No space left on device" in master.log(), "it did not say why")
+        master.process = None
 
 
 def test_flags_of_the_replicated_log_are_accepted_and_explained():
