@@ -15,6 +15,7 @@ EXTRA_DIST += \
         docs/decisions/011-mounts-are-data-and-agents-directories-hidden.md \
         docs/decisions/012-rights-are-given-up-late-and-for-ever.md \
         docs/decisions/013-zookeeper-session.md \
+        docs/decisions/016-what-a-new-leader-believes.md \
         docs/layers.txt
 
 dist_man_MANS += docs/man/holdfast-master.8 docs/man/holdfast-agent.8 docs/man/holdfast-executor.8 docs/man/holdfast-fetcher.8 docs/man/holdfast-launcher.8 docs/man/holdfast.1

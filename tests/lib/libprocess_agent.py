@@ -218,8 +218,8 @@ class LibprocessAgent:
 
     def executor(self, framework_id, executor_id, cpus=1, mem=32):
         """An ExecutorInfo as an agent reports it."""
-        return (field(1, identity(executor_id)) + field(5, scalar("cpus", cpus, "*")) + field(5, scalar("mem", mem, "*"))
-                + field(7, field(3, "run")) + field(8, identity(framework_id)))
+        return (field(1, identity(executor_id)) + field(5, scalar("cpus", cpus, "*"))
+                + field(5, scalar("mem", mem, "*")) + field(7, field(3, "run")) + field(8, identity(framework_id)))
 
     def archive(self, framework, tasks):
         """A framework with tasks that are over, as an agent remembers it."""

@@ -285,7 +285,7 @@ def test_agent_whose_report_makes_no_sense_is_not_let_in():
         for report in reports:
             agent.send("ReregisterSlaveMessage", report)
         metric = "master/messages_reregister_slave"
-        wait_until(lambda: http_get(cluster.master_addr, "/metrics/snapshot").json()[metric] == len(reports), "they came")
+        wait_until(lambda: http_get(cluster.master_addr, "/metrics/snapshot").json()[metric] == len(reports), "all")
         equal(agent.count("SlaveReregisteredMessage"), 0, "answers")
         agent.reregister([agent.task("f", "t")])
         equal([t["id"] for t in frameworks(cluster)["f"]["tasks"]], ["t"], "tasks")
