@@ -10,7 +10,7 @@ wrote to the disk, and the leader's books are right. Throughout, no two masters 
 is printed with the seed and the history.
 
 HOLDFAST_TEST_SEED=N (1), HOLDFAST_TEST_FAULT_SECONDS=N (180, of faults; what it takes to find rest comes on top),
-HOLDFAST_TEST_HISTORY=FILE (to keep the whole history).
+HOLDFAST_TEST_ZOOKEEPERS=N (1, servers), HOLDFAST_TEST_HISTORY=FILE (to keep the whole history).
 """
 
 import os
@@ -25,7 +25,7 @@ from arena import TROUBLE, Arena    # noqa: E402
 from audit import amounts, check_books, read_books, unused    # noqa: E402
 from clock import has_sanitizers    # noqa: E402
 from follower import Follower, need    # noqa: E402
-from harness import Failure, main, wait_until    # noqa: E402
+from harness import Failure, equal, main, wait_until    # noqa: E402
 from history import History, text_of    # noqa: E402
 from judge import check_epochs, check_leaders, check_tasks, concerned    # noqa: E402
 from scheduler import scalar    # noqa: E402
@@ -33,10 +33,13 @@ from witness import Witness    # noqa: E402
 
 SEED = int(os.environ.get("HOLDFAST_TEST_SEED", "1"))
 FAULT_SECONDS = float(os.environ.get("HOLDFAST_TEST_FAULT_SECONDS", "180"))
+N_ZOOKEEPERS = int(os.environ.get("HOLDFAST_TEST_ZOOKEEPERS", "1"))
 CHAPTER_SECONDS = 39.0
 QUIET_TIMEOUT_S = 90
 N_EVENTS_PRINTED = 150
 SLOW_S = 15
+# More than --agent_reregister_timeout; in steps that are less than a session, which is not to end.
+ABSENCE_S, HURRY_S, HURRY_PAUSE_S = 660, 5, 0.1
 AWARE = {"capabilities": [{"type": t} for t in ("PARTITION_AWARE", "TASK_KILLING_STATE", "RESERVATION_REFINEMENT",
                                                  "MULTI_ROLE")]}
 UNAWARE = {"capabilities": [{"type": t} for t in ("RESERVATION_REFINEMENT", "MULTI_ROLE")]}
@@ -163,6 +166,7 @@ def play(arena, plan, seconds):
         masters = {name: d.addr for name, d in arena.masters.items()}
         with Witness(arena.history, masters, [d.addr for d in arena.zookeepers.values()]):
             play_chapters(run, plan, seconds)
+            play_absence(run)
         run.judge_leaders()
         run.summary()
         run.save()
@@ -194,6 +198,30 @@ def play_chapters(run, plan, seconds):
         nemesis.pause(time.monotonic() - start)
 
 
+def play_absence(run):
+    """An agent dies together with the leader, and its host is not back before the next one has given it up."""
+    arena, away = run.arena, "agent1"
+    if not arena.rates:
+        return
+    for follower in run.followers:
+        follower.excite()
+    n_unreachable = len(run.history.of("failure"))
+    arena.kill(away, away_s=1e6)
+    arena.kill(arena.wait_leader(), away_s=0.5)
+    leader = arena.wait_leader()
+    arena.wait_until(lambda: all(f.is_subscribed for f in run.followers), "both frameworks are subscribed")
+    for _ in range(int(ABSENCE_S / HURRY_S)):
+        arena.move_clock(leader, HURRY_S, HURRY_S)
+        run.check_well()
+        arena.wait_until(lambda at=time.monotonic(): time.monotonic() > at + HURRY_PAUSE_S, "the next step")
+    equal(arena.leader(), leader, "the leader")
+    arena.wait_until(lambda: len(run.history.of("failure")) >= n_unreachable + len(run.followers), "both are told of it")
+    equal(len(arena.active_agents()), len(arena.agents) - 1, "agents that are left")
+    arena.start_daemon(away)
+    run.settle()
+    run.judge_leaders()
+
+
 def run_faults(n_masters, n_zookeepers, seconds):
     print("seed %d, %g s of faults" % (SEED, seconds))
     with Arena(History(), n_masters=n_masters, n_zookeepers=n_zookeepers, master_flags=master_flags(n_zookeepers),
@@ -202,7 +230,7 @@ def run_faults(n_masters, n_zookeepers, seconds):
 
 
 def test_three_masters_survive_all_kinds_of_faults():
-    run_faults(3, 1, FAULT_SECONDS)
+    run_faults(3, N_ZOOKEEPERS, FAULT_SECONDS)
 
 
 def test_one_master_with_its_registry_in_a_file_survives_all_kinds_of_faults():
