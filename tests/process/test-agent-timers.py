@@ -4,17 +4,18 @@
 
 import contextlib
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from clock import Clock
-from harness import check, equal, main, wait_until
-from libprocess_master import Stand, executor_info, scalar, task_info
+from harness import check, children_named, equal, main, wait_until
+from libprocess_master import PARTITION_AWARE, TASK_KILLING_STATE, Stand, executor_info, scalar, task_info
 
 MINUTES = 60
 BACKOFF = "--registration_backoff_factor="
-EXECUTOR_REGISTRATION_TIMEOUT = 23
+EXECUTOR_REGISTRATION_TIMEOUT, EXECUTOR_REREGISTRATION_TIMEOUT = 23, 24
 
 
 @contextlib.contextmanager
@@ -175,6 +176,36 @@ def test_operator_may_give_executors_less_time_to_register():
         wait_until(lambda: s.state()["frameworks"] and s.state()["frameworks"][0]["executors"], "the executor")
         s.clock.advance(3.5)
         equal(s.master.wait_state("t", "TASK_FAILED").message, "Executor did not register within 3secs", "message")
+
+
+def check_lost_executor(state, capabilities):
+    with stand() as s:
+        s.start_agent()
+        s.master.run(task_info("t", "sleep 1000"), capabilities=capabilities)
+        s.master.wait_state("t", "TASK_RUNNING")
+        s.agent.kill9()
+        # The task's own process has that name, too, until it executes the command.
+        wait_until(lambda: len(children_named("holdfast-executor")) == 1, "the task's command runs")
+        (executor,) = children_named("holdfast-executor")
+        os.kill(executor, signal.SIGSTOP)
+        s.master.forget_connection()
+        s.agent.start()
+        n = n_registrations(s)
+        s.clock.advance(2)
+        equal((n_registrations(s), s.master.states("t")), (n, ["TASK_STARTING", "TASK_RUNNING"]), "before the time")
+        # Half a second more than it says: an executor may have drawn the longest wait before its first try.
+        s.clock.advance(1.1)
+        status = s.master.wait_state("t", state)
+        equal(status.reason, EXECUTOR_REREGISTRATION_TIMEOUT, "reason")
+        equal(status.message, "Executor did not reregister within 2secs", "message")
+
+
+def test_executor_has_two_seconds_to_come_to_a_restarted_agent():
+    check_lost_executor("TASK_GONE", (PARTITION_AWARE, TASK_KILLING_STATE))
+
+
+def test_framework_that_is_not_aware_of_partitions_hears_that_the_task_is_lost():
+    check_lost_executor("TASK_LOST", (TASK_KILLING_STATE,))
 
 
 # Updates

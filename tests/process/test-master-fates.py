@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from harness import check, equal, main, wait_until
+from harness import HOST, check, equal, main, wait_until
 from libprocess_agent import FINISHED, RUNNING
 from stage import AWARE, CHECKPOINTING, KINDS, PLAIN, Stage
 from wire import field, first, read
@@ -222,6 +222,33 @@ def test_task_of_an_agent_that_unregisters_is_lost_to_everybody():
         equal((stage.metric("slave_removals"), stage.metric("slave_removals/reason_unregistered")), (1, 1), "removals")
 
 
+def test_task_on_a_machine_that_goes_down_is_lost_to_everybody():
+    with Stage() as stage:
+        agent = stage.add_agent()
+        stage.add_frameworks()
+        stage.run_tasks(agent)
+        n = len(stage.watcher.events)
+        machine = {"hostname": agent.hostname, "ip": HOST}
+        stage.operator("UPDATE_MAINTENANCE_SCHEDULE", update_maintenance_schedule={"schedule": {"windows": [
+            {"machine_ids": [machine], "unavailability": {"start": {"nanoseconds": 1}}}]}})
+        stage.operator("START_MAINTENANCE", start_maintenance={"machines": [machine]})
+        agent.wait_message("ShutdownMessage")
+        for kind in KINDS:
+            status = stage.wait_told(kind, "TASK_LOST")
+            equal(essence(status), LOST, "status")
+            check_masters_word(status, agent)
+            stage.frameworks[kind].wait_event("FAILURE")
+            equal(stage.tasks_of(kind), {"tasks": [], "unreachable_tasks": [], "completed_tasks": [kind]}, "tasks")
+        stage.watcher.wait_until(lambda: len(stage.watcher.events) >= n + 5, "tasks and the agent")
+        equal(stage.watcher.kinds()[n:], ["TASK_UPDATED"] * 4 + ["AGENT_REMOVED"], "events")
+        # Until it is up again nobody there is let in.
+        agent.send("ReregisterSlaveMessage", field(2, agent.info()) + field(6, "1.12.0"))
+        agent.wait_message("ShutdownMessage")
+        stage.operator("STOP_MAINTENANCE", stop_maintenance={"machines": [machine]})
+        stage.come_back(agent, "aware")
+        equal(stage.wait_told("aware", "TASK_RUNNING", 2)["message"], "Unknown agent reregistered", "message")
+
+
 def test_updates_of_an_agent_that_was_removed_are_ignored():
     with Stage() as stage:
         agent = stage.add_agent()
@@ -280,6 +307,27 @@ def test_task_without_checkpoints_is_lost_to_everybody_when_the_link_breaks_and_
         equal(round(used, 3), 0.2, "used cpus")
         for kind in CHECKPOINTING:
             equal(stage.told(kind), [], "what was told of what goes on")
+
+
+def test_task_without_checkpoints_that_was_lost_and_lives_is_told_of_when_its_agent_is_back():
+    with Stage() as stage:
+        agent = stage.add_agent()
+        stage.add_frameworks()
+        stage.run_tasks(agent)
+        # The network, not the agent: what runs there runs on.
+        agent.break_links()
+        for kind in KINDS:
+            if kind not in CHECKPOINTING:
+                stage.wait_told(kind, "TASK_LOST")
+        stage.come_back(agent, *KINDS)
+        for kind in KINDS:
+            if kind in CHECKPOINTING:
+                equal(stage.told(kind), [], "what was told of what goes on")
+            else:
+                equal(stage.wait_told(kind, "TASK_RUNNING", 2)["reason"], "REASON_AGENT_REREGISTERED", "reason")
+            equal(stage.tasks_of(kind)["tasks"], [kind], "tasks")
+        used = stage.get("/slaves")["slaves"][0]["used_resources"]["cpus"]
+        equal(round(used, 3), 0.4, "used cpus")
 
 
 def test_task_that_its_agent_does_not_know_is_asked_about_and_its_answer_passed_on():
