@@ -15,6 +15,7 @@ EXTRA_DIST += \
         docs/decisions/011-mounts-are-data-and-agents-directories-hidden.md \
         docs/decisions/012-rights-are-given-up-late-and-for-ever.md \
         docs/decisions/013-zookeeper-session.md \
+        docs/decisions/014-registry.md \
         docs/decisions/015-operators-verbs.md \
         docs/decisions/016-what-a-new-leader-believes.md \
         docs/layers.txt
