@@ -64,7 +64,8 @@ common_libmodel_a_SOURCES = \
         common/model/resource_meta.c common/model/resource_meta.h \
         common/model/resource_validate.c common/model/resource_validate.h \
         common/model/resources.c common/model/resources.h \
-        common/model/resources_parse.c common/model/resources_pb.c common/model/resources_view.c \
+        common/model/resources_pack.c common/model/resources_parse.c common/model/resources_pb.c \
+        common/model/resources_view.c \
         common/model/role.c common/model/role.h \
         common/model/status_stream.c common/model/status_stream.h \
         common/model/task_state.c common/model/task_state.h \

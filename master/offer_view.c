@@ -18,19 +18,23 @@
 /* What the agent's own network isolation divides up; no task can use it directly. */
 #define HIDDEN "ephemeral_ports"
 
+/* Number of the field in Offer; its tag takes one byte. */
+#define OFFER_RESOURCES 5U
+#define PACKED_MAX_BYTES ((size_t) 64 << 20)
+
 static bool is_shown(const ResourceView *v, void *userdata _unused_) {
         return !streq(v->name, HIDDEN);
 }
 
-static int offer_resources_to_pb(const Offer *o, ResourceFormat format, bool with_roles,
-                                 Mesos__V1__Offer *m) {
-        _cleanup_(resources_freep) Resources *shown = NULL;
+static int put_resources(OfferView *v, const Resources *r, ResourceFormat format) {
+        return resources_to_pb(r, format, &v->message.resources, &v->message.n_resources);
+}
+
+static int put_resources_that_differ(OfferView *v, const Offer *o, ResourceFormat format,
+                                     bool with_roles) {
+        _cleanup_(resources_freep) Resources *shown = resources_filter(o->resources, is_shown, NULL);
         int r;
 
-        if (with_roles && !resources_has(o->resources, HIDDEN))
-                return resources_to_pb(o->resources, format, &m->resources, &m->n_resources);
-
-        shown = resources_filter(o->resources, is_shown, NULL);
         if (!shown)
                 return -ENOMEM;
 
@@ -40,7 +44,29 @@ static int offer_resources_to_pb(const Offer *o, ResourceFormat format, bool wit
                         return r;
         }
 
-        return resources_to_pb(shown, format, &m->resources, &m->n_resources);
+        return put_resources(v, shown, format);
+}
+
+/*
+ * The whole list as one field the message does not know: protobuf-c writes the tag of such a field and
+ * after it the bytes as they are, so those of the others come along, with tags of their own.
+ */
+static int put_packed_resources(OfferView *v, const Resources *r) {
+        int k;
+
+        k = resources_pack(r, OFFER_RESOURCES, &v->packed);
+        if (k < 0 || buffer_size(&v->packed) == 0)
+                return k;
+
+        v->packed_field = (ProtobufCMessageUnknownField) {
+                .tag = OFFER_RESOURCES,
+                .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
+                .len = buffer_size(&v->packed) - 1,
+                .data = (uint8_t *) buffer_data(&v->packed) + 1,
+        };
+        v->message.base.n_unknown_fields = 1;
+        v->message.base.unknown_fields = &v->packed_field;
+        return 0;
 }
 
 /* The ids of this framework's executors on the agent, borrowed. */
@@ -80,24 +106,15 @@ static void agent_url_init(AgentUrl *u, const Node *n) {
         u->url.path = u->path;
 }
 
-static int view_init(OfferView *v, const Offer *o, ResourceFormat format, bool with_roles) {
+/* All but the resources. */
+static int view_init(OfferView *v, const Offer *o, bool with_roles) {
         Mesos__V1__Offer *m = &v->message;
         const Node *n = o->node;
-        int r;
 
+        *v = (OfferView) { .packed = BUFFER_INIT(PACKED_MAX_BYTES) };
         mesos__v1__offer__init(m);
         mesos__v1__offer_id__init(&v->id);
         mesos__v1__resource__allocation_info__init(&v->allocation);
-
-        r = offer_executor_ids(o, &m->executor_ids, &m->n_executor_ids);
-        if (r < 0)
-                return r;
-
-        r = offer_resources_to_pb(o, format, with_roles, m);
-        if (r < 0) {
-                free(m->executor_ids);
-                return r;
-        }
 
         agent_url_init(&v->url, n);
         v->allocation.role = o->role;
@@ -112,35 +129,56 @@ static int view_init(OfferView *v, const Offer *o, ResourceFormat format, bool w
         m->attributes = n->info->attributes;
         m->n_attributes = n->info->n_attributes;
         m->allocation_info = with_roles ? &v->allocation : NULL;
-        return 0;
+        return offer_executor_ids(o, &m->executor_ids, &m->n_executor_ids);
 }
 
-int offer_view_init(OfferView *v, const Offer *o) {
+int offer_view_init(OfferView *v, const Offer *o, MediaType type) {
         const Framework *f = o->framework;
         bool refined = framework_has_capability(
                         f, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__RESERVATION_REFINEMENT);
         bool with_roles = framework_has_capability(
                         f, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__MULTI_ROLE);
+        ResourceFormat format = refined ? RESOURCE_FORMAT_NEW : RESOURCE_FORMAT_OLD;
+        int r;
 
-        return view_init(v, o, refined ? RESOURCE_FORMAT_NEW : RESOURCE_FORMAT_OLD, with_roles);
+        r = view_init(v, o, with_roles);
+        if (r < 0)
+                return r;
+
+        if (!with_roles || resources_has(o->resources, HIDDEN))
+                r = put_resources_that_differ(v, o, format, with_roles);
+        else if (refined && type == MEDIA_PROTOBUF)
+                r = put_packed_resources(v, o->resources);
+        else
+                r = put_resources(v, o->resources, format);
+        if (r < 0)
+                offer_view_deinit(v);
+
+        return r;
 }
 
 void offer_view_deinit(OfferView *v) {
         free(v->message.executor_ids);
         resources_free_pb(v->message.resources, v->message.n_resources);
+        buffer_deinit(&v->packed);
 }
 
 int offer_to_operator_pb(const Offer *o, Mesos__V1__Offer **ret) {
         OfferView v;
         int r;
 
-        r = view_init(&v, o, RESOURCE_FORMAT_NEW, true);
+        r = view_init(&v, o, true);
         if (r < 0)
                 return r;
 
-        *ret = (Mesos__V1__Offer *) pb_copy(&v.message.base);
+        r = put_resources_that_differ(&v, o, RESOURCE_FORMAT_NEW, true);
+        if (r >= 0) {
+                *ret = (Mesos__V1__Offer *) pb_copy(&v.message.base);
+                r = *ret ? 0 : -ENOMEM;
+        }
+
         offer_view_deinit(&v);
-        return *ret ? 0 : -ENOMEM;
+        return r;
 }
 
 int inverse_offer_to_pb(const InverseOffer *o, Mesos__V1__InverseOffer **ret) {

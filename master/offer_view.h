@@ -4,6 +4,7 @@
 /* Offers as the messages that schedulers and operators see. See offer_view.c. */
 
 #include "common/base/macro.h"
+#include "common/net/media.h"
 #include "common/net/peer.h"
 #include "master/inverse_offer.h"
 #include "master/offer.h"
@@ -16,16 +17,19 @@ typedef struct AgentUrl {
         char path[sizeof(((Upid *) NULL)->id) + 1];
 } AgentUrl;
 
-/* An offer as its framework sees it: in the resource format and with the roles it understands. Made of
- * borrowed parts: the offer and its agent stay as they are as long as the message is needed. */
+/* An offer as its framework sees it: in the resource format and with the roles it understands, to be encoded
+ * the way its stream is. Made of borrowed parts: the offer and its agent stay as they are as long as the
+ * message is needed. */
 typedef struct OfferView {
         Mesos__V1__Offer message;
+        Buffer packed;                         /* its resources, where they are not in the message */
+        ProtobufCMessageUnknownField packed_field;
         Mesos__V1__OfferID id;
         Mesos__V1__Resource__AllocationInfo allocation;
         AgentUrl url;
 } OfferView;
 
-int offer_view_init(OfferView *v, const Offer *o);
+int offer_view_init(OfferView *v, const Offer *o, MediaType type);
 void offer_view_deinit(OfferView *v);
 
 /* The same to everybody: it names no resources. */

@@ -61,6 +61,10 @@ int resources_to_pb(const Resources *r, ResourceFormat format, Mesos__V1__Resour
                     size_t *ret_n);
 void resources_free_pb(Mesos__V1__Resource **list, size_t n);
 
+/* Appends what such an array in the new format is packed to as a repeated field of that number, which is below
+ * 16: cheaper by far. */
+int resources_pack(const Resources *r, unsigned field, Buffer *b);
+
 bool resources_is_empty(const Resources *r);
 bool resources_equal(const Resources *a, const Resources *b);
 bool resources_contains(const Resources *a, const Resources *b);   /* b <= a */

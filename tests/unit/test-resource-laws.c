@@ -2,6 +2,7 @@
 
 /* The laws that the arithmetic of resources obeys, on random bags of them. */
 
+#include "common/net/pbwire.h"
 #include "tests/unit/resources-fixture.h"
 #include "tests/unit/seed.h"
 
@@ -119,6 +120,35 @@ static void test_bags_survive_the_wire_in_every_format(void **state) {
         }
 }
 
+static void test_bags_are_packed_to_what_their_messages_are(void **state) {
+        Random random = random_seeded();
+
+        (void) state;
+
+        for (unsigned i = 0; i < 300; i++) {
+                _cleanup_(resources_freep) Resources *a = random_bag(&random);
+                _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(1 << 20);
+                Mesos__V1__TaskResourceLimitation *packed;
+                Mesos__V1__Resource **list;
+                size_t n;
+
+                if (random_below(&random, 2))
+                        resources_allocate(a, "role");
+
+                assert_int_equal(resources_to_pb(a, RESOURCE_FORMAT_NEW, &list, &n), 0);
+                assert_int_equal(resources_pack(a, 1, &b), 0);
+                packed = mesos__v1__task_resource_limitation__unpack(NULL, buffer_size(&b),
+                                                                     (uint8_t *) buffer_data(&b));
+                assert_non_null(packed);
+                assert_int_equal(packed->n_resources, n);
+                for (size_t k = 0; k < n; k++)
+                        assert_true(pb_equal(&packed->resources[k]->base, &list[k]->base));
+
+                mesos__v1__task_resource_limitation__free_unpacked(packed, NULL);
+                resources_free_pb(list, n);
+        }
+}
+
 /* offered + used + free == total, however a total is handed out and given back. */
 static void test_nothing_is_lost_however_it_is_handed_around(void **state) {
         Random random = random_seeded();
@@ -159,6 +189,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_arithmetic_obeys_its_laws),
                 cmocka_unit_test(test_bags_survive_the_wire_in_every_format),
+                cmocka_unit_test(test_bags_are_packed_to_what_their_messages_are),
                 cmocka_unit_test(test_nothing_is_lost_however_it_is_handed_around),
         };
 
