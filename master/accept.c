@@ -36,7 +36,7 @@
 #include "master/task.h"
 #include "master/validate.h"
 
-typedef Mesos__V1__Offer__Operation Operation;
+typedef Mesos__V1__Offer__Operation OfferOperation;
 
 /* What the accepted offers hold, while the operations take from it. */
 typedef struct Pool {
@@ -95,7 +95,7 @@ static void tell_verdict(Framework *f, const Mesos__V1__TaskInfo *task, TaskStat
                                reason);
 }
 
-static void tell_operation_error(Pool *p, const Operation *op, const char *message) {
+static void tell_operation_error(Pool *p, const OfferOperation *op, const char *message) {
         Mesos__V1__OperationStatus status = MESOS__V1__OPERATION_STATUS__INIT;
 
         log_info("Framework '%s': operation dropped: %s", p->framework->id, message);
@@ -360,7 +360,7 @@ static void launch_task(Pool *p, Mesos__V1__TaskInfo *task) {
         parsed_deinit(&x);
 }
 
-static void launch(Pool *p, Operation *op) {
+static void launch(Pool *p, OfferOperation *op) {
         static const char with_id[] = "Operation of type LAUNCH must not have an 'id'";
 
         for (size_t i = 0; op->launch && i < op->launch->n_task_infos; i++)
@@ -477,7 +477,7 @@ static int start_group(Pool *p, Group *g) {
         return 0;
 }
 
-static int launch_group_checked(Pool *p, Operation *op, char **reterr_message) {
+static int launch_group_checked(Pool *p, OfferOperation *op, char **reterr_message) {
         Group g = { .executor = op->launch_group->executor, .info = op->launch_group->task_group };
         int r;
 
@@ -506,7 +506,7 @@ static int launch_group_checked(Pool *p, Operation *op, char **reterr_message) {
         return r;
 }
 
-static void launch_group(Pool *p, Operation *op) {
+static void launch_group(Pool *p, OfferOperation *op) {
         _cleanup_free_ char *error = NULL;
         const Mesos__V1__TaskGroupInfo *group;
         int r;
@@ -525,7 +525,7 @@ static void launch_group(Pool *p, Operation *op) {
                              error ?: strerror(r < 0 ? -r : EBADMSG));
 }
 
-static void refuse_operation(Pool *p, const Operation *op) {
+static void refuse_operation(Pool *p, const OfferOperation *op) {
         const ProtobufCEnumValue *name =
                         op->has_type ? protobuf_c_enum_descriptor_get_value(
                                                        &mesos__v1__offer__operation__type__descriptor,
@@ -539,7 +539,7 @@ static void refuse_operation(Pool *p, const Operation *op) {
         tell_operation_error(p, op, message);
 }
 
-static void perform(Pool *p, Operation *op) {
+static void perform(Pool *p, OfferOperation *op) {
         if (op->has_type)
                 metrics_count_operation(p->framework, op->type);
 
@@ -556,7 +556,7 @@ static void drop_task(Framework *f, const Mesos__V1__TaskInfo *task, const char 
                      MESOS__V1__TASK_STATUS__REASON__REASON_INVALID_OFFERS, message);
 }
 
-static void drop_operation(Framework *f, const Operation *op, const char *error) {
+static void drop_operation(Framework *f, const OfferOperation *op, const char *error) {
         _cleanup_free_ char *message = NULL;
         Pool p = { .framework = f };
 

@@ -214,17 +214,22 @@ static void on_exited_executor(Master *m, const Upid *from _unused_, PbParcel **
         scheduler_send_failure(f, n->id, e->executor_id->value, e->status);
 }
 
-/* Oversubscription and resource providers are not ours yet; what remains is the version of the
- * resources. */
+/* Oversubscription and resource providers are not ours yet; what remains are operations, and the
+ * version of the resources. */
 static void on_update_slave(Master *m, const Upid *from _unused_, PbParcel **message) {
         const Mesos__Internal__UpdateSlaveMessage *u = (const void *) pb_parcel_message(*message);
         Node *n = node_find(&m->nodes, u->slave_id->value);
+        int r;
 
         metrics_count(m, COUNTER_MESSAGES_UPDATE_SLAVE);
         if (!n) {
                 log_warning("Ignoring update of unknown agent '%s'", u->slave_id->value);
                 return;
         }
+
+        r = operations_replace(n, u);
+        if (r < 0)
+                log_error_errno(r, "Cannot keep the operations of agent '%s', ignoring: %m", n->id);
 
         if (u->resource_version_uuid &&
             u->resource_version_uuid->value.len == sizeof(n->resource_version)) {

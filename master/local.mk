@@ -33,6 +33,7 @@ master_libmaster_a_SOURCES = \
         master/node.c master/node.h \
         master/offer.c master/offer.h \
         master/offer_view.c master/offer_view.h \
+        master/operation.c master/operation.h \
         master/operator_api.c master/operator_api.h \
         master/operator_stream.c master/operator_stream.h \
         master/promise.c master/promise.h \

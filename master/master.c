@@ -395,6 +395,7 @@ Master *master_free(Master *m) {
 
         framework_table_deinit(&m->frameworks);
         node_table_deinit(&m->nodes);
+        operation_table_deinit(&m->operations);
         offer_table_deinit(&m->offers);
         inverse_offer_table_deinit(&m->inverse_offers);
         metrics_deinit(&m->metrics);

@@ -17,6 +17,7 @@
 #include "master/metrics.h"
 #include "master/node.h"
 #include "master/offer.h"
+#include "master/operation.h"
 #include "master/recovered.h"
 #include "master/registration.h"
 #include "master/registry.h"
@@ -98,6 +99,7 @@ struct Master {
         FrameworkTable frameworks;
         NodeTable nodes;
         OfferTable offers;
+        OperationTable operations;
         InverseOfferTable inverse_offers;
         RegistrationTable registrations;
         RecoveredTable recovered;

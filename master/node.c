@@ -19,6 +19,7 @@
 #include "common/net/pbwire.h"
 #include "master/executor.h"
 #include "master/node.h"
+#include "master/operation.h"
 
 void node_table_deinit(NodeTable *t) {
         assert(!t->by_id);
@@ -150,6 +151,7 @@ Node *node_free(Node *n) {
 
         HASH_ITER(hh, n->executors, e, next)
                 executor_free(e);
+        operations_forget(n);
 
         if (n->table) {
                 HASH_DELETE(hh, n->table->by_id, n);

@@ -19,6 +19,7 @@ typedef struct Master Master;
 typedef struct Node Node;
 typedef struct NodeTable NodeTable;
 typedef struct Offer Offer;
+typedef struct Operation Operation;
 typedef struct Task Task;
 
 struct Node {
@@ -55,6 +56,7 @@ struct Node {
 
         Task *tasks;                    /* those that are in their framework's `tasks` */
         Executor *executors;            /* owned */
+        Operation *operations;          /* owned; that it told of */
         Offer *offers;                  /* in the offer table, which owns them */
         InverseOffer *inverse_offers;   /* the same of those */
         Mesos__V1__Unavailability *unavailability;    /* owned; NULL: no maintenance is planned */

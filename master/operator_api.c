@@ -8,6 +8,8 @@
  * 501: after the checks that would refuse them anyway, so that a mistake is told for what it is.
  */
 
+#include <utlist.h>
+
 #include "common/base/log.h"
 #include "common/model/convert.h"
 #include "common/model/version.h"
@@ -355,20 +357,36 @@ static void get_weights(Master *m, HttpRequest *r, MediaType type) {
         answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_WEIGHTS);
 }
 
+static void get_operations(Master *m, HttpRequest *r, MediaType type) {
+        _cleanup_free_ Mesos__V1__Operation **list = calloc(m->operations.n + 1, sizeof(*list));
+        Mesos__V1__Master__Response__GetOperations part =
+                        MESOS__V1__MASTER__RESPONSE__GET_OPERATIONS__INIT;
+        Response response = MESOS__V1__MASTER__RESPONSE__INIT;
+        Operation *o;
+        Node *n;
+
+        if (!list) {
+                answer_error(r, -ENOMEM);
+                return;
+        }
+
+        for (n = m->nodes.by_id; n; n = n->hh.next)
+                DL_FOREACH(n->operations, o)
+                        list[part.n_operations++] = o->pb;
+        part.operations = list;
+        response.get_operations = &part;
+        answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_OPERATIONS);
+}
+
 /* What there is none of yet, as Mesos shows it then. */
 static bool answer_empty(HttpRequest *r, MediaType type, Mesos__V1__Master__Call__Type call) {
         Response response = MESOS__V1__MASTER__RESPONSE__INIT;
-        Mesos__V1__Master__Response__GetOperations operations =
-                        MESOS__V1__MASTER__RESPONSE__GET_OPERATIONS__INIT;
         Mesos__V1__Master__Response__GetQuota quota = MESOS__V1__MASTER__RESPONSE__GET_QUOTA__INIT;
         Mesos__V1__Quota__QuotaStatus quota_status = MESOS__V1__QUOTA__QUOTA_STATUS__INIT;
 
         quota.status = &quota_status;
 
-        if (call == MESOS__V1__MASTER__CALL__TYPE__GET_OPERATIONS) {
-                response.get_operations = &operations;
-                answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_OPERATIONS);
-        } else if (call == MESOS__V1__MASTER__CALL__TYPE__GET_QUOTA) {
+        if (call == MESOS__V1__MASTER__CALL__TYPE__GET_QUOTA) {
                 response.get_quota = &quota;
                 answer(r, type, &response, MESOS__V1__MASTER__RESPONSE__TYPE__GET_QUOTA);
         } else
@@ -481,6 +499,8 @@ static void dispatch(Master *m, HttpRequest *r, MediaType type, const Call *c) {
                 http_request_answer_text(r, 404, "%s", "");
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__GET_ROLES)
                 get_roles(m, r, type);
+        else if (c->type == MESOS__V1__MASTER__CALL__TYPE__GET_OPERATIONS)
+                get_operations(m, r, type);
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__GET_WEIGHTS)
                 get_weights(m, r, type);
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__UPDATE_WEIGHTS)

@@ -112,13 +112,30 @@ static void suppress(Framework *f, const Mesos__V1__Scheduler__Call__Suppress *s
                 allocation_suppress(f, s->roles[i]);
 }
 
-/* Operations are refused at once and never kept, so none is known; what differs is whose word that
- * is. */
+/* One that an agent told of; no uuid, since there is nothing to acknowledge. */
+static void tell_operation(Framework *f, const Operation *known) {
+        Mesos__V1__OperationStatus status = *known->pb->latest_status;
+
+        status.operation_id = known->pb->info->id;
+        status.agent_id = known->node->info->id;
+        status.uuid = NULL;
+        scheduler_send_operation_status(f, &status);
+}
+
+/* Operations of frameworks are refused at once and not kept, so none other is known; what differs is
+ * whose word that is. */
 static void
 reconcile_operation(Framework *f,
                     const Mesos__V1__Scheduler__Call__ReconcileOperations__Operation *o) {
+        const Operation *known = operation_find(&f->master->operations, f->id,
+                                                o->operation_id->value);
         Mesos__V1__OperationStatus status = MESOS__V1__OPERATION_STATUS__INIT;
         const char *agent_id = o->agent_id ? o->agent_id->value : NULL;
+
+        if (known) {
+                tell_operation(f, known);
+                return;
+        }
 
         status.operation_id = o->operation_id;
         status.agent_id = o->agent_id;

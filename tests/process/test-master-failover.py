@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from books import check_books, wait_balanced
 from clock import Clock
-from harness import Cluster, check, equal, http_get, main, wait_until
+from harness import Cluster, check, equal, http_call, http_get, main, wait_until
 from libprocess_agent import FAILED, FINISHED, KILLED, RUNNING, LibprocessAgent, scalar
 from scheduler import Scheduler
 from wire import field, first, read
@@ -364,6 +364,48 @@ def test_task_on_a_reservation_and_the_rest_of_it_add_up():
             offer = s.wait_offer(cpus=3)
             equal(sum(r["scalar"]["value"] for r in offer["resources"] if r["name"] == "cpus"), 3.0, "offered cpus")
             check_books(cluster)
+
+
+# Operations
+
+OPERATION_RESERVE, OPERATION_FINISHED = 2, 2
+
+
+def operation(agent, framework_id, operation_id):
+    """A RESERVE that is done, as an agent lists it in UpdateSlave."""
+    info = field(1, OPERATION_RESERVE) + field(3, field(1, scalar("cpus", 1))) + field(12, field(1, operation_id))
+    status = (field(1, field(1, operation_id)) + field(2, OPERATION_FINISHED)
+              + field(5, field(1, uuid.uuid4().bytes)))
+    return (field(1, field(1, framework_id)) + field(2, field(1, agent.agent_id)) + field(3, info) + field(4, status)
+            + field(6, field(1, uuid.uuid4().bytes)))
+
+
+def update_slave(agent, *operations):
+    agent.send("UpdateSlaveMessage", field(1, field(1, agent.agent_id))
+               + field(6, b"".join(field(1, o) for o in operations)))
+
+
+def get_operations(cluster):
+    answer = http_call(cluster.master_addr, "POST", "/api/v1", {"type": "GET_OPERATIONS"})
+    return [o["info"]["id"]["value"] for o in answer.json()["get_operations"].get("operations", [])]
+
+
+def test_operations_that_agents_list_are_shown_and_answered_for():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
+            Scheduler(cluster.master_addr) as s, Scheduler(cluster.master_addr) as other:
+        agent.register()
+        update_slave(agent, operation(agent, s.framework_id, "op"), operation(agent, s.framework_id, "op2"))
+        wait_until(lambda: get_operations(cluster) == ["op", "op2"], "operations are shown")
+        for who, state_name in ((s, "OPERATION_FINISHED"), (other, "OPERATION_UNKNOWN")):
+            who.call("RECONCILE_OPERATIONS", {"operations": [
+                {"operation_id": {"value": "op"}, "agent_id": {"value": agent.agent_id}}]})
+            status = who.wait_event("UPDATE_OPERATION_STATUS")["update_operation_status"]["status"]
+            told = status["operation_id"]["value"], status["state"], "uuid" in status
+            equal(told, ("op", state_name, False), "operation, state, uuid")
+        update_slave(agent, operation(agent, s.framework_id, "op2"))
+        wait_until(lambda: get_operations(cluster) == ["op2"], "what is listed last is all there is")
+        agent.unregister()
+        wait_until(lambda: get_operations(cluster) == [], "they go with the agent")
 
 
 # What the framework is told
