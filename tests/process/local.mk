@@ -31,6 +31,7 @@ process_tests = \
         tests/process/test-network.py \
         tests/process/test-registry.py \
         tests/process/test-registry-faults.py \
+        tests/process/test-verbs-failover.py \
         tests/process/test-worker.py \
         tests/process/test-zookeeper-gate.py \
         tests/process/test-zookeeper-server.py \
