@@ -123,9 +123,11 @@ static int find_one(const Machines *m, const char *text, json_t **ret, char **re
         }
 
         json_decref(s.found);
-        return client_fail(CLIENT_E_REFUSED, reterr_message,
-                           s.ambiguous ? "More than one machine goes by '%s': name one as HOSTNAME/IP"
-                                       : "No machine is known as '%s': name it as HOSTNAME/IP", text);
+        return client_fail(
+                        CLIENT_E_REFUSED, reterr_message,
+                        s.ambiguous ? "More than one machine goes by '%s': name one as HOSTNAME/IP"
+                                    : "No machine is known as '%s': name it as HOSTNAME/IP",
+                        text);
 }
 
 int machines_find(const Machines *m, char *const *texts, json_t **ret, char **reterr_message) {
@@ -164,7 +166,8 @@ int machines_unschedule(Machines *m, json_t *ids) {
                 json_t *list = json_object_get(json_array_get(windows, i), "machine_ids");
 
                 for (size_t k = json_array_size(list); k-- > 0;)
-                        if (contains(ids, json_array_get(list, k)) && json_array_remove(list, k) < 0)
+                        if (contains(ids, json_array_get(list, k)) &&
+                            json_array_remove(list, k) < 0)
                                 return -EINVAL;
 
                 if (json_array_size(list) == 0 && json_array_remove(windows, i) < 0)
@@ -197,6 +200,8 @@ int machines_schedule(Machines *m, json_t *ids, usec_t start_usec, usec_t durati
                         return -ENOMEM;
         }
 
-        return json_array_append_new(windows, json_pack("{s:O,s:o*}", "machine_ids", ids, "unavailability",
-                                                        unavailability)) < 0 ? -ENOMEM : 0;
+        return json_array_append_new(windows, json_pack("{s:O,s:o*}", "machine_ids", ids,
+                                                        "unavailability", unavailability)) < 0
+                               ? -ENOMEM
+                               : 0;
 }

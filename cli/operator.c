@@ -29,7 +29,8 @@ static size_t match(json_t *list, const char *text, const char **id) {
         for (size_t i = 0; i < json_array_size(list); i++) {
                 json_t *agent = json_array_get(list, i);
 
-                if (!streq(text_of(agent, "id"), text) && strcasecmp(text_of(agent, "hostname"), text) != 0)
+                if (!streq(text_of(agent, "id"), text) &&
+                    strcasecmp(text_of(agent, "hostname"), text) != 0)
                         continue;
 
                 *id = text_of(agent, "id");
@@ -87,8 +88,8 @@ int operator_find_agents(Client *c, char *const *texts, char ***ret_ids, char **
 }
 
 /* {"type":"DRAIN_AGENT","drain_agent":{"agent_id":{"value":"…"},…}} */
-static int make_call(const char *type, const char *agent_id, OperatorFields fields, const void *userdata,
-                     char **ret) {
+static int make_call(const char *type, const char *agent_id, OperatorFields fields,
+                     const void *userdata, char **ret) {
         _cleanup_(buffer_deinit) Buffer b = BUFFER_INIT(CALL_MAX_BYTES);
         JsonWriter w = JSON_WRITER(&b);
         char member[64] = "";
@@ -115,8 +116,8 @@ static int make_call(const char *type, const char *agent_id, OperatorFields fiel
         return *ret ? 0 : -ENOMEM;
 }
 
-int operator_call_agents(Client *c, const char *type, char *const *ids, const char *done, OperatorFields fields,
-                         const void *userdata, char **reterr_message) {
+int operator_call_agents(Client *c, const char *type, char *const *ids, const char *done,
+                         OperatorFields fields, const void *userdata, char **reterr_message) {
         for (size_t i = 0; ids[i]; i++) {
                 _cleanup_free_ char *call = NULL;
                 int r;

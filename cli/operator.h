@@ -16,8 +16,8 @@ DEFINE_CLEANUP(char **, operator_free_ids)
 typedef void (*OperatorFields)(JsonWriter *w, const void *userdata);
 
 /* Makes the call about each of the agents, and says so; the first failure ends it. */
-int operator_call_agents(Client *c, const char *type, char *const *ids, const char *done, OperatorFields fields,
-                         const void *userdata, char **reterr_message);
+int operator_call_agents(Client *c, const char *type, char *const *ids, const char *done,
+                         OperatorFields fields, const void *userdata, char **reterr_message);
 
 /* The whole of a verb that needs no more: finds the agents and makes the call. */
 int operator_call(const char *master, const char *type, char *const *texts, const char *done,

@@ -406,10 +406,12 @@ void allocation_decline(Framework *f, Node *n, const Resources *resources, Alloc
 }
 
 void allocation_set_outage(Node *n, const Mesos__V1__Unavailability *u) {
-        changed(n->master, allocator_agent_set_outage(n->master->allocator, n->id, u), "announce agent", n->id);
+        changed(n->master, allocator_agent_set_outage(n->master->allocator, n->id, u),
+                "announce agent", n->id);
 }
 
-void allocation_answer(Framework *f, Node *n, OutageAnswer answer, const Mesos__V1__Filters *filters) {
+void allocation_answer(Framework *f, Node *n, OutageAnswer answer,
+                       const Mesos__V1__Filters *filters) {
         Master *m = n->master;
 
         changed(m,

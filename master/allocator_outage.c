@@ -178,7 +178,8 @@ static int ask_all(Agent *agent, usec_t now_usec, AllocatorAsk asked, void *user
         for (size_t i = 0; i < charges_count(&agent->charges); i++) {
                 ChargeParty *party = charges_party(&agent->charges, i);
 
-                r = ask(agent, CONTAINER_OF(party, Client, party)->framework, now_usec, asked, userdata);
+                r = ask(agent, CONTAINER_OF(party, Client, party)->framework, now_usec, asked,
+                        userdata);
                 if (r < 0)
                         return r;
                 n += r;

@@ -12,8 +12,8 @@
  * again whenever it comes back, since it may have missed that. All of it is in the registry first,
  * also for agents that are not here: an unreachable one drains when it returns.
  *
- * The registry is told the whole of an agent's state each time. Changes still on their way count, or
- * two that come together would undo each other.
+ * The registry is told the whole of an agent's state each time. Changes still on their way count,
+ * or two that come together would undo each other.
  */
 
 #include <utlist.h>
@@ -111,16 +111,16 @@ static void deactivate(Node *n) {
         if (!n->active)
                 return;
 
-        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is deactivated", n->id,
-                     n->pid.text, n->info->hostname);
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is deactivated",
+                     n->id, n->pid.text, n->info->hostname);
         n->active = false;
         allocation_deactivate_node(n);
         departure_return_node_offers(n, true);
 }
 
 static void reactivate(Node *n) {
-        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is reactivated", n->id,
-                     n->pid.text, n->info->hostname);
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is reactivated",
+                     n->id, n->pid.text, n->info->hostname);
         n->deactivated = false;
         n->drain_started_usec = 0;
         if (!n->connected || n->active)
@@ -131,8 +131,8 @@ static void reactivate(Node *n) {
 }
 
 static void command(Node *n, const DrainInfo *info) {
-        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is to drain", n->id,
-                     n->pid.text, n->info->hostname);
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) is to drain",
+                     n->id, n->pid.text, n->info->hostname);
         agent_message_drain(n, info->config);
         n->drain_started_usec = master_wall_clock(n->master);
 }
@@ -167,8 +167,8 @@ static void on_recorded(int error, void *userdata) {
                 promise_keep(&c->promise, 200);
 }
 
-static int drain_change_new(Master *m, const char *agent_id, const DrainInfo *info, bool deactivated,
-                            DrainChange **ret) {
+static int drain_change_new(Master *m, const char *agent_id, const DrainInfo *info,
+                            bool deactivated, DrainChange **ret) {
         _cleanup_(drain_change_freep) DrainChange *c = NULL;
 
         c = calloc(1, sizeof(*c));
@@ -192,8 +192,8 @@ static int drain_change_new(Master *m, const char *agent_id, const DrainInfo *in
 }
 
 /* Records the agent's new state; `r` NULL: nobody waits for it. */
-static void change(Master *m, HttpRequest *r, const char *agent_id, const DrainInfo *info, bool deactivated,
-                   bool commands) {
+static void change(Master *m, HttpRequest *r, const char *agent_id, const DrainInfo *info,
+                   bool deactivated, bool commands) {
         DrainChange *c;
         int k;
 
@@ -242,10 +242,12 @@ static bool refuse_drain(Master *m, HttpRequest *r, const char *agent_id) {
 
         machine = n ? maintenance_find(m->maintenance, n->info->hostname, n->pid.ip) : NULL;
         if (machine)
-                http_request_answer_text(r, 400,
-                                         "Agent %s is part of a maintenance schedule under Machine %s (%s)",
-                                         agent_id, machine->id->hostname, machine->id->ip);
-        else if (n && !node_has_capability(n, MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__AGENT_DRAINING))
+                http_request_answer_text(
+                                r, 400,
+                                "Agent %s is part of a maintenance schedule under Machine %s (%s)",
+                                agent_id, machine->id->hostname, machine->id->ip);
+        else if (n &&
+                 !node_has_capability(n, MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__AGENT_DRAINING))
                 http_request_answer_text(r, 400, "Agent %s is not capable of draining", agent_id);
         else if (!is_known(m, agent_id))
                 http_request_answer_text(r, 400, "Unknown agent");

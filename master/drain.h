@@ -20,7 +20,8 @@ void drain_reactivate_agent(Master *m, HttpRequest *r, const char *agent_id);
 /* What is recorded of an agent, registered or not; NULL: it is not draining. Good for this turn. */
 const Mesos__V1__DrainInfo *drain_find(const Master *m, const char *agent_id);
 
-/* The agent is let in: whether it may be offered. And when it has been told so: what it has to do. */
+/* The agent is let in: whether it may be offered. And when it has been told so: what it has to
+ * do. */
 bool drain_is_deactivated(const Master *m, const char *agent_id);
 void drain_resume(Node *n);
 

@@ -8,8 +8,8 @@
  * none change hands, whatever the answer. Ids are of the same series as those of offers, so that no
  * id means both.
  *
- *     allocator ──▶ InverseOffer ──▶ ACCEPT_INVERSE_OFFERS, DECLINE_INVERSE_OFFERS: for operators to see
- *                              └──▶ timeout, agent or framework gone, another schedule: withdrawn
+ *     allocator ──▶ InverseOffer ──▶ ACCEPT_…, DECLINE_INVERSE_OFFERS: for operators to see
+ *                              └──▶ timeout, agent or framework gone, another plan: withdrawn
  *
  * Everything here is bookkeeping: no message is sent and no clock read.
  */
@@ -25,8 +25,8 @@ void inverse_offer_table_deinit(InverseOfferTable *t) {
         assert(!t->offers);
 }
 
-int inverse_offer_new(InverseOfferTable *t, const char *prefix, uint64_t number, Framework *f, Node *n,
-                      InverseOffer **ret) {
+int inverse_offer_new(InverseOfferTable *t, const char *prefix, uint64_t number, Framework *f,
+                      Node *n, InverseOffer **ret) {
         _cleanup_(inverse_offer_freep) InverseOffer *o = NULL;
         char id[ID_TEXT_MAX + 1];
         int r;

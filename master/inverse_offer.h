@@ -33,8 +33,8 @@ struct InverseOfferTable {
 void inverse_offer_table_deinit(InverseOfferTable *t);
 
 /* `prefix` is the master's id, `number` one that no offer of either kind has. */
-int inverse_offer_new(InverseOfferTable *t, const char *prefix, uint64_t number, Framework *f, Node *n,
-                      InverseOffer **ret);
+int inverse_offer_new(InverseOfferTable *t, const char *prefix, uint64_t number, Framework *f,
+                      Node *n, InverseOffer **ret);
 
 /* Leaves the table; whether somebody is told is the caller's decision before. */
 InverseOffer *inverse_offer_free(InverseOffer *o);

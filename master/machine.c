@@ -101,7 +101,8 @@ static int judge_window(const Mesos__V1__Maintenance__Window *w, char **reterr_m
         int r;
 
         if (w->n_machine_ids == 0)
-                return reject(reterr_message, "List of machines in the maintenance window is empty");
+                return reject(reterr_message,
+                              "List of machines in the maintenance window is empty");
 
         if (w->unavailability->duration && w->unavailability->duration->nanoseconds < 0)
                 return reject(reterr_message, "Unavailability 'duration' is negative");

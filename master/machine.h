@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Machines: how operators name hosts, and what a maintenance schedule may say of them. See machine.c. */
+/* Machines: how operators name hosts, and what a maintenance schedule may say of them. See
+ * machine.c. */
 
 #include "common/base/macro.h"
 #include "proto/maintenance.pb-c.h"
@@ -17,7 +18,7 @@ char *machine_id_format(const Mesos__V1__MachineID *id);
  * address. See reject.h. */
 int machine_ids_judge(Mesos__V1__MachineID *const *ids, size_t n_ids, char **reterr_message);
 
-/* The windows of a schedule: the same of all machines in it, and each of them in one window only. */
+/* The windows of a schedule: the same of all machines in it, each of them in one window only. */
 int schedule_judge(const Mesos__V1__Maintenance__Schedule *s, char **reterr_message);
 
 /* The window the machine is in; NULL: none. */

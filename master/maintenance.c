@@ -179,7 +179,8 @@ void maintenance_apply(Maintenance *x, Node *n) {
 /* ---- judging ---- */
 
 /* No machine that is down may leave the schedule: it would be up without a word. */
-static int judge_absent(const Maintenance *x, const Mesos__V1__Maintenance__Schedule *s, char **reterr_message) {
+static int judge_absent(const Maintenance *x, const Mesos__V1__Maintenance__Schedule *s,
+                        char **reterr_message) {
         size_t n_down = 0, n_down_kept = 0;
 
         for (size_t i = 0; i < x->n_machines; i++)
@@ -198,7 +199,8 @@ static int judge_absent(const Maintenance *x, const Mesos__V1__Maintenance__Sche
                 if (!text)
                         return -ENOMEM;
                 return reject(reterr_message,
-                              "Machine '%s' is deactivated and cannot be removed from the schedule", text);
+                              "Machine '%s' is deactivated and cannot be removed from the schedule",
+                              text);
         }
 
         return ACCEPTED;
@@ -218,7 +220,8 @@ static int judge_modes(const Maintenance *x, const Change *c, Mesos__V1__Machine
                 if (!id)
                         return -ENOMEM;
                 if (!machine)
-                        return reject(reterr_message, "Machine '%s' is not part of a maintenance schedule", id);
+                        return reject(reterr_message,
+                                      "Machine '%s' is not part of a maintenance schedule", id);
                 return reject(reterr_message, "Machine '%s' is not in %s", id, text);
         }
 
@@ -288,10 +291,12 @@ static int record(Maintenance *x, Change *c) {
                 return registry_set_maintenance(registry, c->schedule, on_recorded, c);
         case CHANGE_DOWN:
                 return registry_set_machines_mode(registry, c->ids, c->n_ids,
-                                                  MESOS__V1__MACHINE_INFO__MODE__DOWN, on_recorded, c);
+                                                  MESOS__V1__MACHINE_INFO__MODE__DOWN, on_recorded,
+                                                  c);
         case CHANGE_UP:
                 return registry_set_machines_mode(registry, c->ids, c->n_ids,
-                                                  MESOS__V1__MACHINE_INFO__MODE__UP, on_recorded, c);
+                                                  MESOS__V1__MACHINE_INFO__MODE__UP, on_recorded,
+                                                  c);
         }
 
         return -EINVAL;
@@ -327,7 +332,8 @@ static void go_on(Maintenance *x) {
         }
 }
 
-static int change_new(Maintenance *x, ChangeKind kind, const Mesos__V1__Maintenance__Schedule *schedule,
+static int change_new(Maintenance *x, ChangeKind kind,
+                      const Mesos__V1__Maintenance__Schedule *schedule,
                       Mesos__V1__MachineID *const *ids, size_t n_ids, Change **ret) {
         _cleanup_(change_freep) Change *c = NULL;
 
@@ -358,8 +364,8 @@ static int change_new(Maintenance *x, ChangeKind kind, const Mesos__V1__Maintena
 }
 
 static void request(Maintenance *x, HttpRequest *r, ChangeKind kind,
-                    const Mesos__V1__Maintenance__Schedule *schedule, Mesos__V1__MachineID *const *ids,
-                    size_t n_ids) {
+                    const Mesos__V1__Maintenance__Schedule *schedule,
+                    Mesos__V1__MachineID *const *ids, size_t n_ids) {
         bool is_idle = !x->changes;
         Change *c;
         int k;
@@ -381,10 +387,12 @@ void maintenance_update_schedule(Maintenance *x, HttpRequest *r,
         request(x, r, CHANGE_SCHEDULE, schedule, NULL, 0);
 }
 
-void maintenance_start(Maintenance *x, HttpRequest *r, Mesos__V1__MachineID *const *ids, size_t n_ids) {
+void maintenance_start(Maintenance *x, HttpRequest *r, Mesos__V1__MachineID *const *ids,
+                       size_t n_ids) {
         request(x, r, CHANGE_DOWN, NULL, ids, n_ids);
 }
 
-void maintenance_stop(Maintenance *x, HttpRequest *r, Mesos__V1__MachineID *const *ids, size_t n_ids) {
+void maintenance_stop(Maintenance *x, HttpRequest *r, Mesos__V1__MachineID *const *ids,
+                      size_t n_ids) {
         request(x, r, CHANGE_UP, NULL, ids, n_ids);
 }

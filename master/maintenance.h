@@ -23,11 +23,14 @@ int maintenance_recover(Maintenance *x);
  * recorded. Messages are copied. */
 void maintenance_update_schedule(Maintenance *x, HttpRequest *r,
                                  const Mesos__V1__Maintenance__Schedule *schedule);
-void maintenance_start(Maintenance *x, HttpRequest *r, Mesos__V1__MachineID *const *ids, size_t n_ids);
-void maintenance_stop(Maintenance *x, HttpRequest *r, Mesos__V1__MachineID *const *ids, size_t n_ids);
+void maintenance_start(Maintenance *x, HttpRequest *r, Mesos__V1__MachineID *const *ids,
+                       size_t n_ids);
+void maintenance_stop(Maintenance *x, HttpRequest *r, Mesos__V1__MachineID *const *ids,
+                      size_t n_ids);
 
 /* The machine of that name and address; NULL: it is in no schedule. */
-const Mesos__V1__MachineInfo *maintenance_find(const Maintenance *x, const char *hostname, const char *ip);
+const Mesos__V1__MachineInfo *maintenance_find(const Maintenance *x, const char *hostname,
+                                               const char *ip);
 bool maintenance_is_down(const Maintenance *x, const char *hostname, const char *ip);
 
 /* The agent was let in: it has the plans for its machine, or has to leave with it. */

@@ -40,7 +40,8 @@ static void answer_message(HttpRequest *r, int k, ProtobufCMessage *message) {
 /* Mesos words what is wrong with a body here as in the v1 API, but without saying what it read it
  * for. */
 static void answer_bad(HttpRequest *r, int k, const char *error) {
-        http_request_answer_text(r, k < 0 ? 500 : 400, "%s", error ?: strerror(k < 0 ? -k : EBADMSG));
+        http_request_answer_text(r, k < 0 ? 500 : 400, "%s",
+                                 error ?: strerror(k < 0 ? -k : EBADMSG));
 }
 
 /* Whether the body is JSON that begins with that bracket; answers when it is not. */
@@ -52,7 +53,8 @@ static bool is_json(HttpRequest *r, char bracket) {
         int k;
 
         body = http_request_body(r, &n);
-        k = json_read(body, n, PB_LIMITS_DEFAULT.max_depth, PB_LIMITS_DEFAULT.max_memory_bytes, &tree, &error);
+        k = json_read(body, n, PB_LIMITS_DEFAULT.max_depth, PB_LIMITS_DEFAULT.max_memory_bytes,
+                      &tree, &error);
         if (k != JSON_READ_OK) {
                 answer_bad(r, k, error);
                 return false;
@@ -65,8 +67,8 @@ static bool is_json(HttpRequest *r, char bracket) {
         return false;
 }
 
-static int parse(HttpRequest *r, const ProtobufCMessageDescriptor *descriptor, const char *json, size_t n,
-                 ProtobufCMessage **ret) {
+static int parse(HttpRequest *r, const ProtobufCMessageDescriptor *descriptor, const char *json,
+                 size_t n, ProtobufCMessage **ret) {
         _cleanup_free_ char *error = NULL;
         int k;
 
@@ -108,7 +110,8 @@ static void post_schedule(HttpRequest *r, Master *m) {
 
         body = http_request_body(r, &n);
         if (parse(r, &mesos__v1__maintenance__schedule__descriptor, body, n, &schedule) == PB_OK)
-                maintenance_update_schedule(m->maintenance, r, (Mesos__V1__Maintenance__Schedule *) schedule);
+                maintenance_update_schedule(m->maintenance, r,
+                                            (Mesos__V1__Maintenance__Schedule *) schedule);
 }
 
 void maintenance_endpoints_on_schedule(HttpRequest *r, void *userdata) {
@@ -136,16 +139,16 @@ static int parse_machines(HttpRequest *r, ProtobufCMessage **ret) {
         if (k < 0)
                 answer_bad(r, k, NULL);
         else
-                k = parse(r, &mesos__v1__master__call__start_maintenance__descriptor, buffer_data(&b),
-                          buffer_size(&b), ret);
+                k = parse(r, &mesos__v1__master__call__start_maintenance__descriptor,
+                          buffer_data(&b), buffer_size(&b), ret);
 
         buffer_deinit(&b);
         return k;
 }
 
 static void on_machines(HttpRequest *r, Master *m,
-                        void (*change)(Maintenance *x, HttpRequest *r, Mesos__V1__MachineID *const *ids,
-                                       size_t n_ids)) {
+                        void (*change)(Maintenance *x, HttpRequest *r,
+                                       Mesos__V1__MachineID *const *ids, size_t n_ids)) {
         _cleanup_(pb_freep) ProtobufCMessage *message = NULL;
         const Mesos__V1__Master__Call__StartMaintenance *list;
 

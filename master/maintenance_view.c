@@ -31,7 +31,8 @@ typedef struct Replies {
         const Mesos__V1__MachineInfo *machine;     /* of those being added */
 } Replies;
 
-static int status_new(const char *framework_id, OutageAnswer answer, usec_t wall_clock_usec, Status **ret) {
+static int status_new(const char *framework_id, OutageAnswer answer, usec_t wall_clock_usec,
+                      Status **ret) {
         Status status = MESOS__V1__ALLOCATOR__INVERSE_OFFER_STATUS__INIT;
         Mesos__V1__FrameworkID id = MESOS__V1__FRAMEWORK_ID__INIT;
         Mesos__V1__TimeInfo time = MESOS__V1__TIME_INFO__INIT;
@@ -40,14 +41,16 @@ static int status_new(const char *framework_id, OutageAnswer answer, usec_t wall
         time.nanoseconds = usec_to_nsec(wall_clock_usec);
         status.framework_id = &id;
         status.timestamp = &time;
-        status.status = answer == OUTAGE_ACCEPTED ? MESOS__V1__ALLOCATOR__INVERSE_OFFER_STATUS__STATUS__ACCEPT
-                                                  : MESOS__V1__ALLOCATOR__INVERSE_OFFER_STATUS__STATUS__DECLINE;
+        status.status = answer == OUTAGE_ACCEPTED
+                                        ? MESOS__V1__ALLOCATOR__INVERSE_OFFER_STATUS__STATUS__ACCEPT
+                                        : MESOS__V1__ALLOCATOR__INVERSE_OFFER_STATUS__STATUS__DECLINE;
 
         *ret = (Status *) pb_copy(&status.base);
         return *ret ? 0 : -ENOMEM;
 }
 
-static int add_reply(const char *framework_id, OutageAnswer answer, usec_t wall_clock_usec, void *userdata) {
+static int add_reply(const char *framework_id, OutageAnswer answer, usec_t wall_clock_usec,
+                     void *userdata) {
         Replies *r = userdata;
         int k;
 
@@ -70,14 +73,16 @@ static int add_reply(const char *framework_id, OutageAnswer answer, usec_t wall_
 }
 
 static int compare(const void *a, const void *b) {
-        return machine_id_compare(((const Reply *) a)->machine->id, ((const Reply *) b)->machine->id);
+        return machine_id_compare(((const Reply *) a)->machine->id,
+                                  ((const Reply *) b)->machine->id);
 }
 
 static int collect(Master *m, Replies *r) {
         int k;
 
         for (const Node *n = m->nodes.by_id; n; n = n->hh.next) {
-                r->machine = n->unavailability ? maintenance_find(m->maintenance, n->info->hostname, n->pid.ip)
+                r->machine = n->unavailability ? maintenance_find(m->maintenance, n->info->hostname,
+                                                                  n->pid.ip)
                                                : NULL;
                 if (!r->machine)
                         continue;
@@ -100,7 +105,8 @@ static void replies_deinit(Replies *r) {
 }
 
 /* Takes over the replies from *i on that are about this machine. */
-static int draining_new(const Mesos__V1__MachineInfo *machine, Replies *r, size_t *i, Draining **ret) {
+static int draining_new(const Mesos__V1__MachineInfo *machine, Replies *r, size_t *i,
+                        Draining **ret) {
         Draining *d = malloc(sizeof(*d));
         size_t end = *i;
 
@@ -125,7 +131,8 @@ static int draining_new(const Mesos__V1__MachineInfo *machine, Replies *r, size_
         return 0;
 }
 
-static int add_machine(ClusterStatus *s, const Mesos__V1__MachineInfo *machine, Replies *r, size_t *i) {
+static int add_machine(ClusterStatus *s, const Mesos__V1__MachineInfo *machine, Replies *r,
+                       size_t *i) {
         Mesos__V1__MachineID *id;
         int k;
 

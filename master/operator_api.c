@@ -340,9 +340,11 @@ static void get_maintenance_schedule(Master *m, HttpRequest *r, MediaType type) 
 /* Mesos leaves the list out when it is empty. */
 static void get_weights(Master *m, HttpRequest *r, MediaType type) {
         Response response = MESOS__V1__MASTER__RESPONSE__INIT;
-        Mesos__V1__Master__Response__GetWeights part = MESOS__V1__MASTER__RESPONSE__GET_WEIGHTS__INIT;
+        Mesos__V1__Master__Response__GetWeights part =
+                        MESOS__V1__MASTER__RESPONSE__GET_WEIGHTS__INIT;
         RegistryWeight *const *weights = registry_weights(m->registry, &part.n_weight_infos);
-        _cleanup_free_ Mesos__V1__WeightInfo **list = calloc(part.n_weight_infos + 1, sizeof(*list));
+        _cleanup_free_ Mesos__V1__WeightInfo **list =
+                        calloc(part.n_weight_infos + 1, sizeof(*list));
 
         if (!list) {
                 answer_error(r, -ENOMEM);
@@ -467,7 +469,8 @@ static bool dispatch_verb(Master *m, HttpRequest *r, const Call *c) {
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__REACTIVATE_AGENT)
                 drain_reactivate_agent(m, r, c->reactivate_agent->agent_id->value);
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__UPDATE_MAINTENANCE_SCHEDULE)
-                maintenance_update_schedule(m->maintenance, r, c->update_maintenance_schedule->schedule);
+                maintenance_update_schedule(m->maintenance, r,
+                                            c->update_maintenance_schedule->schedule);
         else if (c->type == MESOS__V1__MASTER__CALL__TYPE__START_MAINTENANCE)
                 maintenance_start(m->maintenance, r, c->start_maintenance->machines,
                                   c->start_maintenance->n_machines);

@@ -19,7 +19,7 @@ int outage_new(Outage **ret);
 Outage *outage_free(Outage *o);
 DEFINE_CLEANUP(Outage *, outage_free)
 
-/* Whether it is time to ask the framework: no question to it is open, and it does not refuse one. */
+/* Whether it is time to ask the framework: no question is open, and it does not refuse one. */
 bool outage_is_askable(const Outage *o, const char *framework_id, usec_t now_usec);
 
 /* The question is out; it is answered, or it is taken back. */

@@ -4,8 +4,8 @@
  * Promises
  *
  * What an operator changes is in the registry before he hears that it is done, and nobody waits for
- * a disk: the request is put aside. Its sender may be gone before it is answered; the change is made
- * all the same.
+ * a disk: the request is put aside. Its sender may be gone before it is answered; the change is
+ * made all the same.
  */
 
 #include "master/promise.h"

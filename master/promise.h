@@ -9,7 +9,7 @@
 
 /* Embedded in what waits: must not move, and must be kept or broken while the request is there. */
 typedef struct Promise {
-        HttpRequest *request;      /* NULL: nobody asked, or whoever did has left, or was answered */
+        HttpRequest *request;      /* NULL: nobody asked, or has left, or was answered */
 } Promise;
 
 #define PROMISE_NULL ((Promise) {})

@@ -129,7 +129,8 @@ void scheduler_send_rescind(Framework *f, const char *offer_id) {
 
 void scheduler_send_inverse_offers(Framework *f, InverseOffer *const *offers, size_t n_offers) {
         Mesos__V1__Scheduler__Event event = MESOS__V1__SCHEDULER__EVENT__INIT;
-        Mesos__V1__Scheduler__Event__InverseOffers list = MESOS__V1__SCHEDULER__EVENT__INVERSE_OFFERS__INIT;
+        Mesos__V1__Scheduler__Event__InverseOffers list =
+                        MESOS__V1__SCHEDULER__EVENT__INVERSE_OFFERS__INIT;
         int r = 0;
 
         list.inverse_offers = calloc(n_offers, sizeof(*list.inverse_offers));
@@ -139,7 +140,8 @@ void scheduler_send_inverse_offers(Framework *f, InverseOffer *const *offers, si
         }
 
         for (; list.n_inverse_offers < n_offers; list.n_inverse_offers++) {
-                r = inverse_offer_to_pb(offers[list.n_inverse_offers], &list.inverse_offers[list.n_inverse_offers]);
+                r = inverse_offer_to_pb(offers[list.n_inverse_offers],
+                                        &list.inverse_offers[list.n_inverse_offers]);
                 if (r < 0)
                         break;
         }

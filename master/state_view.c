@@ -176,7 +176,8 @@ static void put_node_fields(JsonWriter *w, Node *n) {
                        n->capabilities);
         put_drain_info(w, n->master, n->id);
         if (n->drain_started_usec > 0)
-                json_put_double(w, "estimated_drain_start_time_seconds", usec_to_secs(n->drain_started_usec));
+                json_put_double(w, "estimated_drain_start_time_seconds",
+                                usec_to_secs(n->drain_started_usec));
 
         resources_free(unreserved);
 }

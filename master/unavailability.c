@@ -42,8 +42,9 @@ void unavailability_set(Node *n, const Mesos__V1__Unavailability *u) {
                 }
         }
 
-        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) %s", n->id, n->pid.text,
-                     n->info->hostname, u ? "is to be away for maintenance" : "is not to be away any more");
+        log_info_ctx(&(LogContext) { .agent_id = n->id }, "Agent '%s' at %s (%s) %s", n->id,
+                     n->pid.text, n->info->hostname,
+                     u ? "is to be away for maintenance" : "is not to be away any more");
 
         departure_return_node_offers(n, true);
         if (n->unavailability)
@@ -84,7 +85,8 @@ static int start_timeout(Master *m, InverseOffer *o) {
                 return 0;
 
         return sd_event_add_time(m->event, &o->timeout_source, CLOCK_MONOTONIC,
-                                 usec_add(master_now(m), m->config->offer_timeout_usec), 0, on_overdue, o);
+                                 usec_add(master_now(m), m->config->offer_timeout_usec), 0,
+                                 on_overdue, o);
 }
 
 /* The questions of one run. */
@@ -127,8 +129,8 @@ static void on_asked(const char *framework_id, const char *agent_id, void *userd
 
         r = round_add(userdata, framework_id, agent_id);
         if (r < 0)
-                log_error_errno(r, "Cannot ask framework '%s' about agent '%s', ignoring: %m", framework_id,
-                                agent_id);
+                log_error_errno(r, "Cannot ask framework '%s' about agent '%s', ignoring: %m",
+                                framework_id, agent_id);
 }
 
 /* By framework, and by age within. */
@@ -158,20 +160,22 @@ void unavailability_ask(Master *m) {
                         if (round.offers[end]->framework != round.offers[begin]->framework)
                                 break;
 
-                scheduler_send_inverse_offers(round.offers[begin]->framework, round.offers + begin, end - begin);
+                scheduler_send_inverse_offers(round.offers[begin]->framework, round.offers + begin,
+                                              end - begin);
         }
 
         free(round.offers);
 }
 
-void unavailability_answer(Framework *f, Mesos__V1__OfferID *const *ids, size_t n_ids, OutageAnswer answer,
-                           const Mesos__V1__Filters *filters) {
+void unavailability_answer(Framework *f, Mesos__V1__OfferID *const *ids, size_t n_ids,
+                           OutageAnswer answer, const Mesos__V1__Filters *filters) {
         for (size_t i = 0; i < n_ids; i++) {
                 InverseOffer *o = inverse_offer_find(&f->master->inverse_offers, ids[i]->value);
 
                 if (!o || o->framework != f) {
-                        log_debug("Framework '%s' answers inverse offer '%s', which it does not have", f->id,
-                                  ids[i]->value);
+                        log_debug("Framework '%s' answers inverse offer '%s', which it does not "
+                                  "have",
+                                  f->id, ids[i]->value);
                         continue;
                 }
 

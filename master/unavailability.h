@@ -21,8 +21,8 @@ void unavailability_set(Node *n, const Mesos__V1__Unavailability *u);
 void unavailability_ask(Master *m);
 
 /* Answers of a framework; what it names and does not have is ignored. */
-void unavailability_answer(Framework *f, Mesos__V1__OfferID *const *ids, size_t n_ids, OutageAnswer answer,
-                           const Mesos__V1__Filters *filters);
+void unavailability_answer(Framework *f, Mesos__V1__OfferID *const *ids, size_t n_ids,
+                           OutageAnswer answer, const Mesos__V1__Filters *filters);
 
 /* The question is void; `rescind` tells the framework. */
 void unavailability_withdraw_node(Node *n, bool rescind);

@@ -15,8 +15,9 @@
 #include "master/reject.h"
 #include "proto/master.pb-c.h"
 
-#define WINDOW(machines, rest) \
-        "{\"machine_ids\":[" machines "],\"unavailability\":{\"start\":{\"nanoseconds\":1}" rest "}}"
+#define WINDOW(machines, rest)                                                                     \
+        "{\"machine_ids\":[" machines "],\"unavailability\":{\"start\":{\"nanoseconds\":1}" rest   \
+        "}}"
 #define SCHEDULE(windows) "{\"windows\":[" windows "]}"
 
 static ProtobufCMessage *parse(const ProtobufCMessageDescriptor *descriptor, const char *json) {
@@ -72,11 +73,13 @@ static void assert_same(const char *a_json, const char *b_json, bool expected) {
 
 static void test_machines_are_the_same_by_both_parts_and_names_in_any_case(void **state) {
         (void) state;
-        assert_same("{\"hostname\":\"a\",\"ip\":\"1.2.3.4\"}", "{\"hostname\":\"A\",\"ip\":\"1.2.3.4\"}", true);
+        assert_same("{\"hostname\":\"a\",\"ip\":\"1.2.3.4\"}",
+                    "{\"hostname\":\"A\",\"ip\":\"1.2.3.4\"}", true);
         assert_same("{\"hostname\":\"a\",\"ip\":\"\"}", "{\"hostname\":\"a\"}", true);
         assert_same("{\"hostname\":\"a\",\"ip\":\"1.2.3.4\"}", "{\"hostname\":\"a\"}", false);
         assert_same("{\"hostname\":\"a\",\"ip\":\"1.2.3.4\"}", "{\"ip\":\"1.2.3.4\"}", false);
-        assert_same("{\"hostname\":\"a\",\"ip\":\"1.2.3.4\"}", "{\"hostname\":\"a\",\"ip\":\"1.2.3.5\"}", false);
+        assert_same("{\"hostname\":\"a\",\"ip\":\"1.2.3.4\"}",
+                    "{\"hostname\":\"a\",\"ip\":\"1.2.3.5\"}", false);
 }
 
 static void test_a_machine_is_named_as_json(void **state) {
@@ -93,7 +96,8 @@ static void test_a_list_has_machines_each_once_and_named(void **state) {
         assert_list("{\"hostname\":\"a\"},{\"hostname\":\"b\"},{\"ip\":\"1.2.3.4\"}", "");
         assert_list("", "List of machines is empty");
         assert_list("{}", "Both 'hostname' and 'ip' for a machine are empty");
-        assert_list("{\"hostname\":\"\",\"ip\":\"\"}", "Both 'hostname' and 'ip' for a machine are empty");
+        assert_list("{\"hostname\":\"\",\"ip\":\"\"}",
+                    "Both 'hostname' and 'ip' for a machine are empty");
         assert_list("{\"ip\":\"1.2.3\"}", "Failed to parse IPv4: 1.2.3");
         assert_list("{\"hostname\":\"a\",\"ip\":\"::1\"}", "Failed to parse IPv4: ::1");
         assert_list("{\"hostname\":\"a\"},{\"hostname\":\"b\"},{\"hostname\":\"a\"}",
@@ -104,11 +108,16 @@ static void test_a_schedule_has_windows_with_machines_and_times(void **state) {
         (void) state;
         assert_schedule("{}", "");
         assert_schedule(SCHEDULE(WINDOW("{\"hostname\":\"a\"}", "")), "");
-        assert_schedule(SCHEDULE(WINDOW("{\"hostname\":\"a\"}", ",\"duration\":{\"nanoseconds\":0}")), "");
-        assert_schedule(SCHEDULE(WINDOW("", "")), "List of machines in the maintenance window is empty");
-        assert_schedule(SCHEDULE(WINDOW("{\"hostname\":\"a\"}", ",\"duration\":{\"nanoseconds\":-1}")),
+        assert_schedule(SCHEDULE(WINDOW("{\"hostname\":\"a\"}",
+                                        ",\"duration\":{\"nanoseconds\":0}")),
+                        "");
+        assert_schedule(SCHEDULE(WINDOW("", "")),
+                        "List of machines in the maintenance window is empty");
+        assert_schedule(SCHEDULE(WINDOW("{\"hostname\":\"a\"}",
+                                        ",\"duration\":{\"nanoseconds\":-1}")),
                         "Unavailability 'duration' is negative");
-        assert_schedule(SCHEDULE(WINDOW("{}", "")), "Both 'hostname' and 'ip' for a machine are empty");
+        assert_schedule(SCHEDULE(WINDOW("{}", "")),
+                        "Both 'hostname' and 'ip' for a machine are empty");
         assert_schedule(SCHEDULE(WINDOW("{\"ip\":\"x\"}", "")), "Failed to parse IPv4: x");
         assert_schedule(SCHEDULE(WINDOW("{\"hostname\":\"a\"},{\"hostname\":\"b\"}", "") ","
                                  WINDOW("{\"hostname\":\"c\"},{\"hostname\":\"B\"}", "")),
@@ -116,9 +125,10 @@ static void test_a_schedule_has_windows_with_machines_and_times(void **state) {
 }
 
 static void test_a_machine_is_found_in_its_window(void **state) {
-        Mesos__V1__Maintenance__Schedule *s = parse_schedule(
-                        SCHEDULE(WINDOW("{\"hostname\":\"a\"}", "") "," WINDOW("{\"hostname\":\"b\"}", "")));
-        Mesos__V1__MachineID *b = parse_id("{\"hostname\":\"B\"}"), *c = parse_id("{\"hostname\":\"c\"}");
+        Mesos__V1__Maintenance__Schedule *s = parse_schedule(SCHEDULE(
+                        WINDOW("{\"hostname\":\"a\"}", "") "," WINDOW("{\"hostname\":\"b\"}", "")));
+        Mesos__V1__MachineID *b = parse_id("{\"hostname\":\"B\"}"),
+                             *c = parse_id("{\"hostname\":\"c\"}");
 
         (void) state;
         assert_ptr_equal(schedule_find(s, b), s->windows[1]);

@@ -46,8 +46,8 @@ static Resources *parse(const char *text) {
         return r;
 }
 
-static void on_offer(const char *framework_id, const char *role, const char *agent_id, Resources *offered,
-                     void *userdata) {
+static void on_offer(const char *framework_id, const char *role, const char *agent_id,
+                     Resources *offered, void *userdata) {
         Fixture *f = userdata;
 
         (void) framework_id;
@@ -71,7 +71,8 @@ static void assert_asked(Fixture *f, usec_t now_usec, const char *expected) {
         assert_string_equal(f->asked, expected);
 }
 
-static int on_answer(const char *framework_id, OutageAnswer answer, usec_t wall_clock_usec, void *userdata) {
+static int on_answer(const char *framework_id, OutageAnswer answer, usec_t wall_clock_usec,
+                     void *userdata) {
         Fixture *f = userdata;
         size_t n = strlen(f->answers);
 
@@ -95,8 +96,9 @@ static void add_agent(Fixture *f, const char *id) {
 static void add_framework(Fixture *f, const char *id) {
         const AllocatorRole roles[] = { { .name = "r" } };
 
-        assert_int_equal(allocator_framework_add(f->a, id,
-                                                 &(AllocatorFramework) { .roles = roles, .n_roles = 1 }),
+        assert_int_equal(allocator_framework_add(
+                                         f->a, id,
+                                         &(AllocatorFramework){ .roles = roles, .n_roles = 1 }),
                          0);
 }
 
@@ -119,9 +121,11 @@ static void end_task(Fixture *f, const char *framework, const char *agent) {
         assert_int_equal(allocator_recover(f->a, framework, agent, r, ALLOCATOR_FREED, 0, T0), 0);
 }
 
-static void answer(Fixture *f, const char *framework, const char *agent, OutageAnswer what, usec_t refuse_usec,
-                   usec_t now_usec) {
-        assert_int_equal(allocator_outage_answer(f->a, framework, agent, what, 7, refuse_usec, now_usec), 0);
+static void answer(Fixture *f, const char *framework, const char *agent, OutageAnswer what,
+                   usec_t refuse_usec, usec_t now_usec) {
+        assert_int_equal(allocator_outage_answer(f->a, framework, agent, what, 7, refuse_usec,
+                                                 now_usec),
+                         0);
 }
 
 /* Two agents and two frameworks: one with a task on each agent, one with a task on the first. Offers
