@@ -504,6 +504,25 @@ def test_server_may_die_and_come_back():
             equal(d.state(), history.last, "state")
 
 
+def test_servers_of_an_ensemble_may_die_one_after_the_other():
+    rng = random.Random(SEED)
+    with Ensemble(3) as ensemble:
+        place = ZooKeeper(ensemble)
+        history = History()
+        with place.driver(session_msec=30000) as d:
+            for n in range(6):
+                server = ensemble.server(n % 3)
+                d.send(*history.add(*random_changes(rng, rng.randrange(1, 30))))
+                server.kill9()
+                d.send(*history.add(*random_changes(rng, rng.randrange(1, 30))))
+                d.wait_done(history.n)
+                server.start()
+            history.check_answers(d)
+            equal(d.state(), history.last, "state")
+        with place.driver() as d:
+            equal(d.state(), history.last, "state after a restart")
+
+
 def test_store_that_is_too_slow_is_given_up():
     with Ensemble() as ensemble:
         place = ZooKeeper(ensemble)
