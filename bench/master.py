@@ -193,14 +193,16 @@ def tasks(args):
         fleet.say("subscribe", 4, 2)
         fleet.say("offers", args.agents)
         gauge = Gauge(cluster.master().pid)
+        n_all = 0
         show("tasks_rss_start", gauge.memory_mb("VmRSS"), "MB")
         for half in (1, 2):
             n, took_ms, p50_ms, p99_ms = fleet.say("launch", args.seconds * 500, IN_FLIGHT, 10)
+            n_all += n
             show("tasks_rss_half_%d" % half, gauge.memory_mb("VmRSS"), "MB")
             show("tasks_rate_half_%d" % half, 1000 * n / took_ms, "tasks/s", 0)
         show("tasks_latency_p50", p50_ms, "ms")
         show("tasks_latency_p99", p99_ms, "ms")
-        show("tasks_cpu", 1000 * gauge.cpu_s() / args.seconds, "ms/s", 0)
+        show("tasks_cpu", 1000000 * gauge.cpu_s() / n_all, "us/task")
         fleet.say("hold", args.gc_interval * 1000 + 500)
         show("tasks_rss_after_gc", gauge.memory_mb("VmRSS"), "MB")
         fleet.say("leave")

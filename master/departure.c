@@ -121,10 +121,21 @@ static void remove_executor(Executor *e) {
         executor_free(e);
 }
 
+/* All, as Mesos does: an agent may know of work that we have forgotten, such as the executor of a command task
+ * that has ended. Those who come and go without a task cost ten thousand agents nothing. */
+static void shut_down_everywhere(Framework *f) {
+        Node *n, *next;
+
+        if (f->unheard_of)
+                return;
+
+        HASH_ITER(hh, f->master->nodes.by_id, n, next)
+                agent_message_shutdown_framework(n, f->id);
+}
+
 void departure_remove_framework(Framework *f, const char *why) {
         Master *m = f->master;
         Executor *e, *next;
-        Node *n, *next_node;
 
         log_info_ctx(&(LogContext) { .framework_id = f->id }, "Removing framework '%s' (%s): %s",
                      f->id, f->info->name, why);
@@ -133,9 +144,7 @@ void departure_remove_framework(Framework *f, const char *why) {
         f->active = false;
         allocation_deactivate_framework(f);
 
-        HASH_ITER(hh, m->nodes.by_id, n, next_node)
-                agent_message_shutdown_framework(n, f->id);
-
+        shut_down_everywhere(f);
         departure_return_framework_offers(f, false);
         remove_framework_tasks(f);
         DL_FOREACH_SAFE(f->executors, e, next)

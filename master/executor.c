@@ -57,6 +57,7 @@ int executor_new(Framework *f, Node *n, const Mesos__V1__ExecutorInfo *info, Exe
         e->node = n;
         HASH_ADD_KEYPTR(hh, n->executors, e->key, strlen(e->key), e);
         DL_APPEND(f->executors, e);
+        f->unheard_of = false;
 
         *ret = TAKE_PTR(e);
         return 0;

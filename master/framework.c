@@ -371,6 +371,7 @@ unsigned framework_count_unreachable(const Framework *f) {
 
 void framework_add_task(Framework *f, Task *t) {
         t->framework = f;
+        f->unheard_of = false;
         HASH_ADD_KEYPTR(hh, f->tasks, t->id, strlen(t->id), t);
         if (t->node)
                 DL_APPEND2(t->node->tasks, t, node_prev, node_next);

@@ -246,6 +246,7 @@ static int framework_create(Master *m, const Mesos__V1__FrameworkInfo *info, Fra
                 return r;
 
         f->master = m;
+        f->unheard_of = !given;
         f->registered_usec = f->reregistered_usec = master_wall_clock(m);
         *ret = f;
         return 0;

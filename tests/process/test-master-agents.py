@@ -369,6 +369,22 @@ def test_agents_of_removed_frameworks_are_told_also_when_they_return_later():
         equal(text(agent.wait_message("ShutdownFrameworkMessage"), 1), s.framework_id, "framework")
 
 
+def test_agents_are_told_of_the_end_of_those_frameworks_only_that_had_a_task_anywhere():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
+            LibprocessAgent(cluster.master_addr, hostname="other") as other:
+        agent.register()
+        idle = Scheduler(cluster.master_addr)
+        idle.teardown()
+        idle.disconnect()
+        s = Scheduler(cluster.master_addr)
+        run_task(s, agent)
+        other.register()
+        s.teardown()
+        s.disconnect()
+        for one in (agent, other):
+            equal(text(one.wait_message("ShutdownFrameworkMessage"), 1), s.framework_id, "framework")
+
+
 def test_custom_executor_is_charged_once_and_its_end_is_told():
     executor = {"executor_id": {"value": "e"}, "command": {"value": "run"}, "resources": [
         {"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}},
