@@ -73,11 +73,10 @@ static void on_session(Zk *zk _unused_, ZkState state, void *userdata) {
                 lose(userdata, "ZooKeeper does not take the credentials in --zk");
 }
 
-static void on_candidacy(ContenderState state, const char *node, void *userdata) {
-        if (state == CONTENDER_CANDIDATE)
-                log_info("Candidate for leading master by znode %s", node);
-        else
-                lose(userdata, "Our candidacy is gone");
+/* A znode that describes us may be of a session we had before, and ends with that, whatever becomes of
+ * this one: nobody leads by it. */
+static bool is_by_our_znode(const Leadership *l) {
+        return streq_ptr(detector_node(l->detector), contender_node(l->contender));
 }
 
 static void on_leader(const MasterAddress *leader, void *userdata) {
@@ -92,8 +91,27 @@ static void on_leader(const MasterAddress *leader, void *userdata) {
                 log_notice("The leading master is %s", leader->pid.text);
                 if (m->phase != MASTER_STANDBY)
                         lose(l, "Another master leads");
+        } else if (!is_by_our_znode(l)) {
+                log_notice("The first znode, %s, is not that of this session", detector_node(l->detector));
+                if (m->phase != MASTER_STANDBY)
+                        lose(l, "The znode of a former session leads");
         } else if (m->phase == MASTER_STANDBY)
                 master_elected(m);
+}
+
+/* That our znode leads may be seen before we hear that it is ours. */
+static void on_candidacy(ContenderState state, const char *node, void *userdata) {
+        Leadership *l = userdata;
+        const MasterAddress *leader = detector_leader(l->detector);
+
+        if (state == CONTENDER_LOST) {
+                lose(l, "Our candidacy is gone");
+                return;
+        }
+
+        log_info("Candidate for leading master by znode %s", node);
+        if (leader && is_by_our_znode(l))
+                on_leader(leader, l);
 }
 
 /* The session is there first, so that the registry of a master that is elected finds it. */
@@ -199,7 +217,7 @@ bool leadership_find(const Master *m, const char **ret_hostname, uint16_t *ret_p
         }
 
         leader = m->leadership->detector ? detector_leader(m->leadership->detector) : NULL;
-        if (!leader)
+        if (!leader || streq(leader->id, m->id)) /* we do not, or not yet */
                 return false;
 
         *ret_hostname = leader->hostname;

@@ -49,6 +49,10 @@ const MasterAddress *detector_leader(const Detector *d) {
         return d->has_leader ? &d->leader : NULL;
 }
 
+const char *detector_node(const Detector *d) {
+        return d->node;
+}
+
 size_t detector_n_candidates(const Detector *d) {
         return d->n_candidates;
 }

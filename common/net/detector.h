@@ -24,6 +24,9 @@ DEFINE_CLEANUP(Detector *, detector_free)
 /* As `changed` was told last; of a master named by its address, from the start. */
 const MasterAddress *detector_leader(const Detector *d);
 
+/* The znode that this is from, as CONTENDER_CANDIDATE names it; NULL: none. */
+const char *detector_node(const Detector *d);
+
 /* Masters that stand for election, as they were seen last. */
 size_t detector_n_candidates(const Detector *d);
 

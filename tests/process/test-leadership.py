@@ -198,6 +198,23 @@ def test_a_master_of_the_past_is_a_leader_like_any_other():
         leads(m)
 
 
+def test_a_znode_left_by_a_former_session_makes_nobody_lead():
+    """It is this master's description, but it ends with the session it is of: then another one leads."""
+    with Election() as e, e.ensemble.client() as client:
+        client.ensure("/mesos")
+        client.create("/mesos/json.info_0000000000", b"somebody", EPHEMERAL)
+        m = e.add()
+        wait_until(lambda: len(znodes(e)) == 2, "the candidacy")
+        own = max(znodes(e))
+        client.create("/mesos/json.info_-000000001", client.get("/mesos/" + own)[0], EPHEMERAL)
+        client.delete("/mesos/json.info_0000000000")
+        wait_until(lambda: "not that of this session" in m.log(), "the other znode is looked at")
+        check(not elected(m), "it leads by a znode that is not its own")
+        equal(http_get(m.addr, "/state").status, 503, "status")
+        client.delete("/mesos/json.info_-000000001")
+        leads(m)
+
+
 def test_credentials_open_the_group_and_others_may_look():
     with Election() as e:
         url = e.ensemble.url(credentials="mesos:secret")
