@@ -21,7 +21,7 @@ from harness import check, equal, http_call, http_get, is_alive, main, wait_unti
 from history import History    # noqa: E402
 from judge import check_leaders, check_tasks    # noqa: E402
 from scheduler import JSON_HEADERS, PATH, Scheduler    # noqa: E402
-from witness import EPOCH, Witness    # noqa: E402
+from witness import Witness, read_epoch    # noqa: E402
 
 # Long enough for a ZooKeeper to be started anew.
 SESSION = "--zk_session_timeout=4secs"
@@ -111,7 +111,7 @@ class Story:
 
     def epoch(self):
         with self.arena.ensemble.client() as client:
-            return client.get(EPOCH)[1].version
+            return read_epoch(client)
 
 
 NAMES = ["one", "two", "three", "four"]
@@ -187,7 +187,7 @@ def test_zookeeper_may_be_restarted_without_anybody_noticing():
         server.start()
         story.launch("three")
         # The session that a new one has with it is as good as the one before.
-        wait_until(lambda: story.epoch() is not None, "ZooKeeper serves")
+        wait_until(story.epoch, "ZooKeeper serves")
         equal((story.arena.wait_leader(), story.leading.pid), (story.leader, pid), "the leader")
         equal(len(story.s.events_of("SUBSCRIBED")), 1, "subscriptions")
         story.check_untouched(["one", "two", "three"], [story.marks(n) for n in ("one", "two", "three")])

@@ -100,7 +100,7 @@ class Run:
             try:
                 found[:] = self.violations()
             except TROUBLE as e:
-                found[:] = ["the leader does not answer: %r" % e]
+                found[:] = ["somebody does not answer: %r" % e]
             if found[:1] != before:
                 self.history.note("unrest", "test", what=found[0] if found else "none")
             return not found
@@ -124,7 +124,7 @@ class Run:
         found += check_books(books, running, offers, len(self.arena.agents))
         found += ["agent %s: %s is neither used nor offered" % item for item in unused(books).items()]
         found += ["%s is not subscribed" % f.name for f in self.followers if not f.is_subscribed]
-        return found + self.arena.check_candidates()
+        return found + self.arena.check_zookeeper(leader)
 
     def judge_leaders(self):
         found = check_leaders(self.history) + check_epochs(self.history)

@@ -31,7 +31,9 @@ from harness import (BIN_DIR, Daemon, Failure, http_call, http_get, kill_descend
 from follower import Job, elected, redirected
 from judge import Truth
 from network import Network
+from witness import read_epoch
 from zookeeper import Ensemble
+from zookeeper_client import ZooKeeperError
 from zookeeper_gate import Gate
 
 MASTER_PORT, AGENT_PORT, ZOOKEEPER_PORT = 5050, 5051, 2181
@@ -40,7 +42,7 @@ RESOURCES = "cpus:2;mem:1024;disk:1024"
 # Stopping for want of a session is what a leader must do; anything but an ordinary exit is a crash.
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 ASK_TIMEOUT_S = 2
-TROUBLE = (OSError, http.client.HTTPException, ValueError, KeyError)
+TROUBLE = (OSError, http.client.HTTPException, ValueError, KeyError, ZooKeeperError)
 
 
 class Ledger:
@@ -260,13 +262,17 @@ class Arena:
                 return [a["id"] for a in agents if a["active"]]
         return []
 
-    def check_candidates(self):
-        """Each master stands for election once, and nobody else does."""
+    def check_zookeeper(self, leader):
+        """Each master stands for election once, and nobody else does; the registry is the leader's."""
         if not self.ensemble:
             return []
         with self.ensemble.client() as client:
             names = [n for n in client.children("/mesos") if n.startswith("json.info_")]
-        return [] if len(names) == len(self.masters) else ["the candidates are %s" % names]
+            _, writer = read_epoch(client)
+        found = [] if len(names) == len(self.masters) else ["the candidates are %s" % names]
+        _, body = self.ask_master(leader)
+        master_id = body and body["get_master"]["master_info"]["id"]
+        return found + ([] if writer == master_id else ["%s leads, but the registry is %s's" % (master_id, writer)])
 
     def find(self, by_zookeeper):
         """For followers: where the leader may be."""

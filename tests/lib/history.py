@@ -11,7 +11,7 @@ Kinds and their fields, beside `at` (seconds since the start, when it was noted)
     kill        task: is about to be sent
     update      task, state, source, reason, uuid, message, master: was received; `reason` and the like may be None
     acknowledge task, uuid
-    epoch       value: the registry's, as it stands in ZooKeeper
+    epoch       value, master: how often the registry's was written, and by whom at last, as ZooKeeper has it
     start, exit who: a daemon; status
     fault, heal what
 

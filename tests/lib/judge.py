@@ -50,13 +50,16 @@ def check_leaders(history):
 
 
 def check_epochs(history):
-    """The registry's epoch never goes back."""
-    found, last = [], None
+    """The registry's epoch never goes back, and whoever wrote it before another did does not write again."""
+    found, value, writers = [], None, []
     for event in history.of("epoch"):
-        value = event.fields["value"]
-        if last is not None and value < last:
-            found.append("the registry's epoch went from %d to %d at %.3f" % (last, value, event.at))
-        last = value
+        if value is not None and event.fields["value"] < value:
+            found.append("the registry's epoch went from %d to %d at %.3f" % (value, event.fields["value"], event.at))
+        value, master = event.fields["value"], event.fields["master"]
+        if master in writers[:-1]:
+            found.append("%s wrote the registry at %.3f, after %s had" % (master, event.at, writers[-1]))
+        elif master not in writers:
+            writers.append(master)
     return found
 
 

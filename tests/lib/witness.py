@@ -17,6 +17,12 @@ EPOCH = "/mesos/holdfast/epoch"
 TROUBLE = (OSError, http.client.HTTPException, ValueError, KeyError)
 
 
+def read_epoch(client):
+    """(how often it was written, the id of the master that did so last)."""
+    data, stat = client.get(EPOCH)
+    return stat.version, data.decode().split()[1]
+
+
 class Witness:
     def __init__(self, history, masters, zookeepers=()):
         """`masters`: {name: address}; `zookeepers`: addresses."""
@@ -46,13 +52,12 @@ class Witness:
                     self._history.note("act", "witness", master=info["id"], sent=sent, what=name)
 
     def _watch_epoch(self, zookeepers):
-        """The data is the leader's affair; how often it was written is not."""
         last = None
         while not self._leaving.wait(INTERVAL_S):
             for addr in zookeepers:
                 with contextlib.suppress(OSError, ZooKeeperError), ZooKeeperClient(addr, TIMEOUT_S) as client:
-                    value = client.get(EPOCH)[1].version
-                    if value != last:
-                        self._history.note("epoch", "witness", value=value)
-                    last = value
+                    epoch = read_epoch(client)
+                    if epoch != last:
+                        self._history.note("epoch", "witness", value=epoch[0], master=epoch[1])
+                    last = epoch
                     break

@@ -149,13 +149,23 @@ def test_two_leaders_at_once_are_found():
     check(found[0].startswith("two leaders: a"), found[0])
 
 
-def test_epoch_that_goes_back_is_found():
+def epochs(*told):
     history = History()
-    for value in (1, 1, 3):
-        history.note("epoch", "zookeeper", value=value)
-    equal(check_epochs(history), [], "violations")
-    history.note("epoch", "zookeeper", value=2)
-    equal(len(check_epochs(history)), 1, "violations")
+    for value, master in told:
+        history.note("epoch", "witness", value=value, master=master)
+    return check_epochs(history)
+
+
+def test_epochs_one_after_the_other_are_accepted():
+    equal(epochs((1, "a"), (1, "a"), (3, "a"), (4, "b"), (7, "c")), [], "violations")
+
+
+def test_epoch_that_goes_back_is_found():
+    check("went from 3 to 2" in epochs((1, "a"), (3, "a"), (2, "a"))[0], "nothing")
+
+
+def test_write_of_a_former_leader_is_found():
+    equal(len(epochs((1, "a"), (2, "b"), (3, "a"), (4, "b"))), 1, "violations")
 
 
 # Books
