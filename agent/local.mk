@@ -37,10 +37,12 @@ agent_libagent_a_SOURCES = \
         agent/identity.c agent/identity.h \
         agent/inspect.c agent/inspect.h \
         agent/isolation.c agent/isolation.h \
+        agent/introduction.c agent/introduction.h \
         agent/inventory.c agent/inventory.h \
         agent/launch.c agent/launch.h \
         agent/log_level.c agent/log_level.h \
         agent/master_link.c agent/master_link.h \
+        agent/master_message.c agent/master_message.h \
         agent/metrics.c agent/metrics.h \
         agent/operator_api.c agent/operator_api.h \
         agent/operator_call.c agent/operator_call.h \

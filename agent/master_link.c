@@ -19,7 +19,7 @@
  * masters, tasks run on: their updates wait until there is one that hears of them.
  *
  * Only the master we mean to be registered with is listened to. What it may send and we do not know
- * is passed over, as Mesos does.
+ * is passed over, as Mesos does; what it wants of the agent is done in master_message.c.
  *
  * A registration settles with the master what is here and what is not. What it had sent before, over a
  * connection that was given up or that a former life of it left behind, may still come in afterwards,
@@ -27,20 +27,16 @@
  */
 
 #include "agent/agent.h"
-#include "agent/agent_resources.h"
-#include "agent/capability.h"
 #include "agent/checkpoint.h"
-#include "agent/drain.h"
-#include "agent/executor_api.h"
 #include "agent/executors.h"
-#include "agent/inventory.h"
+#include "agent/introduction.h"
 #include "agent/master_link.h"
+#include "agent/master_message.h"
 #include "agent/operations.h"
 #include "agent/operator_api.h"
-#include "agent/tasks.h"
+#include "agent/status_manager.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
-#include "common/model/version.h"
 #include "common/net/detector.h"
 #include "common/net/pbwire.h"
 #include "common/net/peer.h"
@@ -170,108 +166,6 @@ void master_link_unregister(MasterLink *l) {
         master_link_send(l, "mesos.internal.UnregisterSlaveMessage", &m.base);
 }
 
-/* Both registrations carry these; the arrays live as long as the struct. */
-typedef struct Introduction {
-        Mesos__V1__AgentInfo info;
-        Mesos__V1__AgentInfo__Capability capabilities[8], *capability_list[8];
-        Mesos__V1__UUID uuid;
-} Introduction;
-
-/* Resources in the form that every master reads, whether it knows refined reservations or not. */
-static int introduce(const Agent *a, Introduction *ret) {
-        int r;
-
-        assert(n_agent_capabilities <= ELEMENTSOF(ret->capabilities));
-
-        ret->info = *a->info;
-        r = resources_to_pb(a->config->resources, RESOURCE_FORMAT_OLD, &ret->info.resources, &ret->info.n_resources);
-        if (r < 0)
-                return r;
-
-        /* Old masters ask whether tasks survive the agent. They do. */
-        ret->info.has_checkpoint = true;
-        ret->info.checkpoint = true;
-
-        for (size_t i = 0; i < n_agent_capabilities; i++) {
-                mesos__v1__agent_info__capability__init(&ret->capabilities[i]);
-                ret->capabilities[i].has_type = true;
-                ret->capabilities[i].type = agent_capabilities[i];
-                ret->capability_list[i] = &ret->capabilities[i];
-        }
-
-        mesos__v1__uuid__init(&ret->uuid);
-        ret->uuid.value = (ProtobufCBinaryData) { 16, (uint8_t *) a->resource_version_uuid };
-        return 0;
-}
-
-static void introduction_deinit(Introduction *i) {
-        for (size_t k = 0; k < i->info.n_resources; k++)
-                pb_free(&i->info.resources[k]->base);
-        free(i->info.resources);
-}
-
-static void send_register(MasterLink *l) {
-        Mesos__Internal__RegisterSlaveMessage m = MESOS__INTERNAL__REGISTER_SLAVE_MESSAGE__INIT;
-        Introduction i;
-
-        /* Also a new agent may have some: who it was is forgotten with a reboot, volumes are not. */
-        if (resources_to_pb(agent_resources_checkpointed(l->agent->resources), RESOURCE_FORMAT_OLD,
-                            &m.checkpointed_resources, &m.n_checkpointed_resources) < 0) {
-                (void) log_oom();
-                return;
-        }
-
-        if (introduce(l->agent, &i) < 0) {
-                resources_free_pb(m.checkpointed_resources, m.n_checkpointed_resources);
-                (void) log_oom();
-                return;
-        }
-
-        m.slave = &i.info;
-        m.version = (char *) MESOS_VERSION;
-        m.n_agent_capabilities = n_agent_capabilities;
-        m.agent_capabilities = i.capability_list;
-        m.resource_version_uuid = &i.uuid;
-        master_link_send(l, "mesos.internal.RegisterSlaveMessage", &m.base);
-        resources_free_pb(m.checkpointed_resources, m.n_checkpointed_resources);
-        introduction_deinit(&i);
-}
-
-static void send_reregister(MasterLink *l) {
-        Mesos__Internal__ReregisterSlaveMessage m = MESOS__INTERNAL__REREGISTER_SLAVE_MESSAGE__INIT;
-        _cleanup_(inventory_deinit) Inventory v = {};
-        Introduction i;
-
-        if (resources_to_pb(agent_resources_checkpointed(l->agent->resources), RESOURCE_FORMAT_OLD,
-                            &m.checkpointed_resources, &m.n_checkpointed_resources) < 0) {
-                (void) log_oom();
-                return;
-        }
-
-        if (inventory_take(l->agent, &v) < 0 || introduce(l->agent, &i) < 0) {
-                resources_free_pb(m.checkpointed_resources, m.n_checkpointed_resources);
-                (void) log_oom();
-                return;
-        }
-
-        m.slave = &i.info;
-        m.version = (char *) MESOS_VERSION;
-        m.n_agent_capabilities = n_agent_capabilities;
-        m.agent_capabilities = i.capability_list;
-        m.resource_version_uuid = &i.uuid;
-        m.n_frameworks = v.n_frameworks;
-        m.frameworks = v.frameworks;
-        m.n_executor_infos = v.n_executors;
-        m.executor_infos = v.executors;
-        m.n_tasks = v.n_tasks;
-        m.tasks = v.tasks;
-        m.n_completed_frameworks = v.n_completed;
-        m.completed_frameworks = v.completed;
-        master_link_send(l, "mesos.internal.ReregisterSlaveMessage", &m.base);
-        resources_free_pb(m.checkpointed_resources, m.n_checkpointed_resources);
-        introduction_deinit(&i);
-}
-
 static void arm(sd_event_source *source, usec_t delay_usec) {
         (void) sd_event_source_set_time_relative(source, delay_usec);
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -287,10 +181,7 @@ static int on_register(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) usec;
         CRASH_POINT("register");
         (void) peer_pool_link(a->peers, &l->leader.pid);
-        if (a->id)
-                send_reregister(l);
-        else
-                send_register(l);
+        introduction_send(a);
 
         /* At least a tenth, so that an unlucky draw does not make a burst. */
         arm(l->register_source, max_usec / 10 + usec_jitter(max_usec - max_usec / 10));
@@ -461,27 +352,6 @@ static void on_slave_registered(MasterLink *l, const Mesos__Internal__SlaveRegis
         (void) store_commit(a->store);
 }
 
-/* Tasks the master has on its books and we have not: it lost a message to us, or we lost our memory. */
-static void reconcile(Agent *a, const Mesos__Internal__ReconcileTasksMessage *m) {
-        Mesos__V1__FrameworkInfo nobody = MESOS__V1__FRAMEWORK_INFO__INIT;
-        Framework *f = NULL;
-
-        nobody.id = m->framework_id;
-        HASH_FIND_STR(a->frameworks, m->framework_id->value, f);
-
-        for (size_t i = 0; i < m->n_statuses; i++) {
-                Task *t;
-
-                if (f && framework_find_task(f, m->statuses[i]->task_id->value, &t))
-                        continue;
-
-                tasks_tell_unknown(a, f ? f->info : m->framework && m->framework->id ? m->framework : &nobody, m->statuses[i]->task_id->value, NULL,
-                                   MESOS__V1__TASK_STATE__TASK_DROPPED,
-                                   MESOS__V1__TASK_STATUS__REASON__REASON_RECONCILIATION,
-                                   "Reconciliation: task unknown to the agent");
-        }
-}
-
 static void on_slave_reregistered(MasterLink *l, const Mesos__Internal__SlaveReregisteredMessage *m) {
         Agent *a = l->agent;
 
@@ -498,7 +368,7 @@ static void on_slave_reregistered(MasterLink *l, const Mesos__Internal__SlaveRer
                 return;
 
         for (size_t i = 0; i < m->n_reconciliations; i++)
-                reconcile(a, m->reconciliations[i]);
+                master_message_reconcile(a, m->reconciliations[i]);
 }
 
 /* From the observer process of the master: it is answered by name, and says whether the master knows us. */
@@ -517,266 +387,52 @@ static void on_ping(MasterLink *l, const Upid *from, const Mesos__Internal__Ping
                 lose_master(l, "it says that we are not connected");
 }
 
-/* Whether it checkpoints stays as it was: of what is here, either all is stored or nothing. */
-static void replace_info(Framework *f, Mesos__V1__FrameworkInfo *info) {
-        info->has_checkpoint = true;
-        info->checkpoint = framework_checkpoints(f);
-        pb_free(&f->info->base);
-        f->info = info;
-}
-
-static void on_update_framework(MasterLink *l, const Mesos__Internal__UpdateFrameworkMessage *m) {
-        Agent *a = l->agent;
-        ProtobufCMessage *info;
-        Framework *f = NULL;
-
-        HASH_FIND_STR(a->frameworks, m->framework_id->value, f);
-        if (!f)
-                return;
-
-        if (m->framework_info && m->framework_info->id && streq(m->framework_info->id->value, f->id)) {
-                info = pb_copy(&m->framework_info->base);
-                if (info)
-                        replace_info(f, (Mesos__V1__FrameworkInfo *) info);
-        }
-
-        if (framework_checkpoints(f))
-                (void) checkpoint_framework(a->checkpoint, f);
-
-        /* There is a scheduler that may not have seen what the former one left unacknowledged. */
-        status_manager_resend_framework(a->statuses, f->id);
-}
-
-static void on_framework_to_executor(MasterLink *l, const Mesos__Internal__FrameworkToExecutorMessage *m) {
-        Mesos__V1__Executor__Event__Message message = MESOS__V1__EXECUTOR__EVENT__MESSAGE__INIT;
-        Mesos__V1__Executor__Event event = MESOS__V1__EXECUTOR__EVENT__INIT;
-        Framework *f = NULL;
-        Executor *e;
-
-        HASH_FIND_STR(l->agent->frameworks, m->framework_id->value, f);
-        e = f ? framework_find_executor(f, m->executor_id->value) : NULL;
-        if (!e || e->state != EXECUTOR_RUNNING) {
-                l->agent->counters.invalid_framework_messages++;
-                return;
-        }
-
-        l->agent->counters.valid_framework_messages++;
-        message.data = m->data;
-        event.has_type = true;
-        event.type = MESOS__V1__EXECUTOR__EVENT__TYPE__MESSAGE;
-        event.message = &message;
-        executor_stream_send(e, &event);
-}
-
-static void on_shutdown_executor(MasterLink *l, const Mesos__Internal__ShutdownExecutorMessage *m) {
-        Framework *f = NULL;
-        Executor *e;
-
-        if (!m->framework_id || !m->executor_id)
-                return;
-
-        HASH_FIND_STR(l->agent->frameworks, m->framework_id->value, f);
-        e = f ? framework_find_executor(f, m->executor_id->value) : NULL;
-        if (e)
-                executors_shutdown(l->agent, e);
-}
-
-static void on_shutdown_framework(MasterLink *l, const Mesos__Internal__ShutdownFrameworkMessage *m) {
-        Framework *f = NULL;
-
-        HASH_FIND_STR(l->agent->frameworks, m->framework_id->value, f);
-        if (f)
-                executors_shutdown_framework(l->agent, f);
-        else
-                status_manager_forget_framework(l->agent->statuses, m->framework_id->value);
-}
-
-/* Groups run in nested containers, which this agent does not make: their tasks have not begun, and are told so. */
-static void on_run_task_group(MasterLink *l, const Mesos__Internal__RunTaskGroupMessage *m) {
-        bool draining = drain_has_begun(l->agent->drain);
-
-        if (!m->framework->id)
-                return;
-
-        for (size_t i = 0; i < m->task_group->n_tasks; i++)
-                tasks_tell_unknown(l->agent, m->framework, m->task_group->tasks[i]->task_id->value,
-                                   m->executor->executor_id->value, MESOS__V1__TASK_STATE__TASK_DROPPED,
-                                   draining ? MESOS__V1__TASK_STATUS__REASON__REASON_AGENT_DRAINING
-                                            : MESOS__V1__TASK_STATUS__REASON__REASON_TASK_GROUP_INVALID,
-                                   draining ? "Agent is draining" : "This agent does not run task groups");
-}
-
-static void on_status_acknowledged(MasterLink *l, const Mesos__Internal__StatusUpdateAcknowledgementMessage *m) {
-        if (m->uuid.len != 16)
-                return;
-
-        if (status_manager_acknowledge(l->agent->statuses, m->framework_id->value, m->task_id->value, m->uuid.data) < 0)
-                (void) log_oom();
-}
-
-typedef enum MessageKind {
-        SLAVE_REGISTERED,
-        SLAVE_REREGISTERED,
-        PING_SLAVE,
-        RUN_TASK,
-        RUN_TASK_GROUP,
-        KILL_TASK,
-        STATUS_UPDATE_ACKNOWLEDGEMENT,
-        SHUTDOWN_FRAMEWORK,
-        SHUTDOWN_EXECUTOR,
-        UPDATE_FRAMEWORK,
-        FRAMEWORK_TO_EXECUTOR,
-        SHUTDOWN,
-        CHECKPOINT_RESOURCES,
-        APPLY_OPERATION,
-        ACKNOWLEDGE_OPERATION_STATUS,
-        RECONCILE_OPERATIONS,
-        DRAIN_SLAVE,
-} MessageKind;
-
-static const struct {
-        const char *name;
-        const ProtobufCMessageDescriptor *descriptor;
-} message_kinds[] = {
-        [SLAVE_REGISTERED] = { "mesos.internal.SlaveRegisteredMessage",
-                               &mesos__internal__slave_registered_message__descriptor },
-        [SLAVE_REREGISTERED] = { "mesos.internal.SlaveReregisteredMessage",
-                                 &mesos__internal__slave_reregistered_message__descriptor },
-        [PING_SLAVE] = { "mesos.internal.PingSlaveMessage", &mesos__internal__ping_slave_message__descriptor },
-        [RUN_TASK] = { "mesos.internal.RunTaskMessage", &mesos__internal__run_task_message__descriptor },
-        [RUN_TASK_GROUP] = { "mesos.internal.RunTaskGroupMessage",
-                             &mesos__internal__run_task_group_message__descriptor },
-        [KILL_TASK] = { "mesos.internal.KillTaskMessage", &mesos__internal__kill_task_message__descriptor },
-        [STATUS_UPDATE_ACKNOWLEDGEMENT] = { "mesos.internal.StatusUpdateAcknowledgementMessage",
-                                            &mesos__internal__status_update_acknowledgement_message__descriptor },
-        [SHUTDOWN_FRAMEWORK] = { "mesos.internal.ShutdownFrameworkMessage",
-                                 &mesos__internal__shutdown_framework_message__descriptor },
-        [SHUTDOWN_EXECUTOR] = { "mesos.internal.ShutdownExecutorMessage",
-                                &mesos__internal__shutdown_executor_message__descriptor },
-        [UPDATE_FRAMEWORK] = { "mesos.internal.UpdateFrameworkMessage",
-                               &mesos__internal__update_framework_message__descriptor },
-        [FRAMEWORK_TO_EXECUTOR] = { "mesos.internal.FrameworkToExecutorMessage",
-                                    &mesos__internal__framework_to_executor_message__descriptor },
-        [SHUTDOWN] = { "mesos.internal.ShutdownMessage", &mesos__internal__shutdown_message__descriptor },
-        [CHECKPOINT_RESOURCES] = { "mesos.internal.CheckpointResourcesMessage",
-                                   &mesos__internal__checkpoint_resources_message__descriptor },
-        [APPLY_OPERATION] = { "mesos.internal.ApplyOperationMessage",
-                              &mesos__internal__apply_operation_message__descriptor },
-        [ACKNOWLEDGE_OPERATION_STATUS] = { "mesos.internal.AcknowledgeOperationStatusMessage",
-                                           &mesos__internal__acknowledge_operation_status_message__descriptor },
-        [RECONCILE_OPERATIONS] = { "mesos.internal.ReconcileOperationsMessage",
-                                   &mesos__internal__reconcile_operations_message__descriptor },
-        [DRAIN_SLAVE] = { "mesos.internal.DrainSlaveMessage", &mesos__internal__drain_slave_message__descriptor },
-};
-
-static void dispatch(MasterLink *l, const Upid *from, MessageKind kind, const ProtobufCMessage *m) {
-        Agent *a = l->agent;
-
-        switch (kind) {
-        case SLAVE_REGISTERED:
-                on_slave_registered(l, (const Mesos__Internal__SlaveRegisteredMessage *) m);
-                break;
-        case SLAVE_REREGISTERED:
-                on_slave_reregistered(l, (const Mesos__Internal__SlaveReregisteredMessage *) m);
-                break;
-        case PING_SLAVE:
-                on_ping(l, from, (const Mesos__Internal__PingSlaveMessage *) m);
-                break;
-        case RUN_TASK:
-                tasks_run(a, (const Mesos__Internal__RunTaskMessage *) m);
-                break;
-        case RUN_TASK_GROUP:
-                on_run_task_group(l, (const Mesos__Internal__RunTaskGroupMessage *) m);
-                break;
-        case KILL_TASK: {
-                const Mesos__Internal__KillTaskMessage *k = (const Mesos__Internal__KillTaskMessage *) m;
-
-                tasks_kill(a, k->framework_id->value, k->task_id->value, k->kill_policy);
-                break;
-        }
-        case STATUS_UPDATE_ACKNOWLEDGEMENT:
-                on_status_acknowledged(l, (const Mesos__Internal__StatusUpdateAcknowledgementMessage *) m);
-                break;
-        case SHUTDOWN_FRAMEWORK:
-                on_shutdown_framework(l, (const Mesos__Internal__ShutdownFrameworkMessage *) m);
-                break;
-        case SHUTDOWN_EXECUTOR:
-                on_shutdown_executor(l, (const Mesos__Internal__ShutdownExecutorMessage *) m);
-                break;
-        case UPDATE_FRAMEWORK:
-                on_update_framework(l, (const Mesos__Internal__UpdateFrameworkMessage *) m);
-                break;
-        case FRAMEWORK_TO_EXECUTOR:
-                on_framework_to_executor(l, (const Mesos__Internal__FrameworkToExecutorMessage *) m);
-                break;
-        case SHUTDOWN:
-                agent_terminate(a, AGENT_END_REMOVED, ((const Mesos__Internal__ShutdownMessage *) m)->message ?: "the master says so");
-                break;
-        case CHECKPOINT_RESOURCES:
-                operations_checkpoint(a->operations, (const Mesos__Internal__CheckpointResourcesMessage *) m);
-                break;
-        case APPLY_OPERATION:
-                operations_apply(a->operations, (const Mesos__Internal__ApplyOperationMessage *) m);
-                break;
-        case ACKNOWLEDGE_OPERATION_STATUS:
-                operations_acknowledge(a->operations, (const Mesos__Internal__AcknowledgeOperationStatusMessage *) m);
-                break;
-        case RECONCILE_OPERATIONS:
-                operations_reconcile(a->operations, (const Mesos__Internal__ReconcileOperationsMessage *) m);
-                break;
-        case DRAIN_SLAVE:
-                drain_begin(a->drain, ((const Mesos__Internal__DrainSlaveMessage *) m)->config);
-                break;
-        }
-}
-
-static bool changes_for_good(MessageKind kind) {
-        return kind == RUN_TASK || kind == RUN_TASK_GROUP || kind >= CHECKPOINT_RESOURCES;
-}
-
 /* Only the master's own processes, and only once we can act on what they say. What changes us for good only while we
  * are registered, and as part of that: the master is about to hear what we have, and decides anew then. */
-static bool may_speak(const MasterLink *l, const PeerMessage *message, MessageKind kind) {
+static bool may_speak(const MasterLink *l, const PeerMessage *message, MasterMessageKind kind) {
         if (l->agent->state == AGENT_RECOVERING || l->agent->state == AGENT_TERMINATING)
                 return false;
-        if (changes_for_good(kind) && (l->state != LINK_REGISTERED || message->connection < l->connection))
+        if (master_message_changes_for_good(kind) && (l->state != LINK_REGISTERED || message->connection < l->connection))
                 return false;
 
         return kind == PING_SLAVE || (l->has_leader && upid_eq(&message->from, &l->leader.pid));
 }
 
-static bool answers_registration(MessageKind kind) {
+static bool answers_registration(MasterMessageKind kind) {
         return kind == SLAVE_REGISTERED || kind == SLAVE_REREGISTERED;
 }
 
+static void dispatch(MasterLink *l, const Upid *from, MasterMessageKind kind, const ProtobufCMessage *m) {
+        CRASH_POINT("master-message");
+        if (kind == SLAVE_REGISTERED)
+                on_slave_registered(l, (const Mesos__Internal__SlaveRegisteredMessage *) m);
+        else if (kind == SLAVE_REREGISTERED)
+                on_slave_reregistered(l, (const Mesos__Internal__SlaveReregisteredMessage *) m);
+        else if (kind == PING_SLAVE)
+                on_ping(l, from, (const Mesos__Internal__PingSlaveMessage *) m);
+        else
+                master_message_carry_out(l->agent, kind, m);
+        CRASH_POINT("master-message-handled");
+}
+
 static void handle_message(MasterLink *l, const PeerMessage *message) {
-        for (size_t i = 0; i < ELEMENTSOF(message_kinds); i++) {
-                _cleanup_(pb_freep) ProtobufCMessage *m = NULL;
-                _cleanup_free_ char *why = NULL;
+        _cleanup_(pb_freep) ProtobufCMessage *m = NULL;
+        const ProtobufCMessageDescriptor *descriptor;
+        _cleanup_free_ char *why = NULL;
+        MasterMessageKind kind;
 
-                if (!streq(message->name, message_kinds[i].name))
-                        continue;
-
-                if (!may_speak(l, message, (MessageKind) i)) {
-                        log_debug("Ignoring %s from %s.", message->name, message->from.text);
-                        return;
-                }
-
-                if (answers_registration((MessageKind) i) && l->state == LINK_REGISTERING)
-                        l->connection = message->connection;
-
-                if (pb_unpack(message_kinds[i].descriptor, message->body, message->n, PB_LIMITS_DEFAULT, &m, &why) ==
-                    PB_OK) {
-                        CRASH_POINT("master-message");
-                        dispatch(l, &message->from, (MessageKind) i, m);
-                        CRASH_POINT("master-message-handled");
-                } else
-                        log_warning("Ignoring %s from %s: %s", message->name, message->from.text,
-                                    why ?: "out of memory");
+        if (!master_message_find(message->name, &kind, &descriptor) || !may_speak(l, message, kind)) {
+                log_debug("Ignoring %s from %s.", message->name, message->from.text);
                 return;
         }
 
-        log_debug("Ignoring %s from %s: not known here.", message->name, message->from.text);
+        if (answers_registration(kind) && l->state == LINK_REGISTERING)
+                l->connection = message->connection;
+
+        if (pb_unpack(descriptor, message->body, message->n, PB_LIMITS_DEFAULT, &m, &why) == PB_OK)
+                dispatch(l, &message->from, kind, m);
+        else
+                log_warning("Ignoring %s from %s: %s", message->name, message->from.text, why ?: "out of memory");
 }
 
 void master_link_handle(HttpRequest *request, void *userdata) {
