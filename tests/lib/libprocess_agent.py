@@ -38,8 +38,9 @@ def scalar(name, value, role=None):
 
 class LibprocessAgent:
     def __init__(self, master_addr, cpus=4, mem=1024, hostname="scripted", pongs=True,
-                 capabilities=CAPABILITIES):
+                 capabilities=CAPABILITIES, host=HOST):
         self.master_addr = master_addr
+        self.host = host
         self.hostname = hostname
         self.resources = scalar_list(("cpus", cpus), ("mem", mem))
         self.pongs = pongs
@@ -65,9 +66,9 @@ class LibprocessAgent:
 
     def listen(self, port=0):
         self.reads = True
-        self._listener = socket.create_server((HOST, port))
+        self._listener = socket.create_server((self.host, port))
         self.port = self._listener.getsockname()[1]
-        self.pid = "slave(1)@%s:%d" % (HOST, self.port)
+        self.pid = "slave(1)@%s:%d" % (self.host, self.port)
         self.is_up = True
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 

@@ -280,6 +280,56 @@ def test_agent_that_returns_at_the_address_of_another_takes_its_place():
         equal(sorted(a["pid"] for a in slaves(cluster)["slaves"]), sorted([agent.pid, other.pid]), "agents")
 
 
+def check_sent_away(cluster, agent, other):
+    """That one comes with the id of a registered agent."""
+    other.agent_id = agent.agent_id
+    other.send("ReregisterSlaveMessage", field(2, other.info()) + field(6, "1.12.0"))
+    message = other.wait_message("ShutdownMessage")
+    equal(first(message, 1), b"Agent attempted to re-register from a different IP or hostname", "message")
+    equal([(a["id"], a["pid"], a["active"]) for a in slaves(cluster)["slaves"]], [(agent.agent_id, agent.pid, True)],
+          "agents")
+
+
+def test_agent_that_comes_back_under_another_hostname_is_sent_away():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
+            LibprocessAgent(cluster.master_addr, hostname="elsewhere") as other:
+        agent.register()
+        check_sent_away(cluster, agent, other)
+
+
+def test_agent_that_comes_back_from_another_address_is_sent_away():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
+            LibprocessAgent(cluster.master_addr, host="127.0.0.2") as other:
+        agent.register()
+        check_sent_away(cluster, agent, other)
+
+
+def n_stores(cluster):
+    """There are statistics of two or more."""
+    metrics = http_get(cluster.master_addr, "/metrics/snapshot").json()
+    return metrics.get("registrar/state_store_ms/count", int(metrics["registrar/state_store_ms"] > 0))
+
+
+def test_agent_is_written_to_the_registry_again_only_when_it_has_changed():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent:
+        agent.register()
+        n = n_stores(cluster)
+        check(n > 0, "nothing was written")
+        agent.reregister()
+        equal(n_stores(cluster), n, "writes, of an agent that is back as it was")
+        agent.resources = scalar_list(("cpus", 5), ("mem", 1024))
+        agent.reregister()
+        equal(n_stores(cluster), n + 1, "writes, of an agent that has changed")
+        for resources, n_more in ((agent.resources, 0), (scalar_list(("cpus", 6), ("mem", 1024)), 1)):
+            cluster.master().restart()
+            agent.vanish()
+            agent.come_back()
+            agent.resources = resources
+            n = n_stores(cluster)
+            agent.reregister()
+            equal(n_stores(cluster), n + n_more, "writes of a new master")
+
+
 def test_two_agents_that_claim_the_same_id_at_once_are_one():
     with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
             LibprocessAgent(cluster.master_addr) as twin:

@@ -262,6 +262,19 @@ def test_answer_while_waiting_for_its_turn_saves_an_agent():
         equal((stage.registered(), removals(stage)), ([saved.agent_id], (2, 1, 1)), "agents and removals")
 
 
+def test_agent_that_registers_again_while_waiting_for_its_turn_stays():
+    with Stage("--agent_removal_rate_limit=1/10mins") as stage:
+        agents = add_agents(stage, 2, pongs=False)
+        stage.advance(77)
+        wait_until(lambda: len(stage.registered()) == 1, "the first is unreachable")
+        saved = next(a for a in agents if a.agent_id in stage.registered())
+        stage.come_back(saved)
+        saved.pongs = True
+        equal(removals(stage), (2, 1, 1), "removals")
+        stage.advance(30 * MINUTES)
+        equal(stage.active(), [saved.agent_id], "agents")
+
+
 def test_turn_that_an_agent_did_not_need_is_the_next_ones():
     with Stage("--agent_removal_rate_limit=1/10mins") as stage:
         agents = add_agents(stage, 3, pongs=False)
