@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators' verbs on agents: drain, deactivate, reactivate, mark gone; what each refuses, what survives."""
 
+import json
 import os
+import signal
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -290,6 +293,46 @@ def test_recovered_agent_can_be_drained_and_marked_gone():
             other.wait_message("ShutdownMessage")
             scene.agent.reregister()
             scene.operator.wait_drain_state(scene.id, "DRAINED")
+
+
+def at_once(scene, *calls):
+    """[(status, text)] of calls that the master finds waiting when it wakes up."""
+    connections = [socket.create_connection(scene.cluster.master_addr) for _ in calls]
+    for connection in connections:
+        # It has been accepted, and waits for another request.
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        check(b" 200 " in connection.recv(4096), "no answer")
+    scene.cluster.master().signal(signal.SIGSTOP)
+    for connection, (kind, agent_id) in zip(connections, calls):
+        body = json.dumps({"type": kind, kind.lower(): {"agent_id": ident(agent_id)}})
+        connection.sendall(("POST /api/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                            "Accept: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)).encode())
+    scene.cluster.master().signal(signal.SIGCONT)
+    answers = []
+    for connection in connections:
+        head, _, text = connection.recv(4096).decode().partition("\r\n\r\n")
+        answers.append((int(head.split()[1]), text))
+        connection.close()
+    return answers
+
+
+def test_what_comes_while_an_agent_is_being_marked_gone_is_refused():
+    with Scene() as scene:
+        answers = at_once(scene, ("MARK_AGENT_GONE", scene.id), ("MARK_AGENT_GONE", scene.id), ("DRAIN_AGENT", scene.id))
+        equal(answers, [(200, ""), (503, "Agent '%s' is already being transitioned to gone" % scene.id),
+                        (409, "Agent is currently being marked gone")], "answers")
+
+
+def test_verbs_that_come_together_build_on_each_other():
+    with Scene() as scene, Scheduler(scene.cluster.master_addr) as s:
+        scene.run_task(s)
+        equal(at_once(scene, ("DRAIN_AGENT", scene.id), ("DEACTIVATE_AGENT", scene.id), ("REACTIVATE_AGENT", scene.id)),
+              [(200, ""), (200, ""), (400, "Agent is still in the DRAINING state")], "answers")
+        equal(scene.operator.drain_state(scene.id), "DRAINING", "state")
+        scene.kill_task(s)
+        scene.operator.wait_drain_state(scene.id, "DRAINED")
+        equal(at_once(scene, ("REACTIVATE_AGENT", scene.id), ("REACTIVATE_AGENT", scene.id)),
+              [(200, ""), (400, "Agent is not deactivated")], "answers")
 
 
 if __name__ == "__main__":
