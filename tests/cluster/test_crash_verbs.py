@@ -83,7 +83,7 @@ class Story:
             time.sleep(0.02)
 
     def do(self, kind, done, **fields):
-        """A verb that may have been carried out by a master that died before it said so: then the next one says `done`."""
+        """A verb; a master that died may have carried it out and not said so: then the next one says `done`."""
         def attempt():
             answer = self.operator.call(kind, **fields)
             check(answer.status in (200, 503) or (self.n_deaths and answer.status == 400 and done in answer.text),

@@ -110,7 +110,7 @@ def test_agent_that_is_to_be_gone_tells_that_of_its_tasks_and_leaves_for_good():
 
 
 def drain_while(scene, disturb):
-    """Drains a meek and a stubborn task and calls disturb(moment) at each; both must end once, and the agent be drained."""
+    """Drains two tasks and calls disturb(moment) at each; both must end once, and the agent be drained."""
     scene.launch_meek("meek")
     scene.launch_stubborn("stubborn", grace_s=2)
     scene.drain()

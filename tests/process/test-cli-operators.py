@@ -144,8 +144,8 @@ def test_maintenance_is_planned_begun_and_ended_by_names_of_hosts():
     with Scene() as scene:
         equal(holdfast(scene, "maintenance")[0].split(), "HOST IP MODE BEGINS FOR ACCEPTED DECLINED".split())
         before = time.time()
-        equal(holdfast(scene, "maintenance", "schedule", "--in=1hrs", "--duration=2hrs", "scripted", "other/10.0.0.9")[0],
-              "scripted: scheduled\nother: scheduled\n", "output")
+        out, _ = holdfast(scene, "maintenance", "schedule", "--in=1hrs", "--duration=2hrs", "scripted", "other/10.0.0.9")
+        equal(out, "scripted: scheduled\nother: scheduled\n", "output")
         windows = scene.operator.maintenance_schedule()["windows"]
         equal([w["machine_ids"] for w in windows], [[HERE, machine("other", "10.0.0.9")]], "machines")
         start = windows[0]["unavailability"]["start"]["nanoseconds"] / 1e9
@@ -154,7 +154,8 @@ def test_maintenance_is_planned_begun_and_ended_by_names_of_hosts():
 
         rows = [line.split() for line in holdfast(scene, "maintenance", "show")[0].splitlines()]
         equal([(r[0], r[1], r[2], r[-3:]) for r in rows[1:]],
-              [("scripted", "127.0.0.1", "draining", ["2hrs", "0", "0"]), ("other", "10.0.0.9", "draining", ["2hrs", "0", "0"])])
+              [("scripted", "127.0.0.1", "draining", ["2hrs", "0", "0"]),
+               ("other", "10.0.0.9", "draining", ["2hrs", "0", "0"])])
         shown = json.loads(holdfast(scene, "maintenance", "show", "--json")[0])
         equal((shown["schedule"]["windows"], shown["status"]), (windows, scene.operator.maintenance_status()), "--json")
 
@@ -206,7 +207,8 @@ def test_what_is_not_a_machine_or_a_command_is_refused():
                                   "More than one machine goes by '127.0.0.1': name one as HOSTNAME/IP"),
                                  (("down",), USAGE, "down: expected a MACHINE"),
                                  (("show", "scripted"), USAGE, "show: expected no MACHINE"),
-                                 (("oops",), USAGE, "'oops' is not a command: expected show, schedule, cancel, down or up")):
+                                 (("oops",), USAGE,
+                                  "'oops' is not a command: expected show, schedule, cancel, down or up")):
             equal(holdfast(scene, "maintenance", *args, code=code)[1], "holdfast: %s\n" % text, args)
 
 

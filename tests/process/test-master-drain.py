@@ -318,7 +318,8 @@ def at_once(scene, *calls):
 
 def test_what_comes_while_an_agent_is_being_marked_gone_is_refused():
     with Scene() as scene:
-        answers = at_once(scene, ("MARK_AGENT_GONE", scene.id), ("MARK_AGENT_GONE", scene.id), ("DRAIN_AGENT", scene.id))
+        gone = ("MARK_AGENT_GONE", scene.id)
+        answers = at_once(scene, gone, gone, ("DRAIN_AGENT", scene.id))
         equal(answers, [(200, ""), (503, "Agent '%s' is already being transitioned to gone" % scene.id),
                         (409, "Agent is currently being marked gone")], "answers")
 

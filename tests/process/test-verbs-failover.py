@@ -7,7 +7,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import HOST, Daemon, equal, free_port, http_get, main, program, temporary_directory, wait_until    # noqa: E402
+from harness import (HOST, Daemon, equal, free_port, http_get, main, program, temporary_directory,    # noqa: E402
+                     wait_until)
 from libprocess_agent import KILLED, RUNNING, LibprocessAgent    # noqa: E402
 from scheduler import Scheduler    # noqa: E402
 from verbs import Operator, machine, window    # noqa: E402
