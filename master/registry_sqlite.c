@@ -6,11 +6,16 @@
  *     records      kind, id, value          the packed message
  *
  * Schema 1 had a table each for agents (the AgentInfo alone), unreachable and gone; what it had is
- * carried over when it is opened, in one transaction.
+ * carried over when it is opened, in one transaction. Its directory is locked: of two masters that are
+ * alone each would change what the other knows.
  */
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 
+
+#include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/store.h"
 #include "master/registry_backend.h"
@@ -43,6 +48,7 @@ static const char *const queries[_QUERY_MAX] = {
 typedef struct Sqlite {
         Store *store;
         sqlite3_stmt *statements[_QUERY_MAX]; /* the store owns them */
+        int lock_fd;                          /* the directory */
 } Sqlite;
 
 /* Failures are the store's to remember: they fail the commit. */
@@ -122,6 +128,7 @@ static void sqlite_free(void *backend) {
         Sqlite *q = backend;
 
         store_free(q->store);
+        (void) fd_close(q->lock_fd);
         free(q);
 }
 
@@ -259,6 +266,28 @@ static void sqlite_freep(Sqlite **q) {
                 sqlite_free(*q);
 }
 
+/* The kernel ends the lock with the process, however that ends. */
+static int lock_directory(Sqlite *q, const char *path, char **reterr_message) {
+        const char *end = strrchr(path, '/');
+        _cleanup_free_ char *directory = NULL;
+
+        directory = end ? strndup(path, MAX((size_t) (end - path), (size_t) 1)) : strdup(".");
+        if (!directory)
+                return -ENOMEM;
+
+        q->lock_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (q->lock_fd < 0)
+                return -errno;
+        if (flock(q->lock_fd, LOCK_EX | LOCK_NB) >= 0)
+                return 0;
+        if (errno != EWOULDBLOCK)
+                return -errno;
+
+        if (asprintf(reterr_message, "%s: another master uses it", directory) < 0)
+                *reterr_message = NULL;
+        return -EBUSY;
+}
+
 int registry_sqlite_new(const char *path, RegistryBackend *ret, char **reterr_message) {
         static const RegistryBackendOps ops = {
                 .load = sqlite_load,
@@ -269,9 +298,14 @@ int registry_sqlite_new(const char *path, RegistryBackend *ret, char **reterr_me
         _cleanup_(sqlite_freep) Sqlite *q = NULL;
         int r;
 
-        q = calloc(1, sizeof(*q));
+        q = malloc(sizeof(*q));
         if (!q)
                 return -ENOMEM;
+
+        *q = (Sqlite) { .lock_fd = -EBADF };
+        r = lock_directory(q, path, reterr_message);
+        if (r < 0)
+                return r;
 
         r = store_open(path, migrations, ELEMENTSOF(migrations), &q->store, reterr_message);
         if (r != STORE_OK)

@@ -243,6 +243,18 @@ def test_master_does_not_start_on_a_database_that_is_damaged():
             check_refused(cluster, database(cluster))
 
 
+def test_two_masters_do_not_share_a_directory():
+    with Cluster(n_agents=0) as cluster:
+        second = cluster.add_master()
+        second.argv[-1] = "--work_dir=" + os.path.dirname(database(cluster))
+        second.start(wait_ready=False)
+        wait_until(lambda: not second.is_running(), "the second gives up")
+        check("another master uses it" in second.log(), "log of the second:\n" + second.log())
+        check(cluster.master().is_running(), "the first is there")
+        cluster.master().kill9()
+        second.start()
+
+
 def test_master_does_not_start_on_a_registry_that_a_later_version_used():
     with Cluster(n_agents=0) as cluster:
         cluster.master().stop()
