@@ -15,14 +15,15 @@ import itertools
 import signal
 import time
 
-# kind: kill, freeze, cut, cut_one_way, unplug, step or skip. `amount`: seconds that a clock moves by.
+# kind: kill, freeze, cut, cut_one_way, unplug, step, skip, or blackout: all of who's kind are killed. `amount`: seconds
+# that a clock moves by.
 Fault = collections.namedtuple("Fault", "at_s kind who other lasts_s amount", defaults=(None, 0.0, 0.0))
 
 LEADER = "leader"
 TROUBLE_S, PEACE_S = 8.0, 5.0
 # How often each kind comes up, in comparison.
-WEIGHTS = {"kill": 6, "freeze": 5, "cut": 5, "cut_one_way": 4, "unplug": 2, "step": 2, "skip": 2}
-LASTS_S = {"kill": (0.1, 4), "freeze": (0.2, 6), "cut": (0.5, 7), "cut_one_way": (0.5, 7), "unplug": (0.5, 6)}
+WEIGHTS = {"kill": 6, "freeze": 5, "cut": 5, "cut_one_way": 4, "unplug": 2, "step": 2, "skip": 2, "blackout": 1}
+LASTS_S = {"kill": (0.1, 4), "freeze": (0.2, 6), "cut": (0.5, 7), "cut_one_way": (0.5, 7), "unplug": (0.5, 6), "blackout": (0.1, 3)}
 TICK_S = 0.05
 
 
@@ -32,6 +33,8 @@ def kinds(names, prefix):
 
 def draw_victim(rng, names, kind):
     """Masters as often as agents, though there are fewer of them, and half of the time the one that leads."""
+    if kind == "blackout":
+        return rng.choice(kinds(names, "master")[:1] + kinds(names, "agent")[:1] + kinds(names, "zookeeper")[:1])
     groups = [[LEADER], kinds(names, "master")]
     # Executors live in the world's time, and would seem dead to an agent whose own jumps.
     if kind != "skip":
@@ -51,6 +54,8 @@ def draw_link(rng, names):
     # An agent or a framework asks ZooKeeper who leads.
     if kinds(names, "zookeeper") and rng.random() < 0.15:
         pair = [rng.choice(kinds(names, "zookeeper")), rng.choice(kinds(names, "agent") + kinds(names, "framework"))]
+    elif len(kinds(names, "zookeeper")) > 1 and rng.random() < 0.15:
+        pair = rng.sample(kinds(names, "zookeeper"), 2)
     rng.shuffle(pair)
     return pair
 
@@ -125,6 +130,10 @@ class Nemesis:
 
     def _kill(self, fault):
         self.arena.kill(fault.who, fault.lasts_s)
+
+    def _blackout(self, fault):
+        for name in kinds(self.arena.daemons, fault.who.rstrip("0123456789")):
+            self.arena.kill(name, fault.lasts_s)
 
     def _freeze(self, fault):
         self.arena.signal(fault.who, signal.SIGSTOP)
