@@ -149,7 +149,8 @@ static int registration_new(Master *m, const Upid *from, PbParcel **message,
 }
 
 /* The request goes on in `done`, which frees what waits, when the registry has the description.
- * A recovered agent that is as the registry knows it need not wait. */
+ * A recovered agent that is as the registry knows it need not wait, unless for the end of another at
+ * its address, which was recorded just before. */
 static void wait_for_registry(Master *m, const Upid *from, PbParcel **message,
                               const Mesos__V1__AgentInfo *info, const char *id, RegistryDone done) {
         const RecoveredAgent *recovered = recovered_find(m, id);
@@ -164,7 +165,8 @@ static void wait_for_registry(Master *m, const Upid *from, PbParcel **message,
 
         x->was_recovered = recovered;
         x->was_unreachable = registry_is_unreachable(m->registry, id, &x->unreachable_usec);
-        if (recovered && agent_info_equal(recovered->info, x->info)) {
+        if (recovered && !node_find_pid(&m->nodes, from) &&
+            agent_info_equal(recovered->info, x->info)) {
                 done(0, x);
                 return;
         }

@@ -330,6 +330,27 @@ def test_agent_is_written_to_the_registry_again_only_when_it_has_changed():
             equal(n_stores(cluster), n + n_more, "writes of a new master")
 
 
+def test_agent_that_is_awaited_comes_to_the_address_of_another_and_is_linked_there():
+    """The one is let in at once, since the registry has it; the other's end is recorded later."""
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
+            LibprocessAgent(cluster.master_addr) as other:
+        agent.register()
+        other.register()
+        for a in (agent, other):
+            a.vanish()
+        cluster.master().kill9()
+        cluster.master().start()
+        agent.listen(other.port)
+        agent.reregister()
+        agent.vanish()
+        other.come_back()
+        other.reregister()
+        wait_until(lambda: [a["id"] for a in slaves(cluster)["slaves"]] == [other.agent_id], "one has the other's place")
+        check(slaves(cluster)["slaves"][0]["active"], "it is cut off")
+        other.vanish()
+        wait_until(lambda: not slaves(cluster)["slaves"][0]["active"], "its end is noticed")
+
+
 def test_two_agents_that_claim_the_same_id_at_once_are_one():
     with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
             LibprocessAgent(cluster.master_addr) as twin:
