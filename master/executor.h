@@ -19,6 +19,7 @@ typedef struct Executor {
         Framework *framework;
         Node *node;                        /* owns us */
         bool reported;                     /* by its agent, which is just coming back */
+        bool doubtful;                     /* it was not, but its agent is asked about tasks of it */
         UT_hash_handle hh;                 /* by key, in node->executors */
         struct Executor *prev, *next;      /* in framework->executors */
 } Executor;

@@ -9,7 +9,7 @@
  *
  *     no node of ours till now   all it reports is taken in: frameworks, executors, tasks, history
  *     a node of ours             tasks of ours it did not list: it is asked about each;
- *                                executors of ours it did not list: gone;
+ *                                executors of ours it did not list: gone, with their last task;
  *                                what it lists and we do not know: taken in;
  *                                kills it may have missed: sent again
  *     either                     frameworks removed meanwhile end there, too; of the others it gets
@@ -363,15 +363,72 @@ static void reconciliation_deinit(Reconciliation *c) {
         free(c->messages);
 }
 
+static Executor *executor_of(const Task *t) {
+        return t->executor_id ? executor_find(t->node, t->framework->id, t->executor_id) : NULL;
+}
+
+/*
+ * An agent that repeats a registration says what it had when it sent it, and may have been given a task
+ * with a new executor since. About the task it is asked, which settles both: the executor counts until
+ * then, or what it uses would be offered to somebody else.
+ */
+static void mark_doubtful(Node *n) {
+        Task *t;
+
+        for (Executor *e = n->executors; e; e = e->hh.next)
+                e->doubtful = false;
+
+        DL_FOREACH2(n->tasks, t, node_next) {
+                Executor *e = task_is_active(t) && !t->reported ? executor_of(t) : NULL;
+
+                if (e && !e->reported)
+                        e->doubtful = true;
+        }
+}
+
+static void remove_executor(Executor *e) {
+        allocation_free(e->framework, e->node, e->resources);
+        executor_free(e);
+}
+
+static void drop_unreported_executors(Node *n) {
+        Executor *e, *next;
+
+        HASH_ITER(hh, n->executors, e, next) {
+                if (!e->reported && !e->doubtful)
+                        remove_executor(e);
+                else
+                        e->reported = false;
+        }
+}
+
+void readmission_settle_executor(const Task *t) {
+        Executor *e = executor_of(t);
+        const Task *other;
+
+        if (!e || !e->doubtful)
+                return;
+
+        if (task_is_active(t)) {
+                e->doubtful = false;
+                return;
+        }
+
+        DL_FOREACH2(t->node->tasks, other, node_next)
+                if (task_is_active(other) && executor_of(other) == e)
+                        return;
+        remove_executor(e);
+}
+
 /* What the agent lists that we do not know (we lost it, or it was killed while away) and the other
  * way round. */
 void readmission_reconcile(Node *n, const Mesos__Internal__ReregisterSlaveMessage *r) {
         Reconciliation c = {};
-        Executor *e, *next_executor;
         Task *t, *next;
         int k = 0;
 
         mark_reported(n->master, n, r);
+        mark_doubtful(n);
 
         DL_FOREACH_SAFE2(n->tasks, t, next, node_next) {
                 if (k >= 0 && !task_is_terminal(t) && !t->reported)
@@ -384,14 +441,7 @@ void readmission_reconcile(Node *n, const Mesos__Internal__ReregisterSlaveMessag
         agent_message_reregistered(n, c.messages, c.n);
         reconciliation_deinit(&c);
 
-        HASH_ITER(hh, n->executors, e, next_executor) {
-                if (!e->reported) {
-                        allocation_free(e->framework, n, e->resources);
-                        executor_free(e);
-                } else
-                        e->reported = false;
-        }
-
+        drop_unreported_executors(n);
         learn_unknown(n, r);
 
         DL_FOREACH_SAFE2(n->tasks, t, next, node_next)

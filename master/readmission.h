@@ -6,6 +6,7 @@
 #include "proto/internal.pb-c.h"
 
 typedef struct Node Node;
+typedef struct Task Task;
 
 /* Does the report make sense by itself? To be asked before the registry is told. REJECTED. */
 int readmission_judge(const Mesos__Internal__ReregisterSlaveMessage *r, char **reterr_message);
@@ -21,3 +22,6 @@ void readmission_reconcile(Node *n, const Mesos__Internal__ReregisterSlaveMessag
 /* After any return: frameworks that were removed meanwhile end there too, the others are as we know
  * them now. */
 void readmission_settle_frameworks(Node *n, const Mesos__Internal__ReregisterSlaveMessage *r);
+
+/* An agent has said what becomes of this task: that tells of its executor, too, where it was in doubt. */
+void readmission_settle_executor(const Task *t);

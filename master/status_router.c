@@ -28,6 +28,7 @@
 #include "master/master.h"
 #include "master/node.h"
 #include "master/operator_stream.h"
+#include "master/readmission.h"
 #include "master/scheduler_event.h"
 #include "master/status_router.h"
 #include "master/task.h"
@@ -263,6 +264,7 @@ void status_router_update(Master *m, const Upid *from,
                 memcpy(t->update_uuid, update->uuid.data, UUID_BYTES);
 
         task_step(t, update->status, latest);
+        readmission_settle_executor(t);
 }
 
 /*

@@ -9,11 +9,14 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from harness import Cluster, check, equal, http_call, http_get, main, wait_until
-from libprocess_agent import FINISHED, RUNNING, LibprocessAgent, double, identity, scalar_list
+from libprocess_agent import DROPPED, FINISHED, RUNNING, LibprocessAgent, double, identity, scalar_list
 from scheduler import Scheduler
 from wire import field, first, read
 
 QUICK_PINGS = ("--agent_ping_timeout=1secs", "--max_agent_ping_timeouts=2")
+EXECUTOR = {"executor_id": {"value": "e"}, "command": {"value": "run"}, "resources": [
+    {"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}},
+    {"name": "mem", "type": "SCALAR", "scalar": {"value": 32.0}}]}
 
 
 def text(message, number):
@@ -351,6 +354,45 @@ def test_agent_that_is_awaited_comes_to_the_address_of_another_and_is_linked_the
         wait_until(lambda: not slaves(cluster)["slaves"][0]["active"], "its end is noticed")
 
 
+def test_repeated_registration_does_not_undo_what_was_launched_since_the_first():
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr, cpus=4, mem=1024) as agent:
+        agent.register()
+        agent.break_links()
+        wait_until(lambda: not slaves(cluster)["slaves"][0]["active"], "the agent is cut off")
+        report = agent.report()
+        agent.send("ReregisterSlaveMessage", report)
+        agent.wait_message("SlaveReregisteredMessage")
+        with Scheduler(cluster.master_addr) as s:
+            s.launch([s.task("a", executor=EXECUTOR)])
+            agent.wait_message("RunTaskMessage")
+            agent.send("ReregisterSlaveMessage", report)
+            agent.wait_message("SlaveReregisteredMessage")
+            equal(slaves(cluster)["slaves"][0]["used_resources"]["cpus"], 1.1, "used cpus")
+
+
+def test_executor_the_agent_does_not_list_is_charged_until_its_tasks_are_answered_for():
+
+    def used():
+        return round(slaves(cluster)["slaves"][0]["used_resources"]["cpus"], 3)
+    with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr, cpus=4, mem=1024) as agent:
+        agent.register()
+        with Scheduler(cluster.master_addr) as s:
+            s.launch([s.task("a", executor=EXECUTOR), s.task("b", executor=EXECUTOR)])
+            agent.wait_messages("RunTaskMessage", 2)
+            agent.reregister()
+            equal(used(), 1.2, "used cpus")
+            agent.update(s.framework_id, "a", DROPPED)
+            wait_until(lambda: used() == 1.1, "the first is dropped")
+            agent.update(s.framework_id, "b", DROPPED)
+            wait_until(lambda: used() == 0, "the executor goes with the last task")
+            s.launch([s.task("c", executor=EXECUTOR)])
+            agent.wait_task("c")
+            agent.reregister()
+            agent.update(s.framework_id, "c", RUNNING)
+            agent.update(s.framework_id, "c", FINISHED)
+            wait_until(lambda: used() == 1.0, "one that has spoken stays when its task ends")
+
+
 def test_two_agents_that_claim_the_same_id_at_once_are_one():
     with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr) as agent, \
             LibprocessAgent(cluster.master_addr) as twin:
@@ -457,13 +499,10 @@ def test_agents_are_told_of_the_end_of_those_frameworks_only_that_had_a_task_any
 
 
 def test_custom_executor_is_charged_once_and_its_end_is_told():
-    executor = {"executor_id": {"value": "e"}, "command": {"value": "run"}, "resources": [
-        {"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}},
-        {"name": "mem", "type": "SCALAR", "scalar": {"value": 32.0}}]}
     with Cluster(n_agents=0) as cluster, LibprocessAgent(cluster.master_addr, cpus=4, mem=1024) as agent:
         agent.register()
         with Scheduler(cluster.master_addr) as s:
-            s.launch([s.task("a", executor=executor), s.task("b", executor=executor)])
+            s.launch([s.task("a", executor=EXECUTOR), s.task("b", executor=EXECUTOR)])
             first_run = agent.wait_message("RunTaskMessage")
             second_run = agent.wait_message("RunTaskMessage")
             equal((first(first_run, 6), first(second_run, 6)), (1, 0), "launch_executor")
