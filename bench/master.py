@@ -10,6 +10,7 @@ bench/agents plays the agents and schedulers; the master is a real one with a re
     known       agents come back to a new master whose registry knows them, each within a second
     stampede    the same, all at the same moment
     unknown     agents come back to a new master that has never heard of them
+    failover    agents come back to the master that leads after another was killed, with the registry in ZooKeeper
     idle        nothing but pings
     offers      what is free of all agents is offered to all frameworks, again and again
     tasks       tasks are launched, run, finish and are acknowledged for so many seconds
@@ -23,10 +24,12 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "lib"))
 import harness
-from harness import BUILD_DIR, Cluster, check, equal, http_get
+from harness import BUILD_DIR, Cluster, Skip, check, equal, http_get, wait_until
+from zookeeper import Ensemble, need_zookeeper
 
 SPREAD_MS = 1000     # --registration_backoff_factor of an agent
 N_ROLES = 10
@@ -104,36 +107,53 @@ def master_flags(args):
     return "--registry_gc_interval=%dsecs" % args.gc_interval, "--logging_level=WARNING"
 
 
+def zk_flags(ensemble):
+    return "--zk=" + ensemble.url(), "--zk_session_timeout=2secs"
+
+
+def wait_leading(master):
+    wait_until(lambda: metrics(master).get("master/elected") == 1, "%s leads" % master.name, 60)
+
+
 @contextlib.contextmanager
-def registered(args):
+def registered(args, ensemble=None):
     """A cluster of one master, and the fleet that has registered with it."""
-    with Cluster(n_agents=0, master_flags=master_flags(args)) as cluster, Fleet(args) as fleet:
-        fleet.say("master", cluster.master().addr[1])
-        fleet.say("register", SPREAD_MS * args.agents // 10000)
-        yield cluster, fleet
+    with Cluster(n_agents=0, master_flags=master_flags(args), start=False) as cluster:
+        with ensemble or contextlib.nullcontext(), Fleet(args) as fleet:
+            if ensemble:
+                cluster.master().argv += zk_flags(ensemble)
+            wait_leading(cluster.master().start())
+            fleet.say("master", cluster.master().addr[1])
+            took_ms = fleet.say("register", SPREAD_MS * args.agents // 10000)[0]
+            show("register_time", took_ms / 1000, "s", 3)
+            yield cluster, fleet
+
+
+def measure_return(args, fleet, name, master, spread_ms):
+    """Everybody comes back to this master, which leads."""
+    gauge = Gauge(master.pid)
+    show(name + "_rss_before", gauge.memory_mb("VmRSS"), "MB")
+    fleet.say("master", master.addr[1])
+    took_ms, n_bytes, n_repeated = fleet.say("reregister", spread_ms)
+    show(name + "_bytes_per_agent", n_bytes / (args.agents + n_repeated), "B", 0)
+    show(name + "_time", took_ms / 1000, "s", 3)
+    show(name + "_repeated", n_repeated, "messages", 0)
+    counted = metrics(master)
+    equal(counted["master/tasks_running"], args.agents * args.tasks, "tasks known")
+    equal(counted["master/slaves_active"], args.agents, "agents active")
+    show(name + "_cpu", gauge.cpu_s(), "s", 2)
+    show(name + "_rss_peak", gauge.memory_mb("VmHWM"), "MB")
+    show(name + "_rss", gauge.memory_mb("VmRSS"), "MB")
+    show(name + "_pss", gauge.memory_mb("Pss"), "MB")
+    fleet.say("hold", 2000)
+    show(name + "_rss_later", gauge.memory_mb("VmRSS"), "MB")
 
 
 def come_back(args, name, spread_ms, known):
     with registered(args) as (cluster, fleet):
         cluster.master().kill9()
         master = cluster.master() if known else cluster.add_master(*master_flags(args))
-        master.start()
-        gauge = Gauge(master.pid)
-        show(name + "_rss_before", gauge.memory_mb("VmRSS"), "MB")
-        fleet.say("master", master.addr[1])
-        took_ms, n_bytes, n_repeated = fleet.say("reregister", spread_ms)
-        show(name + "_bytes_per_agent", n_bytes / args.agents, "B", 0)
-        show(name + "_time", took_ms / 1000, "s", 3)
-        show(name + "_repeated", n_repeated, "messages", 0)
-        counted = metrics(master)
-        equal(counted["master/tasks_running"], args.agents * args.tasks, "tasks known")
-        equal(counted["master/slaves_active"], args.agents, "agents active")
-        show(name + "_cpu", gauge.cpu_s(), "s", 2)
-        show(name + "_rss_peak", gauge.memory_mb("VmHWM"), "MB")
-        show(name + "_rss", gauge.memory_mb("VmRSS"), "MB")
-        show(name + "_pss", gauge.memory_mb("Pss"), "MB")
-        fleet.say("hold", 2000)
-        show(name + "_rss_later", gauge.memory_mb("VmRSS"), "MB")
+        measure_return(args, fleet, name, master.start(), spread_ms)
 
 
 def floor(args):
@@ -163,6 +183,23 @@ def stampede(args):
 
 def unknown(args):
     come_back(args, "unknown", SPREAD_MS, False)
+
+
+def failover(args):
+    try:
+        need_zookeeper()
+    except Skip as e:
+        print("# no failover: %s" % e)
+        return
+    ensemble = Ensemble()
+    with registered(args, ensemble) as (cluster, fleet):
+        standby = cluster.add_master(*master_flags(args), *zk_flags(ensemble)).start()
+        cluster.master().kill9()
+        begin = time.monotonic()
+        wait_leading(standby)
+        show("failover_election", time.monotonic() - begin, "s", 2)
+        measure_return(args, fleet, "failover", standby, SPREAD_MS)
+        standby.kill9()
 
 
 def idle(args):
@@ -208,7 +245,7 @@ def tasks(args):
         fleet.say("leave")
 
 
-PARTS = (floor, known, stampede, unknown, idle, offers, tasks)
+PARTS = (floor, known, stampede, unknown, failover, idle, offers, tasks)
 
 
 def main():

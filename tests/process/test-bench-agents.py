@@ -9,6 +9,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from harness import SOURCE_DIR, check, equal, main
+from zookeeper import need_zookeeper
 
 N_AGENTS = 50
 
@@ -27,6 +28,12 @@ def test_agents_come_back_to_a_new_master_whether_it_has_heard_of_them_or_not():
     for part in ("known", "unknown", "stampede"):
         check(found[part + "_time"] > 0, "%s took no time" % part)
         check(found[part + "_rss_peak"] > 0, "%s took no memory" % part)
+
+
+def test_agents_come_back_to_the_next_leader():
+    need_zookeeper()
+    found = figures("failover")
+    check(found["failover_election"] > 0 and found["failover_time"] > 0, "the failover took no time: %s" % found)
 
 
 def test_a_trivial_master_answers_agents_as_well():
