@@ -65,6 +65,7 @@ struct Framework {
         usec_t reregistered_usec;
         usec_t unregistered_usec;
 
+        bool has_strays;                    /* an agent had an update of a task we do not know */
         Task *tasks; /* owned, by id: running or waiting for their last acknowledgement */
         Task *unreachable_tasks;            /* owned, by id, oldest first */
         Task *completed_tasks;              /* owned, oldest first */

@@ -212,11 +212,26 @@ static void tell_agent(Framework *f, Node *n) {
         n->was_told = true;
 }
 
+static void tell_all_agents(Framework *f) {
+        Node *n;
+
+        for (n = f->master->nodes.by_id; n; n = n->hh.next)
+                if (n->connected)
+                        agent_message_update_framework(n, f);
+}
+
 /* Agents that run its tasks must know how the framework is called now, and send what waits for it. To
- * the others, which may be thousands, it means nothing; they hear it with its first task. */
+ * the others, which may be thousands, it means nothing; they hear it with its first task. But where
+ * an update came of a task that is over as far as we know, it may come again from anywhere. */
 static void tell_agents(Framework *f) {
         Executor *e;
         Task *t;
+
+        if (f->has_strays) {
+                f->has_strays = false;
+                tell_all_agents(f);
+                return;
+        }
 
         for (t = f->tasks; t; t = t->hh.next)
                 tell_agent(f, t->node);

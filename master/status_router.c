@@ -249,6 +249,7 @@ void status_router_update(Master *m, const Upid *from,
 
         t = find_task_at(f, task_id, n);
         if (!t) {
+                f->has_strays = true;
                 log_warning("Agent '%s' has an update of task '%s', which we do not know", n->id,
                             task_id);
                 metrics_count(m, COUNTER_INVALID_STATUS_UPDATES);
