@@ -18,7 +18,8 @@ KIT = os.path.abspath(os.path.join(SOURCE_DIR, "..", "shared", "conformance"))
 GOLDEN = os.path.abspath(os.path.join(SOURCE_DIR, "..", "shared", "golden"))
 
 
-def conformance(*scenarios, same=False):
+def conformance(*scenarios, same=False, known=()):
+    """`same`: nothing may differ but what has one of the texts `known`."""
     if not os.path.exists(os.path.join(KIT, "record.py")):
         skip("the conformance kit is not at hand")
     with temporary_directory() as directory:
@@ -28,9 +29,12 @@ def conformance(*scenarios, same=False):
         for scenario in scenarios:
             compared = run(["compare.py", out, GOLDEN, "--scenario", scenario])
             lines = compared.stdout.splitlines()
-            print("\n".join(line for line in lines if not line.startswith("conformance ")))
+            differences = [line for line in lines if not line.startswith("conformance ")]
+            print("\n".join(differences))
             print("\n".join(line for line in lines if line.startswith("conformance ")))
-            check(not same or compared.returncode == 0, "%s differs from what was recorded" % scenario)
+            if same and compared.returncode != 0:
+                unknown = [line for line in differences if not any(text in line for text in known)]
+                check(differences and not unknown, "%s differs from what was recorded" % scenario)
         print(recorded.stdout)
         check(recorded.returncode == 0, "a scenario could not be carried through")
 
@@ -62,7 +66,8 @@ def test_recovery_of_an_agent():
 
 
 def test_agent_that_is_unreachable_returns_and_is_gone():
-    conformance("unreachable")
+    # A Mesos agent forgets to say so when it registers again without having been restarted; ours do checkpoint.
+    conformance("unreachable", same=True, known=["$.AGENT_ADDED.agent_added.agent.agent_info.checkpoint: golden no such"])
 
 
 def test_masters_with_zookeeper():

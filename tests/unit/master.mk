@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # tests/unit/test-*.c of master
 unit_tests += tests/unit/test-reconcile tests/unit/test-validate tests/unit/test-framework-info tests/unit/test-offer \
-        tests/unit/test-registry tests/unit/test-machine tests/unit/test-removal-limiter
+        tests/unit/test-registry tests/unit/test-machine tests/unit/test-removal-limiter tests/unit/test-unreachable
 
 master_unit_libs = master/libmaster.a master/liballocator.a $(unit_libs) $(ZOOKEEPER_LIBS)
 
@@ -32,3 +32,7 @@ tests_unit_test_machine_LDADD = $(master_unit_libs)
 tests_unit_test_removal_limiter_SOURCES = tests/unit/test-removal-limiter.c
 tests_unit_test_removal_limiter_CFLAGS = $(unit_cflags)
 tests_unit_test_removal_limiter_LDADD = $(master_unit_libs)
+
+tests_unit_test_unreachable_SOURCES = tests/unit/test-unreachable.c
+tests_unit_test_unreachable_CFLAGS = $(unit_cflags)
+tests_unit_test_unreachable_LDADD = $(master_unit_libs)
