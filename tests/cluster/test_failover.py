@@ -81,6 +81,7 @@ class Story:
         for name in names:
             self.s.launch([self.task(name)])
             self.s.wait_state(name, "TASK_RUNNING")
+            wait_until(lambda name=name: self.marks(name), name + " has left its mark")
 
     def check_untouched(self, names, pids):
         equal([self.marks(n) for n in names], pids, "pids of those that were started")

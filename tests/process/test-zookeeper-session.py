@@ -20,7 +20,7 @@ from harness import BUILD_DIR, HOST, TIMEOUT_SCALE, check, equal, main, skip, wa
 from zookeeper import Ensemble
 from zookeeper_client import ALL, CREATE, EPHEMERAL, GET, READ, SEQUENTIAL, ZooKeeperClient
 
-SESSION_MS = 2000
+SESSION_MS = 4000
 INFO = ('{"address":{"hostname":"%s","ip":"10.0.0.%d","port":5050},"hostname":"%s","id":"id-%s","ip":16777343,'
         '"pid":"master@10.0.0.%d:5050","port":5050,"version":"1.12.0"}')
 CREATE_SEQUENTIAL = struct.pack(">i", EPHEMERAL | SEQUENTIAL)
