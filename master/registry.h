@@ -136,9 +136,6 @@ uint64_t registry_count_gone(const Registry *r);
 
 /* NULL: none. */
 const Mesos__V1__Maintenance__Schedule *registry_schedule(const Registry *r);
-/* Hostnames in any case; either may be NULL. */
-const Mesos__V1__MachineInfo *registry_find_machine(const Registry *r, const char *hostname,
-                                                    const char *ip);
 typedef int (*RegistryMachineVisitor)(const Mesos__V1__MachineInfo *machine, void *userdata);
 int registry_foreach_machine(const Registry *r, RegistryMachineVisitor visit, void *userdata);
 

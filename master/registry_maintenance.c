@@ -8,8 +8,7 @@
  * so that each machine of the schedule has a mode and no other machine has.
  */
 
-#include <strings.h>
-
+#include "master/machine.h"
 #include "master/registry_parts.h"
 
 static const Mesos__Internal__Registry none = MESOS__INTERNAL__REGISTRY__INIT;
@@ -26,20 +25,64 @@ static const Mesos__Internal__Registry *durable(const Registry *r, RecordKind ki
         return as_registry(record_index_find(&r->index, record_single_id(kind)));
 }
 
-static bool is_machine(const Mesos__V1__MachineID *id, const char *hostname, const char *ip) {
-        return strcasecmp(id->hostname ?: "", hostname ?: "") == 0 && streq(id->ip ?: "", ip ?: "");
+/* Some machines in order: there may be ten thousand, which nobody compares each with each. */
+typedef struct MachineSet {
+        const Mesos__V1__MachineID **ids; /* owned array */
+        size_t n;
+} MachineSet;
+
+static void machine_set_deinit(MachineSet *set) {
+        free(set->ids);
 }
 
-static const Mesos__V1__MachineInfo *find(const Mesos__Internal__Registry *registry,
-                                          const char *hostname, const char *ip) {
-        for (size_t i = 0; registry->machines && i < registry->machines->n_machines; i++) {
+static int compare(const void *a, const void *b) {
+        return machine_id_compare(*(const Mesos__V1__MachineID *const *) a,
+                                  *(const Mesos__V1__MachineID *const *) b);
+}
+
+static void machine_set_sort(MachineSet *set) {
+        if (set->n > 0)
+                qsort(set->ids, set->n, sizeof(*set->ids), compare);
+}
+
+static bool machine_set_has(const MachineSet *set, const Mesos__V1__MachineID *id) {
+        return set->n > 0 && bsearch(&id, set->ids, set->n, sizeof(*set->ids), compare);
+}
+
+static int machine_set_from_list(Mesos__V1__MachineID *const *ids, size_t n_ids, MachineSet *ret) {
+        *ret = (MachineSet){ .ids = calloc(n_ids + 1, sizeof(*ret->ids)) };
+        if (!ret->ids)
+                return -ENOMEM;
+
+        for (; ret->n < n_ids; ret->n++)
+                ret->ids[ret->n] = ids[ret->n];
+
+        machine_set_sort(ret);
+        return 0;
+}
+
+static size_t count_known(const Mesos__Internal__Registry *registry) {
+        return registry->machines ? registry->machines->n_machines : 0;
+}
+
+/* Those that a mode is known of, or only those that are DOWN. */
+static int machine_set_from_known(const Mesos__Internal__Registry *registry, bool only_down,
+                                  MachineSet *ret) {
+        size_t n = count_known(registry);
+
+        *ret = (MachineSet){ .ids = calloc(n + 1, sizeof(*ret->ids)) };
+        if (!ret->ids)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < n; i++) {
                 const Mesos__V1__MachineInfo *info = registry->machines->machines[i]->info;
 
-                if (is_machine(info->id, hostname, ip))
-                        return info;
+                if (!only_down || info->mode == MESOS__V1__MACHINE_INFO__MODE__DOWN)
+                        ret->ids[ret->n++] = info->id;
         }
 
-        return NULL;
+        machine_set_sort(ret);
+        return 0;
 }
 
 /* A list of machines in the making: the messages are here, what they point to is borrowed. */
@@ -111,24 +154,26 @@ static size_t count_machines(const Mesos__V1__Maintenance__Schedule *schedule) {
 }
 
 static int put_machines_of_schedule(Change *c, const Mesos__V1__Maintenance__Schedule *schedule) {
-        const Mesos__Internal__Registry *before = newest(c->registry, RECORD_MACHINES);
+        _cleanup_(machine_set_deinit) MachineSet down = {};
         _cleanup_(machine_list_deinit) MachineList list = {};
         int r;
 
-        r = machine_list_init(&list, count_machines(schedule));
+        r = machine_set_from_known(newest(c->registry, RECORD_MACHINES), true, &down);
+        if (r >= 0)
+                r = machine_list_init(&list, count_machines(schedule));
         if (r < 0)
                 return r;
 
         for (size_t i = 0; schedule && i < schedule->n_windows; i++)
                 for (size_t j = 0; j < schedule->windows[i]->n_machine_ids; j++) {
                         Mesos__V1__MachineID *id = schedule->windows[i]->machine_ids[j];
-                        const Mesos__V1__MachineInfo *old = find(before, id->hostname, id->ip);
                         Mesos__V1__MachineInfo *info = machine_list_add(&list);
 
                         info->id = id;
                         info->has_mode = true;
-                        info->mode = old && old->has_mode ? old->mode
-                                                          : MESOS__V1__MACHINE_INFO__MODE__DRAINING;
+                        info->mode = machine_set_has(&down, id)
+                                                     ? MESOS__V1__MACHINE_INFO__MODE__DOWN
+                                                     : MESOS__V1__MACHINE_INFO__MODE__DRAINING;
                         info->unavailability = schedule->windows[i]->unavailability;
                 }
 
@@ -152,20 +197,10 @@ int registry_set_maintenance(Registry *r, const Mesos__V1__Maintenance__Schedule
         return change_queue(&c);
 }
 
-static bool is_listed(const Mesos__V1__MachineID *id, Mesos__V1__MachineID *const *ids,
-                      size_t n_ids) {
-        for (size_t i = 0; i < n_ids; i++)
-                if (is_machine(id, ids[i]->hostname, ids[i]->ip))
-                        return true;
-
-        return false;
-}
-
 /* What is known of the machines, with the mode of those in the list set, or without them. */
-static int put_modes(Change *c, Mesos__V1__MachineID *const *ids, size_t n_ids,
-                     Mesos__V1__MachineInfo__Mode mode) {
+static int put_modes(Change *c, const MachineSet *set, Mesos__V1__MachineInfo__Mode mode) {
         const Mesos__Internal__Registry *before = newest(c->registry, RECORD_MACHINES);
-        size_t n = before->machines ? before->machines->n_machines : 0;
+        size_t n = count_known(before);
         _cleanup_(machine_list_deinit) MachineList list = {};
         int r;
 
@@ -175,7 +210,7 @@ static int put_modes(Change *c, Mesos__V1__MachineID *const *ids, size_t n_ids,
 
         for (size_t i = 0; i < n; i++) {
                 const Mesos__V1__MachineInfo *old = before->machines->machines[i]->info;
-                bool listed = is_listed(old->id, ids, n_ids);
+                bool listed = machine_set_has(set, old->id);
                 Mesos__V1__MachineInfo *info;
 
                 if (listed && mode == MESOS__V1__MACHINE_INFO__MODE__UP)
@@ -191,8 +226,8 @@ static int put_modes(Change *c, Mesos__V1__MachineID *const *ids, size_t n_ids,
 }
 
 /* A window in the making that lacks some machines. */
-static int thin_window(const Mesos__V1__Maintenance__Window *from, Mesos__V1__MachineID *const *ids,
-                       size_t n_ids, Mesos__V1__Maintenance__Window *ret) {
+static int thin_window(const Mesos__V1__Maintenance__Window *from, const MachineSet *set,
+                       Mesos__V1__Maintenance__Window *ret) {
         Mesos__V1__Maintenance__Window window = *from;
 
         window.machine_ids = calloc(from->n_machine_ids + 1, sizeof(*window.machine_ids));
@@ -201,7 +236,7 @@ static int thin_window(const Mesos__V1__Maintenance__Window *from, Mesos__V1__Ma
 
         window.n_machine_ids = 0;
         for (size_t i = 0; i < from->n_machine_ids; i++)
-                if (!is_listed(from->machine_ids[i], ids, n_ids))
+                if (!machine_set_has(set, from->machine_ids[i]))
                         window.machine_ids[window.n_machine_ids++] = from->machine_ids[i];
 
         *ret = window;
@@ -222,7 +257,7 @@ static void thinned_deinit(Thinned *t) {
 }
 
 /* The schedule without these machines, and without windows that are empty then. */
-static int put_schedule_without(Change *c, Mesos__V1__MachineID *const *ids, size_t n_ids) {
+static int put_schedule_without(Change *c, const MachineSet *set) {
         const Mesos__Internal__Registry *before = newest(c->registry, RECORD_SCHEDULE);
         Mesos__V1__Maintenance__Schedule schedule = MESOS__V1__MAINTENANCE__SCHEDULE__INIT;
         _cleanup_(thinned_deinit) Thinned t = {};
@@ -240,7 +275,7 @@ static int put_schedule_without(Change *c, Mesos__V1__MachineID *const *ids, siz
                 Mesos__V1__Maintenance__Window *window = &t.windows[t.n_windows];
                 int r;
 
-                r = thin_window(before->schedules[0]->windows[i], ids, n_ids, window);
+                r = thin_window(before->schedules[0]->windows[i], set, window);
                 if (r < 0)
                         return r;
 
@@ -253,6 +288,27 @@ static int put_schedule_without(Change *c, Mesos__V1__MachineID *const *ids, siz
         return put_schedule(c, &schedule);
 }
 
+static int change_modes(Change *c, Mesos__V1__MachineID *const *ids, size_t n_ids,
+                        Mesos__V1__MachineInfo__Mode mode) {
+        _cleanup_(machine_set_deinit) MachineSet known = {}, set = {};
+        int r;
+
+        r = machine_set_from_known(newest(c->registry, RECORD_MACHINES), false, &known);
+        if (r >= 0)
+                r = machine_set_from_list(ids, n_ids, &set);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < n_ids; i++)
+                if (!machine_set_has(&known, ids[i]))
+                        return REGISTRY_E_UNKNOWN;
+
+        r = put_modes(c, &set, mode);
+        if (r >= 0 && mode == MESOS__V1__MACHINE_INFO__MODE__UP)
+                r = put_schedule_without(c, &set);
+        return r;
+}
+
 int registry_set_machines_mode(Registry *r, Mesos__V1__MachineID *const *ids, size_t n_ids,
                                Mesos__V1__MachineInfo__Mode mode, RegistryDone done,
                                void *userdata) {
@@ -262,17 +318,8 @@ int registry_set_machines_mode(Registry *r, Mesos__V1__MachineID *const *ids, si
         if (!c)
                 return -ENOMEM;
 
-        for (size_t i = 0; i < n_ids; i++)
-                if (!find(newest(r, RECORD_MACHINES), ids[i]->hostname, ids[i]->ip))
-                        return REGISTRY_E_UNKNOWN;
-
-        k = put_modes(c, ids, n_ids, mode);
-        if (k >= 0 && mode == MESOS__V1__MACHINE_INFO__MODE__UP)
-                k = put_schedule_without(c, ids, n_ids);
-        if (k < 0)
-                return k;
-
-        return change_queue(&c);
+        k = change_modes(c, ids, n_ids, mode);
+        return k == REGISTRY_OK ? change_queue(&c) : k;
 }
 
 const Mesos__V1__Maintenance__Schedule *registry_schedule(const Registry *r) {
@@ -281,16 +328,11 @@ const Mesos__V1__Maintenance__Schedule *registry_schedule(const Registry *r) {
         return registry->n_schedules > 0 ? registry->schedules[0] : NULL;
 }
 
-const Mesos__V1__MachineInfo *registry_find_machine(const Registry *r, const char *hostname,
-                                                    const char *ip) {
-        return find(durable(r, RECORD_MACHINES), hostname, ip);
-}
-
 int registry_foreach_machine(const Registry *r, RegistryMachineVisitor visit, void *userdata) {
         const Mesos__Internal__Registry *registry = durable(r, RECORD_MACHINES);
         int k = 0;
 
-        for (size_t i = 0; k == 0 && registry->machines && i < registry->machines->n_machines; i++)
+        for (size_t i = 0; k == 0 && i < count_known(registry); i++)
                 k = visit(registry->machines->machines[i]->info, userdata);
 
         return k;
