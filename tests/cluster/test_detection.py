@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import HOST, TIMEOUT_SCALE, Cluster, check, equal, http_get, main, program, wait_until    # noqa: E402
+from harness import (HOST, TIMEOUT_SCALE, Cluster, check, equal, http_get, main, program,  # noqa: E402
+                     temporary_directory, wait_until)
 from scheduler import Scheduler    # noqa: E402
 from zookeeper import Ensemble    # noqa: E402
 
@@ -195,8 +196,9 @@ def test_master_may_be_named_by_a_file_with_the_password_in_it():
 
 
 def run_agent(*flags):
-    result = subprocess.run([program("holdfast-agent"), "--work_dir=/nonexistent", *flags], capture_output=True,
-                            text=True, timeout=60, check=False)
+    with temporary_directory() as directory:
+        result = subprocess.run([program("holdfast-agent"), "--work_dir=" + directory, *flags], capture_output=True,
+                                text=True, timeout=60, check=False)
     return result.returncode, result.stderr
 
 
