@@ -87,9 +87,9 @@ static bool limit_holds(Master *m) {
         if (percent <= m->config->recovery_agent_removal_limit_percent)
                 return true;
 
-        log_error("Post-recovery agent removal limit exceeded: %s after this master began to lead %zu of %zu "
-                  "agents (%.4g%%) are not back, and --recovery_agent_removal_limit is %.4g%%. Look for what "
-                  "keeps them away, or raise the limit",
+        log_error("Post-recovery agent removal limit exceeded: %s after this master began to lead "
+                  "%zu of %zu agents (%.4g%%) are not back, and --recovery_agent_removal_limit is "
+                  "%.4g%%. Look for what keeps them away, or raise the limit",
                   usec_format(m->config->agent_reregister_timeout_usec, timeout), n, n_start, percent,
                   m->config->recovery_agent_removal_limit_percent);
         return false;

@@ -15,6 +15,8 @@ from libprocess_master import PARTITION_AWARE, TASK_KILLING_STATE, Stand, execut
 
 MINUTES = 60
 BACKOFF = "--registration_backoff_factor="
+# Never registers.
+SILENT = executor_info("silent", "sleep 1000", scalar("cpus", 0.1, allocated="ops"), scalar("mem", 32, allocated="ops"))
 EXECUTOR_REGISTRATION_TIMEOUT, EXECUTOR_REREGISTRATION_TIMEOUT = 23, 24
 
 
@@ -155,24 +157,21 @@ def test_backoff_begins_anew_after_each_loss():
 def test_executor_has_a_minute_to_register():
     with stand() as s:
         s.start_agent()
-        # It never does.
-        s.master.run(task_info("t", None, executor=executor_info("silent", "sleep 1000", scalar("cpus", 0.1, allocated="ops"),
-                                                                 scalar("mem", 32, allocated="ops"))))
+        s.master.run(task_info("t", None, executor=SILENT))
         wait_until(lambda: s.state()["frameworks"] and s.state()["frameworks"][0]["executors"], "the executor")
         s.clock.advance(59)
         s.state()
         equal(s.master.states("t"), [], "states before the time")
         s.clock.advance(1.5)
         status = s.master.wait_state("t", "TASK_FAILED")
-        equal((status.reason, status.message), (EXECUTOR_REGISTRATION_TIMEOUT, "Executor did not register within 1mins"),
-              "reason and message")
+        equal(status.reason, EXECUTOR_REGISTRATION_TIMEOUT, "reason")
+        equal(status.message, "Executor did not register within 1mins", "message")
 
 
 def test_operator_may_give_executors_less_time_to_register():
     with stand("--executor_registration_timeout=3secs") as s:
         s.start_agent()
-        s.master.run(task_info("t", None, executor=executor_info("silent", "sleep 1000", scalar("cpus", 0.1, allocated="ops"),
-                                                                 scalar("mem", 32, allocated="ops"))))
+        s.master.run(task_info("t", None, executor=SILENT))
         wait_until(lambda: s.state()["frameworks"] and s.state()["frameworks"][0]["executors"], "the executor")
         s.clock.advance(3.5)
         equal(s.master.wait_state("t", "TASK_FAILED").message, "Executor did not register within 3secs", "message")
