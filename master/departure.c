@@ -386,6 +386,7 @@ void departure_forget_pruned(Master *m) {
 static void on_departure_recorded(int error, void *userdata) {
         _cleanup_(departure_freep) Departure *d = userdata;
         Master *m = d->master;
+        bool was_recovered = recovered_find(m, d->agent_id);
         Node *n;
 
         promise_keep(&d->promise, error < 0 ? 500 : 200);
@@ -407,7 +408,10 @@ static void on_departure_recorded(int error, void *userdata) {
                 remove_unreachable_tasks(m, d);
         else
                 count_removal(m, d->fate);
-        tell_all_of_failure(m, d->agent_id);
+
+        /* That an unreachable one failed was told when it became so. */
+        if (was_recovered)
+                tell_all_of_failure(m, d->agent_id);
 }
 
 static int departure_new(Master *m, const char *agent_id, Fate fate, const char *message,

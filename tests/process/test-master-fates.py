@@ -193,6 +193,8 @@ def test_unreachable_task_of_an_agent_that_is_marked_gone_is_gone_by_operator_or
         check_unreachable(stage, agent)
         stage.mark_gone(agent)
         check_gone(stage, agent, 2)
+        for kind in KINDS:
+            equal(len(failures(stage, kind)), 1, "failures: it failed once")
         equal((stage.metric("slaves_unreachable"), stage.metric("slave_removals")), (0, 1), "unreachable and removed")
 
 

@@ -194,9 +194,11 @@ def test_recovered_agent_that_comes_in_time_stays():
 def test_recovered_agent_can_be_marked_gone():
     with Stage() as stage:
         agent = stage.add_agent()
+        s = stage.add_framework("aware")
         stage.restart_master()
         stage.mark_gone(agent)
         equal(recovered(stage), [], "recovered agents")
+        s.wait_event("FAILURE")
         stage.advance(11 * MINUTES)
         equal((stage.metric("slaves_unreachable"), removals(stage)), (0, (0, 0, 0)), "unreachable agents, removals")
 
