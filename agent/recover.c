@@ -202,7 +202,9 @@ static int load_update(const StoredUpdate *stored, void *userdata) {
 
         if (task_note_status(t, ((Mesos__Internal__StatusUpdate *) m)->status) < 0)
                 return -ENOMEM;
-        if (stored->acknowledged)
+        /* What is to be acknowledged next may have been told before we died; it is, in a moment. */
+        if (stored->acknowledged ||
+            status_manager_is_next(a->statuses, f->id, t->id, stored->uuid))
                 task_note_forwarded(t, ((Mesos__Internal__StatusUpdate *) m)->status->state, stored->uuid);
         if (task_state_is_terminal(t->state))
                 t->stage = TASK_TERMINATED;

@@ -645,6 +645,14 @@ bool status_manager_knows(StatusManager *m, const char *framework_id, const char
         return find_stream(m, framework_id, task_id);
 }
 
+bool status_manager_is_next(const StatusManager *m, const char *framework_id, const char *task_id,
+                            const uint8_t uuid[static 16]) {
+        const TaskStream *s = find_stream(m, framework_id, task_id);
+        const StatusUpdate *head = s ? status_stream_head(s->stream) : NULL;
+
+        return head && memcmp(head->uuid, uuid, sizeof(head->uuid)) == 0;
+}
+
 bool status_manager_is_done(StatusManager *m, const char *framework_id, const char *task_id) {
         TaskStream *s = find_stream(m, framework_id, task_id);
 

@@ -59,6 +59,10 @@ void status_manager_forget_framework(StatusManager *m, const char *framework_id)
 /* Whether there are updates of the task that may still have to be delivered. */
 bool status_manager_knows(StatusManager *m, const char *framework_id, const char *task_id);
 
+/* Whether this update is the one to be acknowledged next. */
+bool status_manager_is_next(const StatusManager *m, const char *framework_id, const char *task_id,
+                            const uint8_t uuid[static 16]);
+
 /* Whether the task's terminal update has been acknowledged; what is kept of the task is dropped then. */
 bool status_manager_is_done(StatusManager *m, const char *framework_id, const char *task_id);
 
