@@ -132,7 +132,8 @@ class Follower:
         self.master = None          # the id of the one that subscribed us
         self.last_states = {}       # {task: state} as told last
         self.over = set()           # tasks whose agents told their end
-        self.resources = {}         # {task: (cpus, mem)}
+        self.resources = {}         # {task: its Job}
+        self.agents = {}            # {task: the id of the one it was launched on}
         self.offers = {}            # {id: (held since, offer)}
         self.n_subscribed = 0
         self.crash = None           # what went wrong with the framework itself
@@ -337,8 +338,12 @@ class Follower:
             self._call("RECONCILE", {"tasks": []})
 
     def _reconcile(self, tasks):
-        if tasks:
-            self._call("RECONCILE", {"tasks": [{"task_id": {"value": t}} for t in tasks]})
+        """With the agent or without: what becomes of those that are unknown depends on it."""
+        if not tasks:
+            return
+        named = self._rng.random() < 0.5
+        self._call("RECONCILE", {"tasks": [
+            {"task_id": {"value": t}, **({"agent_id": self.agents[t]} if named else {})} for t in tasks]})
 
     def _launch(self):
         open_tasks = [t for t in self.unsettled() if self.last_states[t] not in TERMINAL]
@@ -356,6 +361,7 @@ class Follower:
             infos.append(self._task_info(task, job, offer["agent_id"]))
             self.last_states[task] = "TASK_STAGING"
             self.resources[task] = job
+            self.agents[task] = offer["agent_id"]
             self.history.note("launch", self.name, task=task, agent=offer["agent_id"]["value"], offer=offer_id,
                               master=self.master, command=job.command.splitlines()[-1])
         operations = [{"type": "LAUNCH", "launch": {"task_infos": infos}}] if infos else []
