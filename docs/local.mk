@@ -20,6 +20,7 @@ EXTRA_DIST += \
         docs/decisions/016-what-a-new-leader-believes.md \
         docs/decisions/017-tests-move-the-clock.md \
         docs/decisions/018-a-master-of-ten-thousand-agents.md \
+        docs/decisions/019-faults-are-drawn-from-a-seed.md \
         docs/layers.txt
 
 dist_man_MANS += docs/man/holdfast-master.8 docs/man/holdfast-agent.8 docs/man/holdfast-executor.8 docs/man/holdfast-fetcher.8 docs/man/holdfast-launcher.8 docs/man/holdfast.1
