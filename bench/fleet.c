@@ -33,6 +33,8 @@
 #define GIVE_UP_AFTER (120 * USEC_PER_SEC)
 #define ASK_BATCH 256
 #define UUID_BYTES 16
+/* Responses are looked at when so many have gathered. */
+#define RESPONSES_BYTES 4096
 #define MASTER_PATH "/master/mesos.internal."
 #define PREFIX "mesos.internal."
 
@@ -71,7 +73,7 @@ static void on_outgoing_closed(Line *line) {
         *slot = NULL;
 }
 
-/* Nobody reads responses; but one that isn't a success means that the program measures nonsense. */
+/* They mean nothing; but one that isn't a success means that the program measures nonsense. */
 static size_t on_response(Line *line, const char *data, size_t n) {
         (void) line;
 
@@ -84,8 +86,10 @@ static void agent_post(Agent *a, const char *path, const void *body, size_t n) {
         Fleet *f = a->fleet;
         Line **slot = &f->outgoing[a->number % f->config.n_connections];
 
-        if (!*slot)
+        if (!*slot) {
                 *slot = line_connect(f->lines, &f->master, on_response, on_outgoing_closed, slot);
+                (void) setsockopt((*slot)->fd, SOL_SOCKET, SO_RCVLOWAT, &(int) { RESPONSES_BYTES }, sizeof(int));
+        }
         line_post(*slot, a->pid, path, body, n);
 }
 

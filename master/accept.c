@@ -314,6 +314,7 @@ static int judge_task(Pool *p, Mesos__V1__TaskInfo *task, Parsed *x, char **rete
         if (r != ACCEPTED)
                 return r;
 
+        resources_share(x->resources, p->node->total);
         r = normalize_task(task, x);
         if (r < 0)
                 return r;

@@ -92,6 +92,9 @@ bool agent_info_equal(const Mesos__V1__AgentInfo *a, const Mesos__V1__AgentInfo 
         Mesos__V1__AgentInfo *one = NULL, *other = NULL;
         bool equal;
 
+        if (pb_equal(&a->base, &b->base))
+                return true;
+
         equal = agent_info_convert(a, &one, &error_a) == RESOURCES_OK &&
                 agent_info_convert(b, &other, &error_b) == RESOURCES_OK &&
                 message_equal(&one->base, &other->base);
@@ -129,6 +132,10 @@ int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info,
                                         reterr_message);
         if (r != RESOURCES_OK)
                 return r;
+
+        /* Ten thousand agents have the same few kinds of resources. */
+        if (t->by_id)
+                resources_share(n->total, t->by_id->total);
 
         n->pid = *pid;
         n->table = t;

@@ -212,6 +212,8 @@ static Task *learn_task(Node *n, const Mesos__V1__Task *report) {
         forget_unreachable(f, t->id);
         t->node = n;
         framework_add_task(f, t);
+        if (t->resources)
+                resources_share(t->resources, n->total);
         if (t->resources && resources_add(n->used, t->resources) >= 0)
                 allocation_charge(f, n, t->resources);
 

@@ -446,6 +446,28 @@ ResourceView resources_view(const Entry *e) {
 }
 
 /* NULL when memory is short. */
+static bool same_description(const ResourceMeta *a, const ResourceMeta *b) {
+        return a->n_packed == b->n_packed && memcmp(a->packed, b->packed, a->n_packed) == 0;
+}
+
+void resources_share(Resources *r, const Resources *like) {
+        assert(r);
+        assert(like);
+
+        for (size_t i = 0; i < r->n; i++)
+                for (size_t k = 0; k < like->n; k++) {
+                        ResourceMeta *meta = like->entries[k].meta;
+
+                        if (r->entries[i].meta == meta ||
+                            !same_description(r->entries[i].meta, meta))
+                                continue;
+
+                        resource_meta_unref(r->entries[i].meta);
+                        r->entries[i].meta = resource_meta_ref(meta);
+                        break;
+                }
+}
+
 Resources *resources_filter(const Resources *r, ResourcePredicate keep, void *userdata) {
         _cleanup_(resources_freep) Resources *kept = NULL;
 

@@ -73,6 +73,10 @@ bool resources_contains(const Resources *a, const Resources *b);   /* b <= a */
  * Neither may be given the same bag twice. -ENOMEM and -EOVERFLOW leave `a` with some of the
  * entries done, so it is of no use then.
  */
+/* Has what is the same in both described in one place: of many bags that are alike only the amounts remain their
+ * own, and comparing them is comparing pointers. */
+void resources_share(Resources *r, const Resources *like);
+
 int resources_add(Resources *a, const Resources *b);        /* a += b */
 int resources_subtract(Resources *a, const Resources *b);   /* a -= b; what a lacks is ignored */
 

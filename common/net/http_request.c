@@ -19,6 +19,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -291,10 +292,21 @@ static void dispatch(HttpRequest *r) {
         route->handler(r, route->userdata);
 }
 
+/* Nobody waits for the answers to messages, so they may travel together: the kernel holds them back for up to a
+ * fifth of a second, and a master with thousands of agents need not wake each for every one. */
+static void become_link(HttpConnection *c) {
+        if (c->is_link)
+                return;
+
+        c->is_link = true;
+        (void) setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &(int) { 1 }, sizeof(int));
+}
+
 /* The request is complete. */
 static enum MHD_Result hand_over(HttpRequest *r) {
         http_connection_enter(r->connection, CONNECTION_ANSWERING);
-        r->connection->is_link = r->connection->is_link || is_link(r);
+        if (is_link(r))
+                become_link(r->connection);
         r->handed_over = true;
 
         dispatch(r);
