@@ -67,7 +67,7 @@ static const char *name(char kind, unsigned n, char buf[static 16]) {
 }
 
 static void on_offer(const char *framework_id, _unused_ const char *role, const char *agent_id,
-                     Resources *offered, void *userdata) {
+                     void *agent_owner _unused_, Resources *offered, void *userdata) {
         Bench *b = userdata;
 
         b->offers[b->n_offers++] = (Offer) { number(framework_id), number(agent_id), offered };
@@ -119,7 +119,7 @@ static void populate(Bench *b) {
         }
 
         for (unsigned i = 0; i < b->n_agents; i++)
-                check(allocator_agent_add(b->a, name('a', i, id), total, false), "agent");
+                check(allocator_agent_add(b->a, name('a', i, id), total, false, NULL), "agent");
 }
 
 static void print(const Bench *b, const char *what, double value, const char *unit) {

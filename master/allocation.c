@@ -78,15 +78,14 @@ static int start_offer_timeout(Master *m, Offer *o) {
                                  on_offer_overdue, o);
 }
 
-static int round_add(Round *round, const char *framework_id, const char *role, const char *agent_id,
+static int round_add(Round *round, const char *framework_id, const char *role, Node *n,
                      Resources **offered) {
         Master *m = round->master;
         Framework *f = framework_find(&m->frameworks, framework_id);
-        Node *n = node_find(&m->nodes, agent_id);
         Offer *o;
         int r;
 
-        if (!f || !n)
+        if (!f)
                 return -ESTALE;
 
         if (round->n_offers == round->n_allocated) {
@@ -129,12 +128,12 @@ static Resources *in_offer_order(Resources *r) {
 }
 
 static void on_offer(const char *framework_id, const char *role, const char *agent_id,
-                     Resources *offered, void *userdata) {
+                     void *agent_owner, Resources *offered, void *userdata) {
         _cleanup_(resources_freep) Resources *decided = offered;
         _cleanup_(resources_freep) Resources *owned = in_offer_order(decided);
         int r;
 
-        r = owned ? round_add(userdata, framework_id, role, agent_id, &owned) : -ENOMEM;
+        r = owned ? round_add(userdata, framework_id, role, agent_owner, &owned) : -ENOMEM;
         if (r < 0)
                 log_error_errno(r, "Cannot offer agent '%s' to framework '%s', ignoring: %m",
                                 agent_id, framework_id);
@@ -350,7 +349,7 @@ void allocation_revive(Framework *f, const char *role) {
 }
 
 void allocation_add_node(Node *n) {
-        changed(n->master, allocator_agent_add(n->master->allocator, n->id, n->total, false),
+        changed(n->master, allocator_agent_add(n->master->allocator, n->id, n->total, false, n),
                 "add agent", n->id);
 }
 

@@ -387,7 +387,7 @@ int allocator_set_weight(Allocator *a, const char *role, double weight) {
 /* ---- agents ---- */
 
 int allocator_agent_add(Allocator *a, const char *agent_id, const Resources *total,
-                        bool remote_region) {
+                        bool remote_region, void *owner) {
         DrfAmounts amounts;
         Agent *agent;
         int r;
@@ -404,6 +404,7 @@ int allocator_agent_add(Allocator *a, const char *agent_id, const Resources *tot
 
         agent->active = true;
         agent->remote_region = remote_region;
+        agent->owner = owner;
         agent->refusals.owner = agent;
         agent->id = strdup(agent_id);
         r = agent->id ? stock_init(&agent->stock, total) : -ENOMEM;

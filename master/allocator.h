@@ -56,9 +56,10 @@ int allocator_set_weight(Allocator *a, const char *role, double weight);
 
 /* ---- agents ---- */
 
-/* Added active, and with nothing used: what is used is to be charged before the next run. */
+/* Added active, and with nothing used: what is used is to be charged before the next run. Whoever is told of an
+ * offer is told `owner` as well. */
 int allocator_agent_add(Allocator *a, const char *agent_id, const Resources *total,
-                        bool remote_region);
+                        bool remote_region, void *owner);
 
 /* Rescinds nothing and recovers nothing: offers and tasks on it are simply forgotten. */
 int allocator_agent_remove(Allocator *a, const char *agent_id);
@@ -163,7 +164,7 @@ int allocator_outage_foreach_answer(const Allocator *a, const char *agent_id, Ou
 
 /* `offered` belongs to the callee. The allocator must not be called from here. */
 typedef void (*AllocatorOffer)(const char *framework_id, const char *role, const char *agent_id,
-                               Resources *offered, void *userdata);
+                               void *agent_owner, Resources *offered, void *userdata);
 
 /*
  * Offers what is free on every agent something has changed for: to the framework with the smallest

@@ -20,6 +20,7 @@ struct Agent {
         UT_hash_handle hh;
         Agent *prev, *next;          /* in the queue */
         char *id;                    /* owned */
+        void *owner;                 /* whose agent it is, for whoever is told of offers */
         Stock stock;
         Charges charges;
         RefusalAgent refusals;

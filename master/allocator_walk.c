@@ -155,7 +155,8 @@ static int walk_grant(Walk *w, Client *client) {
 
         a->grants[a->n_grants++].client = client;
         w->n_offers++;
-        w->offer(client->framework->id, client->role, w->agent->id, offered, w->userdata);
+        w->offer(client->framework->id, client->role, w->agent->id, w->agent->owner, offered,
+                 w->userdata);
         walk_forget(w);
         return 0;
 }

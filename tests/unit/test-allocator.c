@@ -44,13 +44,14 @@ static Resources *parse(const char *text) {
 }
 
 static void on_offer(const char *framework_id, const char *role, const char *agent_id,
-                     Resources *offered, void *userdata) {
+                     void *agent_owner, Resources *offered, void *userdata) {
         Fixture *f = userdata;
         Made *made = &f->offers[f->n_offers++];
 
         assert_in_range(f->n_offers, 1, OFFERS_MAX);
         assert_false(resources_is_empty(offered));
         assert_string_equal(resources_allocation_role(offered), role);
+        assert_ptr_equal(agent_owner, f);
 
         snprintf(made->framework, sizeof(made->framework), "%s", framework_id);
         snprintf(made->role, sizeof(made->role), "%s", role);
@@ -84,7 +85,7 @@ static int teardown(void **state) {
 static void add_agent(Fixture *f, const char *id, const char *total) {
         _cleanup_(resources_freep) Resources *r = parse(total);
 
-        assert_int_equal(allocator_agent_add(f->a, id, r, false), 0);
+        assert_int_equal(allocator_agent_add(f->a, id, r, false, f), 0);
 }
 
 static void add_framework_with(Fixture *f, const char *id, const char *role,
@@ -345,7 +346,7 @@ static void test_remote_regions_are_for_region_aware_frameworks(void **state) {
         _cleanup_(resources_freep) Resources *total = parse("cpus:8;mem:8192");
 
         add_framework(f, "f1", "*");
-        assert_int_equal(allocator_agent_add(f->a, "a1", total, true), 0);
+        assert_int_equal(allocator_agent_add(f->a, "a1", total, true, f), 0);
         assert_int_equal(run(f, T0), 0);
         add_framework_with(f, "f2", "*", ALLOCATOR_REGION_AWARE);
         assert_int_equal(run(f, T0), 1);
@@ -545,7 +546,7 @@ static void test_known_ids_are_not_added_twice(void **state) {
         add_agent(f, "a1", "cpus:1");
         assert_int_equal(allocator_framework_add(f->a, "f1", &(AllocatorFramework) {}),
                          ALLOCATOR_E_EXISTS);
-        assert_int_equal(allocator_agent_add(f->a, "a1", total, false), ALLOCATOR_E_EXISTS);
+        assert_int_equal(allocator_agent_add(f->a, "a1", total, false, NULL), ALLOCATOR_E_EXISTS);
         assert_int_equal(allocator_agent_remove(f->a, "a9"), ALLOCATOR_E_UNKNOWN);
         assert_null(allocator_agent_free(f->a, "a9"));
 }
@@ -634,7 +635,7 @@ static void world_agent_event(World *w, unsigned i) {
 
         if (!w->agent_known[i]) {
                 w->total[i] = random_total(w);
-                assert_int_equal(allocator_agent_add(a, id, w->total[i], false), 0);
+                assert_int_equal(allocator_agent_add(a, id, w->total[i], false, w->f), 0);
                 w->agent_known[i] = w->agent_active[i] = true;
                 return;
         }

@@ -47,7 +47,7 @@ static Resources *parse(const char *text) {
 }
 
 static void on_offer(const char *framework_id, const char *role, const char *agent_id,
-                     Resources *offered, void *userdata) {
+                     void *agent_owner _unused_, Resources *offered, void *userdata) {
         Fixture *f = userdata;
 
         (void) framework_id;
@@ -90,7 +90,7 @@ static void assert_answers(Fixture *f, const char *agent, const char *expected) 
 static void add_agent(Fixture *f, const char *id) {
         _cleanup_(resources_freep) Resources *r = parse("cpus:4;mem:1000");
 
-        assert_int_equal(allocator_agent_add(f->a, id, r, false), 0);
+        assert_int_equal(allocator_agent_add(f->a, id, r, false, NULL), 0);
 }
 
 static void add_framework(Fixture *f, const char *id) {
