@@ -29,12 +29,43 @@ static int put_or_remove(Change *c, RecordKind kind, const Mesos__Internal__Regi
         return n > 0 ? change_put(c, kind, id, &registry->base) : change_remove(c, id);
 }
 
-static bool has_weight(Mesos__V1__WeightInfo *const *weights, size_t n, const char *role) {
-        for (size_t i = 0; i < n; i++)
-                if (streq(weights[i]->role ?: "", role ?: ""))
-                        return true;
+/* A change may name ten thousand roles, and some of them twice: then the last counts. */
+typedef Mesos__V1__WeightInfo *const *WeightSlot;
 
-        return false;
+static const char *role_of(WeightSlot slot) {
+        return (*slot)->role ?: "";
+}
+
+static int compare(const void *a, const void *b) {
+        WeightSlot x = *(const WeightSlot *) a, y = *(const WeightSlot *) b;
+        int r = strcmp(role_of(x), role_of(y));
+
+        return r != 0 ? r : x < y ? -1 : x > y;
+}
+
+/* Those that count, by role. */
+static int sort_weights(Mesos__V1__WeightInfo *const *weights, size_t *n, WeightSlot **ret) {
+        WeightSlot *slots = calloc(*n + 1, sizeof(*slots));
+        size_t n_kept = 0;
+
+        if (!slots)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < *n; i++)
+                slots[i] = &weights[i];
+        if (*n > 0)
+                qsort(slots, *n, sizeof(*slots), compare);
+        for (size_t i = 0; i < *n; i++)
+                if (i + 1 == *n || !streq(role_of(slots[i]), role_of(slots[i + 1])))
+                        slots[n_kept++] = slots[i];
+
+        *n = n_kept;
+        *ret = slots;
+        return 0;
+}
+
+static int compare_role(const void *role, const void *slot) {
+        return strcmp(role, role_of(*(const WeightSlot *) slot));
 }
 
 static int put_weights(Change *c, Mesos__V1__WeightInfo *const *weights, size_t n_weights) {
@@ -43,17 +74,24 @@ static int put_weights(Change *c, Mesos__V1__WeightInfo *const *weights, size_t 
         _cleanup_free_ RegistryWeight *added = calloc(n_weights + 1, sizeof(*added));
         _cleanup_free_ RegistryWeight **list =
                         calloc(before->n_weights + n_weights + 1, sizeof(*list));
+        _cleanup_free_ WeightSlot *slots = NULL;
+        int r;
 
         if (!added || !list)
                 return -ENOMEM;
 
+        r = sort_weights(weights, &n_weights, &slots);
+        if (r < 0)
+                return r;
+
         registry.weights = list;
         for (size_t i = 0; i < before->n_weights; i++)
-                if (!has_weight(weights, n_weights, before->weights[i]->info->role))
+                if (!bsearch(before->weights[i]->info->role ?: "", slots, n_weights,
+                             sizeof(*slots), compare_role))
                         list[registry.n_weights++] = before->weights[i];
         for (size_t i = 0; i < n_weights; i++) {
                 mesos__internal__registry__weight__init(&added[i]);
-                added[i].info = weights[i];
+                added[i].info = *slots[i];
                 list[registry.n_weights++] = &added[i];
         }
 

@@ -685,6 +685,26 @@ static void test_weights_are_kept_by_role(void **state) {
         assert_true(weights[1]->info->weight == 4);
 }
 
+static void test_role_that_is_named_twice_has_the_last_weight(void **state) {
+        Mesos__V1__WeightInfo infos[3], *list[3];
+        RegistryWeight *const *weights;
+        Fixture *f = *state;
+        size_t n;
+
+        for (size_t i = 0; i < ELEMENTSOF(infos); i++) {
+                mesos__v1__weight_info__init(&infos[i]);
+                infos[i].role = (char *) (i == 1 ? "b" : "a");
+                infos[i].weight = (double) (i + 1);
+                list[i] = &infos[i];
+        }
+        assert_int_equal(registry_set_weights(f->r, list, ELEMENTSOF(list), done, f), REGISTRY_OK);
+        restart(f);
+        weights = registry_weights(f->r, &n);
+        assert_int_equal(n, 2);
+        assert_string_equal(weights[0]->info->role, "a");
+        assert_true(weights[0]->info->weight == 3);
+}
+
 static void set_quota(Fixture *f, const char *json) {
         ProtobufCMessage *config;
         Mesos__V1__Quota__QuotaConfig *list[1];
@@ -1077,6 +1097,7 @@ static void test_store_that_does_not_answer_is_given_up_in_time(void **state) {
         ON(test_machines_follow_the_schedule) \
         ON(test_machine_that_is_up_again_leaves_the_schedule) \
         ON(test_weights_are_kept_by_role) \
+        ON(test_role_that_is_named_twice_has_the_last_weight) \
         ON(test_quotas_are_kept_by_role_and_one_that_says_nothing_is_none) \
         ON(test_all_of_it_is_told_as_json) \
         ON(test_before_it_is_loaded_there_is_nothing_to_show)
