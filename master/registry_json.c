@@ -132,7 +132,13 @@ static void borrow_singles(Message *m, const RecordIndex *index) {
 void registry_to_json(const Registry *r, const Mesos__V1__MasterInfo *leader, JsonWriter *w) {
         Mesos__Internal__Registry__Master master = MESOS__INTERNAL__REGISTRY__MASTER__INIT;
         Message registry = MESOS__INTERNAL__REGISTRY__INIT;
-        _cleanup_(lists_deinit) Lists lists;
+        _cleanup_(lists_deinit) Lists lists = {};
+
+        /* While it is read there is nothing to be shown, least of all a part of it. */
+        if (!r->loaded) {
+                json_put_message(w, NULL, &registry.base);
+                return;
+        }
 
         if (lists_init(&lists, &r->index) < 0 || fill_agents(&lists, &r->index) < 0) {
                 w->error = -ENOMEM;
@@ -140,12 +146,9 @@ void registry_to_json(const Registry *r, const Mesos__V1__MasterInfo *leader, Js
         }
 
         fill_others(&lists, &r->index);
-        if (r->loaded) {
-                master.info = (Mesos__V1__MasterInfo *) leader;
-                registry.master = &master;
-                borrow_singles(&registry, &r->index);
-        }
-
+        borrow_singles(&registry, &r->index);
+        master.info = (Mesos__V1__MasterInfo *) leader;
+        registry.master = &master;
         registry.slaves = lists.agents.n_slaves > 0 ? &lists.agents : NULL;
         registry.unreachable = lists.unreachable.n_slaves > 0 ? &lists.unreachable : NULL;
         registry.gone = lists.gone.n_slaves > 0 ? &lists.gone : NULL;

@@ -119,7 +119,13 @@ class Server:
         self.process.send_signal(number)
 
     def freeze(self):
+        """Its threads work on until the first of them has got the signal, which takes a busy machine a while."""
         self.signal(signal.SIGSTOP)
+        wait_until(self.is_frozen, self.name + " is stopped")
+
+    def is_frozen(self):
+        with open("/proc/%d/stat" % self.pid) as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "T"
 
     def resume(self):
         self.signal(signal.SIGCONT)
