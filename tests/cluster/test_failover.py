@@ -262,5 +262,5 @@ def test_masters_are_replaced_one_by_one_while_tasks_are_launched():
 
 
 if __name__ == "__main__":
-    network.enter()
+    network.enter(need_root=True)
     main()

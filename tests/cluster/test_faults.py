@@ -238,5 +238,5 @@ def test_one_master_with_its_registry_in_a_file_survives_all_kinds_of_faults():
 
 
 if __name__ == "__main__":
-    network.enter()
+    network.enter(need_root=True)
     main()

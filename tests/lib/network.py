@@ -33,8 +33,11 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 FIRST_RULE = 1000
 
 
-def enter():
-    """Runs the program again in new namespaces and returns there; exits with 77 where there cannot be any."""
+def enter(need_root=False):
+    """Runs the program again in new namespaces and returns there; exits with 77 where there cannot be any.
+
+    `need_root`: a user namespace will not do. In one that was made without root nobody can change groups, as launchers do.
+    """
     if os.environ.get(_MARK) == "1":
         _run("ip", "link", "set", "lo", "up")
         with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as f:
@@ -42,6 +45,9 @@ def enter():
         return
     command = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid() != 0:
+        if need_root:
+            print("SKIP: only root may change groups in namespaces")
+            sys.exit(77)
         command += ["--user", "--map-root-user"]
     if not shutil.which("ip"):
         print("SKIP: no ip command (Debian: iproute2)")
