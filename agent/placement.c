@@ -341,8 +341,12 @@ void placement_set_share(Placement *p, const char *container_id, const Placement
 }
 
 void placement_remove(Placement *p, const char *container_id, const PlacementResult *result) {
-        if (!result->cgroup)
+        /* A launcher that was never told what to start does not know where it was to be. */
+        if (!result->cgroup) {
+                if (p->ops->remove)
+                        p->ops->remove(p, container_id);
                 return;
+        }
 
         remove_directory(p, container_id, result->cgroup);
         placement_protect_parent_of(p, result->cgroup);

@@ -170,6 +170,8 @@ static void test_a_subtree_gives_each_container_a_directory_and_takes_it_back(vo
         assert_string_equal(r.cgroup, expected);
         assert_true(exists(r.cgroup));
 
+        placement_remove(p, "c1", &(PlacementResult) {});
+        assert_false(exists(r.cgroup));
         placement_remove(p, "c1", &(PlacementResult) { .cgroup = r.cgroup });
         placement_remove(p, "c1", &(PlacementResult) { .cgroup = r.cgroup });
         assert_false(exists(r.cgroup));
