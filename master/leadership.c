@@ -54,7 +54,11 @@ static void end_campaign(Leadership *l) {
 static void lose(Leadership *l, const char *why) {
         Master *m = l->master;
 
+        if (m->ending)
+                return;
+
         if (m->phase != MASTER_STANDBY) {
+                m->ending = true;
                 log_error("%s: this master does not lead any more, ending", why);
                 (void) sd_event_exit(m->event, -ECONNRESET);
                 return;

@@ -55,7 +55,12 @@ usec_t master_wall_clock(const Master *m _unused_) {
         return usec_now(CLOCK_REALTIME);
 }
 
+/* What follows from the end is not worth a line: ten thousand changes fail with their registry. */
 void master_fail(Master *m, int error, const char *what) {
+        if (m->ending)
+                return;
+
+        m->ending = true;
         log_error_errno(error, "%s, giving up: %m", what);
         (void) sd_event_exit(m->event, error < 0 ? error : -EIO);
 }

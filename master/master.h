@@ -94,6 +94,7 @@ struct Master {
         usec_t start_usec;                  /* wall clock */
         usec_t elected_usec;
         MasterPhase phase;
+        bool ending;                        /* it was said why, and this is the last turn */
         Leadership *leadership;
 
         FrameworkTable frameworks;

@@ -75,10 +75,10 @@ static void wait_and_retry(Contender *c, const char *what, int error) {
 }
 
 /* The last act of whoever calls it. */
-static void lost(Contender *c) {
+static void lost(Contender *c, int error) {
         _cleanup_free_ char *node = TAKE_PTR(c->node);
 
-        wait_and_retry(c, "keep the master's znode", ZK_E_NO_NODE);
+        wait_and_retry(c, "keep the master's znode", error);
         c->changed(CONTENDER_LOST, node, c->userdata);
 }
 
@@ -92,7 +92,7 @@ static void on_watched(const ZkAnswer *answer, void *userdata) {
         Contender *c = userdata;
 
         if (c->phase == PHASE_CANDIDATE && answer->error == ZK_E_NO_NODE)
-                lost(c);
+                lost(c, ZK_E_NO_NODE);
 }
 
 /* Looks whether our znode is still there, and wants to be told when it is not. */
@@ -247,7 +247,7 @@ static void on_state(Zk *zk, ZkState state, void *userdata) {
         else if (state == ZK_CONNECTED)
                 contend(c);
         else if (state != ZK_CONNECTING && c->phase == PHASE_CANDIDATE)
-                lost(c);
+                lost(c, ZK_E_SESSION_OVER);
 }
 
 static void on_node(Zk *zk, const char *path, void *userdata) {

@@ -157,6 +157,7 @@ def test_a_leader_without_zookeeper_ends_and_a_standby_waits():
         knows(second, first)
         e.ensemble.server().freeze()
         ended(first)
+        equal(len([line for line in first.log().splitlines() if " error " in line]), 1, "reasons")
         check(second.is_running() and http_get(second.addr, "/health").status == 200, "the standby")
         wait_until(lambda: http_get(second.addr, "/state").status == 503, "nobody leads", timeout=60)
         equal(http_get(second.addr, "/redirect").status, 503, "redirect")
