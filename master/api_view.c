@@ -61,13 +61,16 @@ int api_view_agent(Node *n, ApiAgent **ret) {
         Mesos__V1__AgentInfo__Capability items[32], *capabilities[32];
         Mesos__V1__TimeInfo registered, reregistered, drain_started;
         ResourceList total = {}, used = {}, offered = {};
+        _cleanup_(resources_freep) Resources *sum = NULL;
         int r;
 
-        r = resource_list_init(&total, n->total);
+        r = offers_sum(n, &sum);
+        if (r >= 0)
+                r = resource_list_init(&total, n->total);
         if (r >= 0)
                 r = resource_list_init(&used, n->used);
         if (r >= 0)
-                r = resource_list_init(&offered, n->offered);
+                r = resource_list_init(&offered, sum);
 
         if (r >= 0) {
                 time_info_init(&registered, n->registered_usec);

@@ -325,8 +325,9 @@ static void add_resources(Snapshot *s, Master *m) {
                                          &(ScalarSum) { t.total_milli, t.revocable_total_milli });
                 (void) resources_foreach(n->used, sum_scalar,
                                          &(ScalarSum) { t.used_milli, t.revocable_used_milli });
-                (void) resources_foreach(n->offered, sum_scalar,
-                                         &(ScalarSum) { t.taken_milli, t.taken_milli });
+                for (const Offer *o = n->offers; o; o = o->node_next)
+                        (void) resources_foreach(o->resources, sum_scalar,
+                                                 &(ScalarSum) { t.taken_milli, t.taken_milli });
         }
 
         for (size_t i = 0; i < ELEMENTSOF(scalar_names); i++) {

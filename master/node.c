@@ -9,7 +9,7 @@
  *
  * What it has is split three ways, and nothing may be in two of them:
  *
- *     total = used (tasks and executors) + offered + what the allocator holds as free
+ *     total = used (tasks and executors) + its offers + what the allocator holds as free
  */
 
 #include <stdio.h>
@@ -122,8 +122,7 @@ int node_new(NodeTable *t, const Mesos__V1__AgentInfo *info,
 
         n->id = strdup(info->id->value);
         n->used = resources_new();
-        n->offered = resources_new();
-        if (!n->id || !n->used || !n->offered)
+        if (!n->id || !n->used)
                 return -ENOMEM;
 
         r = agent_info_convert(info, &n->info, reterr_message);
@@ -170,7 +169,6 @@ Node *node_free(Node *n) {
         sd_event_source_disable_unref(n->reregister_source);
         resources_free(n->total);
         resources_free(n->used);
-        resources_free(n->offered);
         if (n->info)
                 pb_free(&n->info->base);
         if (n->unavailability)

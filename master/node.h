@@ -52,7 +52,6 @@ struct Node {
 
         Resources *total;
         Resources *used;                /* tasks and executors, allocated to roles */
-        Resources *offered;
 
         Task *tasks;                    /* those that are in their framework's `tasks` */
         Executor *executors;            /* owned */

@@ -19,7 +19,7 @@ typedef struct Offer {
         char *id;
         uint64_t number;                /* the one in the id */
         char *role;                     /* the allocation role */
-        Resources *resources;           /* owned; allocated to `role`, counted in node->offered */
+        Resources *resources;           /* owned; allocated to `role`, */
         Framework *framework;
         Node *node;
         OfferTable *table;
@@ -50,6 +50,9 @@ DEFINE_CLEANUP(Offer *, offer_free)
 
 Offer *offer_find(const OfferTable *t, const char *id);
 size_t offer_count(const OfferTable *t);
+
+/* What of the agent is offered, to whomever. */
+int offers_sum(const Node *n, Resources **ret);
 
 /*
  * Judges the offers an ACCEPT names: each outstanding and this framework's, none twice, all of one

@@ -150,6 +150,18 @@ static void put_drain_info(JsonWriter *w, const Master *m, const char *agent_id)
                 json_put_message(w, "drain_info", &info->base);
 }
 
+static void put_offered(JsonWriter *w, const char *key, const Node *n,
+                        void (*put)(JsonWriter *w, const char *key, const Resources *r)) {
+        _cleanup_(resources_freep) Resources *offered = NULL;
+        int r;
+
+        r = offers_sum(n, &offered);
+        if (r < 0)
+                w->error = r;
+        else
+                put(w, key, offered);
+}
+
 static void put_node_fields(JsonWriter *w, Node *n) {
         Resources *unreserved = resources_unreserved(n->total);
 
@@ -165,7 +177,7 @@ static void put_node_fields(JsonWriter *w, Node *n) {
                 json_put_double(w, "reregistered_time", usec_to_secs(n->reregistered_usec));
         put_resources(w, "resources", n->total);
         put_resources(w, "used_resources", n->used);
-        put_resources(w, "offered_resources", n->offered);
+        put_offered(w, "offered_resources", n, put_resources);
         put_reservations(w, "reserved_resources", n->total, put_reservation);
         if (unreserved)
                 put_resources(w, "unreserved_resources", unreserved);
@@ -193,7 +205,7 @@ void state_view_node(JsonWriter *w, Node *n, bool full) {
                 if (unreserved)
                         put_resources_full(w, "unreserved_resources_full", unreserved);
                 put_resources_full(w, "used_resources_full", n->used);
-                put_resources_full(w, "offered_resources_full", n->offered);
+                put_offered(w, "offered_resources_full", n, put_resources_full);
                 resources_free(unreserved);
         }
 

@@ -107,17 +107,25 @@ static void assert_invalid(World *w, const char *a, const char *b, const char *e
         assert_string_equal(message, expected);
 }
 
+static void assert_offered(const World *w, int64_t cpus_milli) {
+        _cleanup_(resources_freep) Resources *sum = NULL;
+
+        assert_int_equal(offers_sum(w->n, &sum), 0);
+        assert_int_equal(resources_scalar_milli(sum, "cpus"), cpus_milli);
+        assert_int_equal(resources_is_empty(sum), cpus_milli == 0);
+}
+
 static void test_offered_is_counted_at_the_agent_until_the_offer_is_gone(void **state) {
         World *w = *state;
         Offer *a = offer(w, w->f, w->n, "*"), *b = offer(w, w->other, w->n, "*");
 
         assert_string_equal(a->id, "M-O0");
         assert_string_equal(b->id, "M-O1");
-        assert_int_equal(resources_scalar_milli(w->n->offered, "cpus"), 4000);
+        assert_offered(w, 4000);
         offer_free(a);
-        assert_int_equal(resources_scalar_milli(w->n->offered, "cpus"), 2000);
+        assert_offered(w, 2000);
         offer_free(b);
-        assert_true(resources_is_empty(w->n->offered));
+        assert_offered(w, 0);
         assert_null(offer_find(&w->offers, "M-O0"));
 }
 
