@@ -7,8 +7,9 @@
  * the connections to agents, the registry, the allocator, and the tables of frameworks, agents and
  * offers. Other files are handed it and work on their part.
  *
- *     start   registry, HTTP server, peers, allocator, routes; then agents in the registry are
- *             "recovered": expected back within --agent_reregister_timeout
+ *     start   registry, HTTP server, peers, allocator, routes; it stands for election
+ *     lead    the registry is read; agents in it are "recovered": expected back within
+ *             --agent_reregister_timeout
  *     end     streams are closed, tables emptied; nothing is told to anybody: agents and frameworks
  *             take a master that ends for one that will be back
  */

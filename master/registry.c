@@ -211,13 +211,8 @@ static int take_record(RecordKind kind, const char *id, const void *data, size_t
 
 /* What a later version wrote might be misread, and would be lost with the first change. */
 static int check_capabilities(const Registry *r) {
-        const Record *record = record_index_find(&r->index, record_single_id(RECORD_CAPABILITIES));
-        const Mesos__Internal__Registry *list;
+        const Mesos__Internal__Registry *list = registry_durable_single(r, RECORD_CAPABILITIES);
 
-        if (!record)
-                return 0;
-
-        list = (const Mesos__Internal__Registry *) record->message;
         for (size_t i = 0; i < list->n_minimum_capabilities; i++) {
                 const char *capability = list->minimum_capabilities[i]->capability;
 

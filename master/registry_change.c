@@ -31,6 +31,20 @@ const Record *registry_newest(const Registry *r, const char *id) {
         return m ? m->record : record_index_find(&r->index, id);
 }
 
+static const Mesos__Internal__Registry *as_single(const Record *record) {
+        static const Mesos__Internal__Registry none = MESOS__INTERNAL__REGISTRY__INIT;
+
+        return record ? (const Mesos__Internal__Registry *) record->message : &none;
+}
+
+const Mesos__Internal__Registry *registry_newest_single(const Registry *r, RecordKind kind) {
+        return as_single(registry_newest(r, record_single_id(kind)));
+}
+
+const Mesos__Internal__Registry *registry_durable_single(const Registry *r, RecordKind kind) {
+        return as_single(record_index_find(&r->index, record_single_id(kind)));
+}
+
 Change *change_new(Registry *r, RegistryDone done, void *userdata) {
         Change *c;
 
@@ -130,10 +144,9 @@ int change_remove(Change *c, const char *id) {
 }
 
 int change_require(Change *c, const char *capability) {
-        static const Mesos__Internal__Registry none = MESOS__INTERNAL__REGISTRY__INIT;
+        const Mesos__Internal__Registry *present =
+                        registry_newest_single(c->registry, RECORD_CAPABILITIES);
         const char *id = record_single_id(RECORD_CAPABILITIES);
-        const Record *old = registry_newest(c->registry, id);
-        const Mesos__Internal__Registry *present = old ? (const void *) old->message : &none;
         Mesos__Internal__Registry__MinimumCapability added =
                         MESOS__INTERNAL__REGISTRY__MINIMUM_CAPABILITY__INIT;
         Mesos__Internal__Registry registry = MESOS__INTERNAL__REGISTRY__INIT;

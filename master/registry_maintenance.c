@@ -11,20 +11,6 @@
 #include "master/machine.h"
 #include "master/registry_parts.h"
 
-static const Mesos__Internal__Registry none = MESOS__INTERNAL__REGISTRY__INIT;
-
-static const Mesos__Internal__Registry *as_registry(const Record *record) {
-        return record ? (const Mesos__Internal__Registry *) record->message : &none;
-}
-
-static const Mesos__Internal__Registry *newest(const Registry *r, RecordKind kind) {
-        return as_registry(registry_newest(r, record_single_id(kind)));
-}
-
-static const Mesos__Internal__Registry *durable(const Registry *r, RecordKind kind) {
-        return as_registry(record_index_find(&r->index, record_single_id(kind)));
-}
-
 /* Some machines in order: there may be ten thousand, which nobody compares each with each. */
 typedef struct MachineSet {
         const Mesos__V1__MachineID **ids; /* owned array */
@@ -158,7 +144,8 @@ static int put_machines_of_schedule(Change *c, const Mesos__V1__Maintenance__Sch
         _cleanup_(machine_list_deinit) MachineList list = {};
         int r;
 
-        r = machine_set_from_known(newest(c->registry, RECORD_MACHINES), true, &down);
+        r = machine_set_from_known(registry_newest_single(c->registry, RECORD_MACHINES), true,
+                                   &down);
         if (r >= 0)
                 r = machine_list_init(&list, count_machines(schedule));
         if (r < 0)
@@ -199,7 +186,8 @@ int registry_set_maintenance(Registry *r, const Mesos__V1__Maintenance__Schedule
 
 /* What is known of the machines, with the mode of those in the list set, or without them. */
 static int put_modes(Change *c, const MachineSet *set, Mesos__V1__MachineInfo__Mode mode) {
-        const Mesos__Internal__Registry *before = newest(c->registry, RECORD_MACHINES);
+        const Mesos__Internal__Registry *before =
+                        registry_newest_single(c->registry, RECORD_MACHINES);
         size_t n = count_known(before);
         _cleanup_(machine_list_deinit) MachineList list = {};
         int r;
@@ -258,7 +246,8 @@ static void thinned_deinit(Thinned *t) {
 
 /* The schedule without these machines, and without windows that are empty then. */
 static int put_schedule_without(Change *c, const MachineSet *set) {
-        const Mesos__Internal__Registry *before = newest(c->registry, RECORD_SCHEDULE);
+        const Mesos__Internal__Registry *before =
+                        registry_newest_single(c->registry, RECORD_SCHEDULE);
         Mesos__V1__Maintenance__Schedule schedule = MESOS__V1__MAINTENANCE__SCHEDULE__INIT;
         _cleanup_(thinned_deinit) Thinned t = {};
 
@@ -293,7 +282,8 @@ static int change_modes(Change *c, Mesos__V1__MachineID *const *ids, size_t n_id
         _cleanup_(machine_set_deinit) MachineSet known = {}, set = {};
         int r;
 
-        r = machine_set_from_known(newest(c->registry, RECORD_MACHINES), false, &known);
+        r = machine_set_from_known(registry_newest_single(c->registry, RECORD_MACHINES), false,
+                                   &known);
         if (r >= 0)
                 r = machine_set_from_list(ids, n_ids, &set);
         if (r < 0)
@@ -323,13 +313,13 @@ int registry_set_machines_mode(Registry *r, Mesos__V1__MachineID *const *ids, si
 }
 
 const Mesos__V1__Maintenance__Schedule *registry_schedule(const Registry *r) {
-        const Mesos__Internal__Registry *registry = durable(r, RECORD_SCHEDULE);
+        const Mesos__Internal__Registry *registry = registry_durable_single(r, RECORD_SCHEDULE);
 
         return registry->n_schedules > 0 ? registry->schedules[0] : NULL;
 }
 
 int registry_foreach_machine(const Registry *r, RegistryMachineVisitor visit, void *userdata) {
-        const Mesos__Internal__Registry *registry = durable(r, RECORD_MACHINES);
+        const Mesos__Internal__Registry *registry = registry_durable_single(r, RECORD_MACHINES);
         int k = 0;
 
         for (size_t i = 0; k == 0 && i < count_known(registry); i++)

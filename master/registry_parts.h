@@ -65,6 +65,10 @@ struct Registry {
 /* What the record will be when all that is queued is durable; NULL: none. */
 const Record *registry_newest(const Registry *r, const char *id);
 
+/* The same of the kinds there is one record of, and what it is now; empty when there is none. */
+const Mesos__Internal__Registry *registry_newest_single(const Registry *r, RecordKind kind);
+const Mesos__Internal__Registry *registry_durable_single(const Registry *r, RecordKind kind);
+
 /* Sees to it that what is queued is committed. */
 void registry_arm_commit(Registry *r);
 

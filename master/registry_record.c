@@ -6,10 +6,12 @@
  * The registry is a set of records. Each has a kind, an id and a message, and each store keeps it
  * under kind and id as the packed message:
  *
- *     agents/<id>           Registry.Slave               admitted, or expected back after our
- * restart unreachable/<id>      Registry.UnreachableSlave    failed its health checks; may come
- * back gone/<id>             Registry.GoneSlave           an operator's word, final machines
- * schedule    Registry with that field     one each weights  quotas minimum_capabilities
+ *     agents/<id>            Registry.Slave               admitted, or expected back
+ *     unreachable/<id>       Registry.UnreachableSlave    failed its health checks; may come back
+ *     gone/<id>              Registry.GoneSlave           an operator's word, final
+ *     machines  schedule     Registry with that field     one each
+ *     weights  quotas
+ *     minimum_capabilities
  *
  * In the index there is one record per id, so an agent cannot be in two of the lists.
  */

@@ -7,20 +7,6 @@
 
 #include "master/registry_parts.h"
 
-static const Mesos__Internal__Registry none = MESOS__INTERNAL__REGISTRY__INIT;
-
-static const Mesos__Internal__Registry *as_registry(const Record *record) {
-        return record ? (const Mesos__Internal__Registry *) record->message : &none;
-}
-
-static const Mesos__Internal__Registry *newest(const Registry *r, RecordKind kind) {
-        return as_registry(registry_newest(r, record_single_id(kind)));
-}
-
-static const Mesos__Internal__Registry *durable(const Registry *r, RecordKind kind) {
-        return as_registry(record_index_find(&r->index, record_single_id(kind)));
-}
-
 /* An empty list is no record. */
 static int put_or_remove(Change *c, RecordKind kind, const Mesos__Internal__Registry *registry,
                          size_t n) {
@@ -69,7 +55,8 @@ static int compare_role(const void *role, const void *slot) {
 }
 
 static int put_weights(Change *c, Mesos__V1__WeightInfo *const *weights, size_t n_weights) {
-        const Mesos__Internal__Registry *before = newest(c->registry, RECORD_WEIGHTS);
+        const Mesos__Internal__Registry *before =
+                        registry_newest_single(c->registry, RECORD_WEIGHTS);
         Mesos__Internal__Registry registry = MESOS__INTERNAL__REGISTRY__INIT;
         _cleanup_free_ RegistryWeight *added = calloc(n_weights + 1, sizeof(*added));
         _cleanup_free_ RegistryWeight **list =
@@ -122,7 +109,8 @@ static bool has_quota(Mesos__V1__Quota__QuotaConfig *const *configs, size_t n, c
 }
 
 static int put_quotas(Change *c, Mesos__V1__Quota__QuotaConfig *const *configs, size_t n_configs) {
-        const Mesos__Internal__Registry *before = newest(c->registry, RECORD_QUOTAS);
+        const Mesos__Internal__Registry *before =
+                        registry_newest_single(c->registry, RECORD_QUOTAS);
         Mesos__Internal__Registry registry = MESOS__INTERNAL__REGISTRY__INIT;
         _cleanup_free_ Mesos__V1__Quota__QuotaConfig **list =
                         calloc(before->n_quota_configs + n_configs + 1, sizeof(*list));
@@ -162,14 +150,14 @@ int registry_set_quota_configs(Registry *r, Mesos__V1__Quota__QuotaConfig *const
 }
 
 RegistryWeight *const *registry_weights(const Registry *r, size_t *ret_n) {
-        const Mesos__Internal__Registry *registry = durable(r, RECORD_WEIGHTS);
+        const Mesos__Internal__Registry *registry = registry_durable_single(r, RECORD_WEIGHTS);
 
         *ret_n = registry->n_weights;
         return registry->weights;
 }
 
 Mesos__V1__Quota__QuotaConfig *const *registry_quota_configs(const Registry *r, size_t *ret_n) {
-        const Mesos__Internal__Registry *registry = durable(r, RECORD_QUOTAS);
+        const Mesos__Internal__Registry *registry = registry_durable_single(r, RECORD_QUOTAS);
 
         *ret_n = registry->n_quota_configs;
         return registry->quota_configs;

@@ -19,6 +19,7 @@
 #include "master/departure.h"
 #include "master/framework_info.h"
 #include "master/master.h"
+#include "master/promise.h"
 #include "master/weights.h"
 #include "proto/master.pb-c.h"
 
@@ -28,8 +29,8 @@ typedef Mesos__V1__Master__Call__UpdateWeights UpdateWeights;
 /* Waits for the registry. */
 struct WeightUpdate {
         Master *master;
-        HttpRequest *request; /* to be answered; NULL: none, or its peer left */
-        char **roles;         /* owned; what it is about */
+        Promise promise;
+        char **roles; /* owned; what it is about */
         size_t n_roles;
         WeightUpdate *prev, *next;
 };
@@ -125,17 +126,11 @@ static void on_stored(int error, void *userdata) {
 
         if (error >= 0)
                 error = apply(m);
-        if (u->request)
-                http_request_answer(u->request, error < 0 ? 500 : 200, NULL, NULL, 0);
-
+        promise_keep(&u->promise, error < 0 ? 500 : 200);
         if (error < 0)
                 master_fail(m, error, "Cannot record weights");
         else
                 rescind_offers(m, u);
-}
-
-static void on_request_gone(HttpRequest *request _unused_, void *userdata) {
-        ((WeightUpdate *) userdata)->request = NULL;
 }
 
 static int weight_update_new(Master *m, WeightInfo *const *weights, size_t n, WeightUpdate **ret) {
@@ -175,10 +170,7 @@ static int store(Master *m, WeightInfo *const *weights, size_t n, HttpRequest *r
                 return r;
         }
 
-        if (request) {
-                u->request = request;
-                http_request_on_gone(request, on_request_gone, u);
-        }
+        promise_init(&u->promise, request);
         return 0;
 }
 
