@@ -20,7 +20,7 @@
 
 struct UnreachableAgent {
         char *id;
-        Task *tasks;                     /* never empty */
+        Task *tasks;                     /* never empty, but while it is visited */
         UT_hash_handle hh;
 };
 
@@ -56,6 +56,14 @@ static int agent_new(UnreachableIndex *x, const char *agent_id, UnreachableAgent
         return 0;
 }
 
+static void drop_if_empty(UnreachableIndex *x, UnreachableAgent *a) {
+        if (a->tasks)
+                return;
+
+        HASH_DELETE(hh, x->agents, a);
+        agent_free(a);
+}
+
 void unreachable_index_deinit(UnreachableIndex *x) {
         assert(!x->agents);
 }
@@ -82,11 +90,8 @@ void unreachable_index_remove(UnreachableIndex *x, Task *t) {
         assert(a);
 
         DL_DELETE2(a->tasks, t, node_prev, node_next);
-        if (a->tasks)
-                return;
-
-        HASH_DELETE(hh, x->agents, a);
-        agent_free(a);
+        if (a != x->visited)
+                drop_if_empty(x, a);
 }
 
 Task *unreachable_index_first(const UnreachableIndex *x, const char *agent_id) {
@@ -98,6 +103,12 @@ Task *unreachable_index_first(const UnreachableIndex *x, const char *agent_id) {
 void unreachable_index_foreach(UnreachableIndex *x, UnreachableVisitor visit, void *userdata) {
         UnreachableAgent *a, *next;
 
-        HASH_ITER(hh, x->agents, a, next)
+        assert(!x->visited);
+
+        HASH_ITER(hh, x->agents, a, next) {
+                x->visited = a;
                 visit(a->id, userdata);
+                x->visited = NULL;
+                drop_if_empty(x, a);
+        }
 }

@@ -12,6 +12,7 @@ typedef struct UnreachableAgent UnreachableAgent;
 
 typedef struct UnreachableIndex {
         UnreachableAgent *agents;        /* owned, by id; those that have a task here */
+        UnreachableAgent *visited;       /* stays while it is, whatever becomes of its tasks */
 } UnreachableIndex;
 
 /* The index must be empty. */
