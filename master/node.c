@@ -12,7 +12,6 @@
  *     total = used (tasks and executors) + its offers + what the allocator holds as free
  */
 
-#include <stdio.h>
 #include <utlist.h>
 
 #include "common/model/conversion.h"
@@ -262,9 +261,4 @@ ResourceFormat node_resource_format(const Node *n) {
                                    MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__RESERVATION_REFINEMENT)
                                ? RESOURCE_FORMAT_NEW
                                : RESOURCE_FORMAT_OLD;
-}
-
-int node_describe(const Node *n, char **ret) {
-        return asprintf(ret, "%s at %s (%s)", n->id, n->pid.text, n->info->hostname) < 0 ? -ENOMEM
-                                                                                         : 0;
 }

@@ -113,6 +113,3 @@ bool node_has_capability(const Node *n, Mesos__V1__AgentInfo__Capability__Type t
 
 /* Which format the agent understands in what we send it. */
 ResourceFormat node_resource_format(const Node *n);
-
-/* "<id> at <pid> (<hostname>)", for messages to people. */
-int node_describe(const Node *n, char **ret);

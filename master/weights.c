@@ -54,18 +54,6 @@ void weights_stop(Master *m) {
                 weight_update_free(m->weight_updates);
 }
 
-double weights_of_role(const Master *m, const char *role) {
-        RegistryWeight *const *weights;
-        size_t n;
-
-        weights = registry_weights(m->registry, &n);
-        for (size_t i = 0; i < n; i++)
-                if (streq(weights[i]->info->role ?: "", role))
-                        return weights[i]->info->weight;
-
-        return 1;
-}
-
 void weights_to_json(const Master *m, JsonWriter *w) {
         RegistryWeight *const *weights;
         size_t n;

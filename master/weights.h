@@ -18,7 +18,6 @@ int weights_start(Master *m);
 /* The registry must be gone already. */
 void weights_stop(Master *m);
 
-double weights_of_role(const Master *m, const char *role);
 void weights_to_json(const Master *m, JsonWriter *w);
 
 /* Answers when it is done. */
