@@ -172,6 +172,7 @@ Node *node_free(Node *n) {
                 pb_free(&n->info->base);
         if (n->unavailability)
                 pb_free(&n->unavailability->base);
+        buffer_deinit(&n->offer_parts);
         free(n->version);
         free(n->id);
         free(n);
@@ -199,6 +200,7 @@ size_t node_count(const NodeTable *t) {
 void node_set_pid(Node *n, const Upid *pid) {
         HASH_DELETE(hh_pid, n->table->by_pid, n);
         n->pid = *pid;
+        buffer_deinit(&n->offer_parts);
         HASH_ADD_KEYPTR(hh_pid, n->table->by_pid, n->pid.text, strlen(n->pid.text), n);
 }
 
@@ -222,6 +224,7 @@ int node_set_info(Node *n, const Mesos__V1__AgentInfo *info,
 
         pb_free(&n->info->base);
         n->info = converted;
+        buffer_deinit(&n->offer_parts);
         node_set_total(n, TAKE_PTR(total));
         return RESOURCES_OK;
 }

@@ -9,6 +9,7 @@
  */
 
 #include "common/net/pbwire.h"
+#include "master/api_writer.h"
 #include "master/executor.h"
 #include "master/framework.h"
 #include "master/node.h"
@@ -18,8 +19,14 @@
 /* What the agent's own network isolation divides up; no task can use it directly. */
 #define HIDDEN "ephemeral_ports"
 
-/* Number of the field in Offer; its tag takes one byte. */
-#define OFFER_RESOURCES 5U
+/* Numbers of fields of Offer. The tag of each takes one byte. */
+enum {
+        OFFER_RESOURCES = 5,
+        OFFER_ATTRIBUTES = 7,
+        OFFER_URL = 8,
+        OFFER_DOMAIN = 11,
+};
+
 #define PACKED_MAX_BYTES ((size_t) 64 << 20)
 
 static bool is_shown(const ResourceView *v, void *userdata _unused_) {
@@ -45,28 +52,6 @@ static int put_resources_that_differ(OfferView *v, const Offer *o, ResourceForma
         }
 
         return put_resources(v, shown, format);
-}
-
-/*
- * The whole list as one field the message does not know: protobuf-c writes the tag of such a field and
- * after it the bytes as they are, so those of the others come along, with tags of their own.
- */
-static int put_packed_resources(OfferView *v, const Resources *r) {
-        int k;
-
-        k = resources_pack(r, OFFER_RESOURCES, &v->packed);
-        if (k < 0 || buffer_size(&v->packed) == 0)
-                return k;
-
-        v->packed_field = (ProtobufCMessageUnknownField) {
-                .tag = OFFER_RESOURCES,
-                .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
-                .len = buffer_size(&v->packed) - 1,
-                .data = (uint8_t *) buffer_data(&v->packed) + 1,
-        };
-        v->message.base.n_unknown_fields = 1;
-        v->message.base.unknown_fields = &v->packed_field;
-        return 0;
 }
 
 /* The ids of this framework's executors on the agent, borrowed. */
@@ -106,7 +91,7 @@ static void agent_url_init(AgentUrl *u, const Node *n) {
         u->url.path = u->path;
 }
 
-/* All but the resources. */
+/* What every view has. */
 static int view_init(OfferView *v, const Offer *o, bool with_roles) {
         Mesos__V1__Offer *m = &v->message;
         const Node *n = o->node;
@@ -116,20 +101,85 @@ static int view_init(OfferView *v, const Offer *o, bool with_roles) {
         mesos__v1__offer_id__init(&v->id);
         mesos__v1__resource__allocation_info__init(&v->allocation);
 
-        agent_url_init(&v->url, n);
         v->allocation.role = o->role;
         v->id.value = o->id;
         m->id = &v->id;
         m->framework_id = o->framework->info->id;
         m->agent_id = n->info->id;
         m->hostname = n->info->hostname;
-        m->url = &v->url.url;
         m->unavailability = n->unavailability;
+        m->allocation_info = with_roles ? &v->allocation : NULL;
+        return offer_executor_ids(o, &m->executor_ids, &m->n_executor_ids);
+}
+
+/* The rest, as parts of the message. */
+static int view_put_parts(OfferView *v, const Offer *o, ResourceFormat format, bool with_roles) {
+        Mesos__V1__Offer *m = &v->message;
+        const Node *n = o->node;
+
+        agent_url_init(&v->url, n);
+        m->url = &v->url.url;
         m->domain = n->info->domain;
         m->attributes = n->info->attributes;
         m->n_attributes = n->info->n_attributes;
-        m->allocation_info = with_roles ? &v->allocation : NULL;
-        return offer_executor_ids(o, &m->executor_ids, &m->n_executor_ids);
+
+        if (with_roles && !resources_has(o->resources, HIDDEN))
+                return put_resources(v, o->resources, format);
+
+        return put_resources_that_differ(v, o, format, with_roles);
+}
+
+/* Of the rest the parts that are the same in all offers of an agent; made once. */
+static int pack_common_parts(Node *n) {
+        const Mesos__V1__AgentInfo *info = n->info;
+        AgentUrl url;
+        ApiWriter w;
+        int r;
+
+        if (buffer_size(&n->offer_parts) > 0)
+                return 0;
+
+        agent_url_init(&url, n);
+        api_writer_init(&w, MEDIA_PROTOBUF);
+        api_writer_message(&w, "url", OFFER_URL, &url.url.base);
+        for (size_t i = 0; i < info->n_attributes; i++)
+                api_writer_message(&w, "attributes", OFFER_ATTRIBUTES, &info->attributes[i]->base);
+        if (info->domain)
+                api_writer_message(&w, "domain", OFFER_DOMAIN, &info->domain->base);
+
+        r = api_writer_finish(&w);
+        if (r < 0)
+                api_writer_deinit(&w);
+        else
+                n->offer_parts = w.buffer;
+        return r;
+}
+
+/*
+ * The rest, packed already, as one field that the message does not know: protobuf-c writes the tag of such a
+ * field and after it the bytes as they are, so those of the other fields come along, with tags of their own.
+ */
+static int view_put_packed(OfferView *v, const Offer *o) {
+        const Buffer *common = &o->node->offer_parts;
+        int r;
+
+        r = pack_common_parts(o->node);
+        if (r >= 0)
+                r = buffer_append(&v->packed, buffer_data(common), buffer_size(common));
+        if (r >= 0)
+                r = resources_pack(o->resources, OFFER_RESOURCES, &v->packed);
+        if (r < 0)
+                return r;
+
+        v->packed_field = (ProtobufCMessageUnknownField) {
+                .tag = OFFER_URL,
+                .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
+                .len = buffer_size(&v->packed) - 1,
+                .data = (uint8_t *) buffer_data(&v->packed) + 1,
+        };
+        v->message.base.n_unknown_fields = 1;
+        v->message.base.unknown_fields = &v->packed_field;
+        return 0;
 }
 
 int offer_view_init(OfferView *v, const Offer *o, MediaType type) {
@@ -145,12 +195,10 @@ int offer_view_init(OfferView *v, const Offer *o, MediaType type) {
         if (r < 0)
                 return r;
 
-        if (!with_roles || resources_has(o->resources, HIDDEN))
-                r = put_resources_that_differ(v, o, format, with_roles);
-        else if (refined && type == MEDIA_PROTOBUF)
-                r = put_packed_resources(v, o->resources);
+        if (type == MEDIA_PROTOBUF && refined && with_roles && !resources_has(o->resources, HIDDEN))
+                r = view_put_packed(v, o);
         else
-                r = put_resources(v, o->resources, format);
+                r = view_put_parts(v, o, format, with_roles);
         if (r < 0)
                 offer_view_deinit(v);
 
@@ -171,7 +219,7 @@ int offer_to_operator_pb(const Offer *o, Mesos__V1__Offer **ret) {
         if (r < 0)
                 return r;
 
-        r = put_resources_that_differ(&v, o, RESOURCE_FORMAT_NEW, true);
+        r = view_put_parts(&v, o, RESOURCE_FORMAT_NEW, true);
         if (r >= 0) {
                 *ret = (Mesos__V1__Offer *) pb_copy(&v.message.base);
                 r = *ret ? 0 : -ENOMEM;

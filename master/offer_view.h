@@ -22,7 +22,7 @@ typedef struct AgentUrl {
  * message is needed. */
 typedef struct OfferView {
         Mesos__V1__Offer message;
-        Buffer packed;                         /* its resources, where they are not in the message */
+        Buffer packed;                         /* what of it is not in the message */
         ProtobufCMessageUnknownField packed_field;
         Mesos__V1__OfferID id;
         Mesos__V1__Resource__AllocationInfo allocation;

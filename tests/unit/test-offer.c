@@ -13,6 +13,7 @@
 #include "master/framework.h"
 #include "master/node.h"
 #include "master/offer.h"
+#include "master/offer_view.h"
 #include "master/reject.h"
 #include "master/task.h"
 
@@ -290,6 +291,62 @@ static void test_agents_are_found_by_id_and_by_address_also_after_a_change(void 
         assert_ptr_equal(node_find(&w->nodes, "S0"), w->n);
 }
 
+/* The message that a scheduler gets out of what it is sent. */
+static Mesos__V1__Offer *received(const Offer *o, MediaType type) {
+        _cleanup_free_ uint8_t *packed = NULL;
+        Mesos__V1__Offer *m;
+        OfferView v;
+        size_t n;
+
+        assert_int_equal(offer_view_init(&v, o, type), 0);
+        n = mesos__v1__offer__get_packed_size(&v.message);
+        packed = malloc(n);
+        assert_non_null(packed);
+        mesos__v1__offer__pack(&v.message, packed);
+        offer_view_deinit(&v);
+
+        m = mesos__v1__offer__unpack(NULL, n, packed);
+        assert_non_null(m);
+        return m;
+}
+
+static void assert_received_alike(const Offer *o) {
+        Mesos__V1__Offer *packed = received(o, MEDIA_PROTOBUF), *parts = received(o, MEDIA_JSON);
+
+        assert_true(parts->n_resources > 0 && parts->url);
+        assert_true(pb_equal(&packed->base, &parts->base));
+        mesos__v1__offer__free_unpacked(packed, NULL);
+        mesos__v1__offer__free_unpacked(parts, NULL);
+}
+
+static void test_offers_say_the_same_however_they_are_encoded_and_wherever_the_agent_goes(void **state) {
+        Mesos__V1__Attribute attribute = MESOS__V1__ATTRIBUTE__INIT, *attributes[] = { &attribute };
+        Mesos__V1__Value__Scalar scalar = MESOS__V1__VALUE__SCALAR__INIT;
+        World *w = *state;
+        Mesos__V1__AgentInfo info = *w->n->info;
+        _cleanup_free_ char *message = NULL;
+        Offer *o = offer(w, w->f, w->n, "*");
+        Upid elsewhere;
+
+        w->f->capabilities = UINT32_MAX;
+        assert_received_alike(o);
+
+        assert_int_equal(upid_make("slave(1)", "127.0.0.1", 77, &elsewhere), 0);
+        node_set_pid(w->n, &elsewhere);
+        assert_received_alike(o);
+
+        attribute.name = (char *) "rack";
+        attribute.type = MESOS__V1__VALUE__TYPE__SCALAR;
+        attribute.scalar = &scalar;
+        info.attributes = attributes;
+        info.n_attributes = ELEMENTSOF(attributes);
+        assert_int_equal(node_set_info(w->n, &info, NULL, 0, &message), 0);
+        assert_received_alike(o);
+
+        w->f->capabilities = 0;
+        assert_received_alike(o);
+}
+
 static void test_completed_frameworks_are_bounded(void **state) {
         World *w = *state;
 
@@ -322,6 +379,9 @@ int main(void) {
                                 teardown),
                 cmocka_unit_test_setup_teardown(test_executor_is_found_by_both_ids_and_counted_once,
                                                 setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                test_offers_say_the_same_however_they_are_encoded_and_wherever_the_agent_goes,
+                                setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 test_agents_are_found_by_id_and_by_address_also_after_a_change,
                                 setup, teardown),
