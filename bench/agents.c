@@ -9,13 +9,13 @@
  * (bench/master.py is who tells it, and measures the master meanwhile):
  *
  *     master PORT                      the master, at 127.0.0.1, is this one from now on
- *     register SPREAD_MS               all agents register, spread over so long     MS BYTES REPEATED
- *     reregister SPREAD_MS             all agents come back with their tasks        MS BYTES REPEATED
- *     hold MS                          only what has to be answered is answered     PINGS
+ *     register SPREAD_MS               all agents register, spread over so long     MS BYTES
+ * REPEATED reregister SPREAD_MS             all agents come back with their tasks        MS BYTES
+ * REPEATED hold MS                          only what has to be answered is answered     PINGS
  *     subscribe N ROLES                so many schedulers, in so many roles         MS
  *     offers N                         waits until they hold so many offers         MS
- *     decline N                        all decline all at once, for no time, and wait for N again      MS
- *     launch MS IN_FLIGHT PER_ACCEPT   tasks run through, so many in flight for each scheduler
+ *     decline N                        all decline all at once, for no time, and wait for N again
+ * MS launch MS IN_FLIGHT PER_ACCEPT   tasks run through, so many in flight for each scheduler
  *                                                           FINISHED MS P50_MS P99_MS
  *     leave                            the schedulers are gone
  */
@@ -31,7 +31,8 @@
 #include "common/base/parse.h"
 
 #define N_COMMAND_NUMBERS 4U
-/* Connections are counted twice, ours and the master's, and each process needs a few descriptors beside. */
+/* Connections are counted twice, ours and the master's, and each process needs a few descriptors
+ * beside. */
 #define SPARE_FDS 400U
 #define WAIT_TIMEOUT (120 * USEC_PER_SEC)
 
@@ -40,7 +41,7 @@ typedef struct Bench {
         Fleet *fleet;
         Schedulers *schedulers;
         struct sockaddr_in master;
-        uint64_t numbers[N_COMMAND_NUMBERS];     /* of the command */
+        uint64_t numbers[N_COMMAND_NUMBERS]; /* of the command */
 } Bench;
 
 static double milliseconds_since(usec_t begin_usec) {
@@ -55,7 +56,7 @@ static void run_for(Bench *b, usec_t duration_usec) {
 }
 
 static void on_master(Bench *b) {
-        b->master = (struct sockaddr_in) {
+        b->master = (struct sockaddr_in){
                 .sin_family = AF_INET,
                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                 .sin_port = htons((uint16_t) b->numbers[0]),
@@ -92,7 +93,8 @@ static void on_hold(Bench *b) {
 }
 
 static void on_subscribe(Bench *b) {
-        SchedulersConfig config = { .n_schedulers = (unsigned) b->numbers[0], .n_roles = (unsigned) b->numbers[1] };
+        SchedulersConfig config = { .n_schedulers = (unsigned) b->numbers[0],
+                                    .n_roles = (unsigned) b->numbers[1] };
         usec_t begin_usec = usec_now(CLOCK_MONOTONIC);
 
         schedulers_free(b->schedulers);
@@ -105,7 +107,8 @@ static void wait_offers(Bench *b, uint64_t n_wanted) {
 
         while (schedulers_offers(b->schedulers) < n_wanted) {
                 if (usec_now(CLOCK_MONOTONIC) > usec_add(begin_usec, WAIT_TIMEOUT))
-                        bench_die("%zu of %ju offers came", schedulers_offers(b->schedulers), (uintmax_t) n_wanted);
+                        bench_die("%zu of %ju offers came", schedulers_offers(b->schedulers),
+                                  (uintmax_t) n_wanted);
                 lines_run(&b->lines, 100 * USEC_PER_MSEC);
         }
         printf("%.1f\n", milliseconds_since(begin_usec));
@@ -134,7 +137,8 @@ static void on_launch(Bench *b) {
         begin_usec = usec_now(CLOCK_MONOTONIC);
         while (schedulers_in_flight(b->schedulers) > 0) {
                 if (usec_now(CLOCK_MONOTONIC) > usec_add(begin_usec, WAIT_TIMEOUT))
-                        bench_die("%ju tasks did not finish", (uintmax_t) schedulers_in_flight(b->schedulers));
+                        bench_die("%ju tasks did not finish",
+                                  (uintmax_t) schedulers_in_flight(b->schedulers));
                 lines_run(&b->lines, 100 * USEC_PER_MSEC);
         }
 
@@ -156,10 +160,10 @@ typedef struct Command {
 } Command;
 
 static const Command commands[] = {
-        { "master", 1, false, on_master },       { "register", 1, false, on_register },
+        { "master", 1, false, on_master },         { "register", 1, false, on_register },
         { "reregister", 1, false, on_reregister }, { "hold", 1, false, on_hold },
-        { "subscribe", 2, false, on_subscribe }, { "offers", 1, true, on_offers },
-        { "decline", 1, true, on_decline },      { "launch", 3, true, on_launch },
+        { "subscribe", 2, false, on_subscribe },   { "offers", 1, true, on_offers },
+        { "decline", 1, true, on_decline },        { "launch", 3, true, on_launch },
         { "leave", 0, false, on_leave },
 };
 
@@ -188,7 +192,8 @@ static void obey(Bench *b, char *line) {
         (void) fflush(stdout);
 }
 
-/* The master's limit is ours: a connection to each agent, and as many from agents as there is room for. */
+/* The master's limit is ours: a connection to each agent, and as many from agents as there is room
+ * for. */
 static unsigned connections_that_fit(unsigned n_agents) {
         struct rlimit limit = {};
 
@@ -198,8 +203,8 @@ static unsigned connections_that_fit(unsigned n_agents) {
         (void) setrlimit(RLIMIT_NOFILE, &limit);
 
         if (limit.rlim_max < (rlim_t) n_agents + SPARE_FDS + 1)
-                bench_die("%u agents need more than the %ju file descriptors there may be", n_agents,
-                          (uintmax_t) limit.rlim_max);
+                bench_die("%u agents need more than the %ju file descriptors there may be",
+                          n_agents, (uintmax_t) limit.rlim_max);
         return (unsigned) MIN((rlim_t) n_agents, limit.rlim_max - n_agents - SPARE_FDS);
 }
 

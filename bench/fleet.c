@@ -3,17 +3,17 @@
 /*
  * A fleet of simulated agents
  *
- * To the master each is an agent like any other: a host name, an address of its own in 127.0.0.0/8, a
- * connection it sends by, and one it is sent to by. What they do is what a real one sends, without a
- * process ever being started:
+ * To the master each is an agent like any other: a host name, an address of its own in 127.0.0.0/8,
+ * a connection it sends by, and one it is sent to by. What they do is what a real one sends,
+ * without a process ever being started:
  *
  *     RegisterSlave, ReregisterSlave with tasks and frameworks    when told to
  *     PingSlave                  ──▶ PongSlave
  *     RunTask                    ──▶ StatusUpdate STARTING
  *     StatusUpdateAcknowledgement ──▶ StatusUpdate RUNNING, then FINISHED
  *
- * An agent remembers nothing of its tasks: which state comes next is in the uuid of the update that was
- * acknowledged. As with real ones, a task has one update under way at a time.
+ * An agent remembers nothing of its tasks: which state comes next is in the uuid of the update that
+ * was acknowledged. As with real ones, a task has one update under way at a time.
  *
  * All addresses share one port; who is meant is told by the address a connection was made to.
  */
@@ -23,49 +23,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench/fleet.h"
-#include "common/model/resources.h"
-#include "common/model/version.h"
+#include "bench/fleet_internal.h"
 #include "proto/internal.pb-c.h"
 
 /* An answer may be lost with its connection. */
 #define ASK_AGAIN_AFTER (5 * USEC_PER_SEC)
 #define GIVE_UP_AFTER (120 * USEC_PER_SEC)
 #define ASK_BATCH 256
-#define UUID_BYTES 16
 /* Responses are looked at when so many have gathered. */
 #define RESPONSES_BYTES 4096
 #define MASTER_PATH "/master/mesos.internal."
 #define PREFIX "mesos.internal."
-
-typedef struct Agent {
-        Fleet *fleet;
-        unsigned number;
-        char id[64];                 /* given by the master; empty before */
-        char pid[48];
-        char hostname[24];
-        void *packed;                /* owned; the message it will register with */
-        size_t n_packed;
-        Line *incoming;              /* of the master's; NULL: none */
-        usec_t due_usec;
-        bool answered;
-} Agent;
-
-struct Fleet {
-        Lines *lines;
-        FleetConfig config;
-        struct sockaddr_in master;
-        uint16_t port;
-        Agent *agents;
-        Agent **order;               /* by due_usec */
-        Line **outgoing;
-        size_t n_answered;
-        usec_t last_answer_usec;
-        uint64_t n_pings, n_launches;
-        uint64_t last_uuid;
-        char **framework_ids;
-        Resources *total, *of_task;
-};
 
 static void on_outgoing_closed(Line *line) {
         Line **slot = line->userdata;
@@ -88,7 +56,8 @@ static void agent_post(Agent *a, const char *path, const void *body, size_t n) {
 
         if (!*slot) {
                 *slot = line_connect(f->lines, &f->master, on_response, on_outgoing_closed, slot);
-                (void) setsockopt((*slot)->fd, SOL_SOCKET, SO_RCVLOWAT, &(int) { RESPONSES_BYTES }, sizeof(int));
+                (void) setsockopt((*slot)->fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ RESPONSES_BYTES },
+                                  sizeof(int));
         }
         line_post(*slot, a->pid, path, body, n);
 }
@@ -125,7 +94,9 @@ static void send_update(Agent *a, char *framework_id, char *task_id, Mesos__V1__
         Mesos__V1__FrameworkID fid = MESOS__V1__FRAMEWORK_ID__INIT;
         Mesos__V1__TaskID tid = MESOS__V1__TASK_ID__INIT;
         Mesos__V1__AgentID aid = MESOS__V1__AGENT_ID__INIT;
-        uint8_t uuid[UUID_BYTES] = { [0] = (uint8_t) state, [6] = 0x40, [8] = 0x80 };     /* version 4 */
+        uint8_t uuid[UUID_BYTES] = {
+                [0] = (uint8_t) state, [6] = 0x40, [8] = 0x80
+        }; /* version 4 */
 
         a->fleet->last_uuid++;
         memcpy(uuid + 9, &a->fleet->last_uuid, UUID_BYTES - 9);
@@ -141,7 +112,7 @@ static void send_update(Agent *a, char *framework_id, char *task_id, Mesos__V1__
         status.has_timestamp = true;
         status.timestamp = usec_to_secs(usec_now(CLOCK_REALTIME));
         status.has_uuid = true;
-        status.uuid = (ProtobufCBinaryData) { sizeof(uuid), uuid };
+        status.uuid = (ProtobufCBinaryData){ sizeof(uuid), uuid };
 
         update.framework_id = &fid;
         update.slave_id = &aid;
@@ -288,256 +259,8 @@ static void on_accepted(Lines *lines, int fd, const struct sockaddr_in *local, v
                 return;
         }
 
-        f->agents[number].incoming = line_new(lines, fd, on_incoming, on_incoming_closed, &f->agents[number]);
-}
-
-/* ---- what they say of themselves ---- */
-
-static const Mesos__V1__AgentInfo__Capability__Type capability_types[] = {
-        MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__MULTI_ROLE,
-        MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__HIERARCHICAL_ROLE,
-        MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__RESERVATION_REFINEMENT,
-        MESOS__V1__AGENT_INFO__CAPABILITY__TYPE__AGENT_DRAINING,
-};
-
-/* The parts both kinds of registration have; they point to each other. */
-typedef struct Description {
-        Mesos__V1__AgentInfo info;
-        Mesos__V1__AgentID id;
-        Mesos__V1__UUID version;
-        Mesos__V1__AgentInfo__Capability capabilities[ELEMENTSOF(capability_types)];
-        Mesos__V1__AgentInfo__Capability *capability_list[ELEMENTSOF(capability_types)];
-} Description;
-
-static Mesos__V1__Resource **resource_list(const Resources *r, size_t *ret_n) {
-        Mesos__V1__Resource **list;
-
-        if (resources_to_pb(r, RESOURCE_FORMAT_NEW, &list, ret_n) < 0)
-                bench_die("out of memory");
-        return list;
-}
-
-static void describe(Agent *a, Description *d) {
-        static uint8_t version[UUID_BYTES] = "0123456789abcde";
-
-        mesos__v1__agent_info__init(&d->info);
-        mesos__v1__agent_id__init(&d->id);
-        mesos__v1__uuid__init(&d->version);
-
-        d->id.value = a->id;
-        d->info.id = *a->id ? &d->id : NULL;
-        d->info.hostname = a->hostname;
-        d->info.has_port = true;
-        d->info.port = a->fleet->port;
-        d->info.has_checkpoint = true;
-        d->info.checkpoint = true;
-        d->info.resources = resource_list(a->fleet->total, &d->info.n_resources);
-        d->version.value = (ProtobufCBinaryData) { sizeof(version), version };
-
-        for (size_t i = 0; i < ELEMENTSOF(capability_types); i++) {
-                mesos__v1__agent_info__capability__init(&d->capabilities[i]);
-                d->capabilities[i].has_type = true;
-                d->capabilities[i].type = capability_types[i];
-                d->capability_list[i] = &d->capabilities[i];
-        }
-}
-
-static void undescribe(Description *d) {
-        resources_free_pb(d->info.resources, d->info.n_resources);
-}
-
-static void keep_packed(Agent *a, const ProtobufCMessage *message) {
-        free(a->packed);
-        a->n_packed = protobuf_c_message_get_packed_size(message);
-        a->packed = bench_allocate(a->n_packed);
-        protobuf_c_message_pack(message, a->packed);
-}
-
-static void prepare_registration(Agent *a) {
-        Mesos__Internal__RegisterSlaveMessage m = MESOS__INTERNAL__REGISTER_SLAVE_MESSAGE__INIT;
-        Description d;
-
-        *a->id = '\0';
-        describe(a, &d);
-        m.slave = &d.info;
-        m.version = (char *) MESOS_VERSION;
-        m.agent_capabilities = d.capability_list;
-        m.n_agent_capabilities = ELEMENTSOF(d.capability_list);
-        m.resource_version_uuid = &d.version;
-        keep_packed(a, &m.base);
-        undescribe(&d);
-}
-
-/* A task that started and runs, as its agent reports it: some seven hundred bytes. */
-typedef struct Report {
-        Mesos__V1__Task task;
-        Mesos__V1__TaskID id;
-        Mesos__V1__FrameworkID framework_id;
-        Mesos__V1__TaskStatus statuses[2];
-        Mesos__V1__TaskStatus *status_list[2];
-        Mesos__V1__ContainerStatus container;
-        Mesos__V1__ContainerID container_id;
-        Mesos__V1__NetworkInfo network;
-        Mesos__V1__NetworkInfo *network_list[1];
-        Mesos__V1__NetworkInfo__IPAddress address;
-        Mesos__V1__NetworkInfo__IPAddress *address_list[1];
-        Mesos__V1__Labels labels;
-        Mesos__V1__Label label[3];
-        Mesos__V1__Label *label_list[3];
-        char id_text[48];
-        char container_text[40];
-        uint8_t uuid[UUID_BYTES];
-} Report;
-
-static void report_container(Report *r, Agent *a) {
-        mesos__v1__container_status__init(&r->container);
-        mesos__v1__container_id__init(&r->container_id);
-        mesos__v1__network_info__init(&r->network);
-        mesos__v1__network_info__ipaddress__init(&r->address);
-
-        snprintf(r->container_text, sizeof(r->container_text), "5e1f0f4a-0000-4000-8000-%012x", a->number);
-        r->container_id.value = r->container_text;
-        r->address.ip_address = strchr(a->pid, '@') + 1;
-        r->address_list[0] = &r->address;
-        r->network.ip_addresses = r->address_list;
-        r->network.n_ip_addresses = 1;
-        r->network_list[0] = &r->network;
-        r->container.container_id = &r->container_id;
-        r->container.network_infos = r->network_list;
-        r->container.n_network_infos = 1;
-}
-
-static void report_statuses(Report *r, Agent *a, Mesos__V1__AgentID *agent_id) {
-        static const Mesos__V1__TaskState states[] = { MESOS__V1__TASK_STATE__TASK_STARTING,
-                                                       MESOS__V1__TASK_STATE__TASK_RUNNING };
-
-        report_container(r, a);
-        for (size_t i = 0; i < ELEMENTSOF(states); i++) {
-                Mesos__V1__TaskStatus *s = &r->statuses[i];
-
-                mesos__v1__task_status__init(s);
-                s->task_id = &r->id;
-                s->agent_id = agent_id;
-                s->state = states[i];
-                s->has_source = true;
-                s->source = MESOS__V1__TASK_STATUS__SOURCE__SOURCE_EXECUTOR;
-                s->has_timestamp = true;
-                s->timestamp = 1700000000.25;
-                s->has_uuid = true;
-                s->uuid = (ProtobufCBinaryData) { sizeof(r->uuid), r->uuid };
-                s->container_status = &r->container;
-                r->status_list[i] = s;
-        }
-}
-
-static void report_labels(Report *r) {
-        mesos__v1__labels__init(&r->labels);
-        for (size_t i = 0; i < ELEMENTSOF(r->label); i++) {
-                static const char *const names[] = { "owner", "service", "revision" };
-
-                mesos__v1__label__init(&r->label[i]);
-                r->label[i].key = (char *) names[i];
-                r->label[i].value = (char *) "as long as they usually are";
-                r->label_list[i] = &r->label[i];
-        }
-        r->labels.labels = r->label_list;
-        r->labels.n_labels = ELEMENTSOF(r->label);
-}
-
-static void report_task(Report *r, Agent *a, unsigned number, Mesos__V1__AgentID *agent_id) {
-        const Fleet *f = a->fleet;
-        Mesos__V1__Task *t = &r->task;
-
-        *r = (Report) {};
-        mesos__v1__task__init(t);
-        mesos__v1__task_id__init(&r->id);
-        mesos__v1__framework_id__init(&r->framework_id);
-
-        snprintf(r->id_text, sizeof(r->id_text), "service-%06u.%u", a->number, number);
-        memcpy(r->uuid, &number, sizeof(number));
-        r->id.value = r->id_text;
-        r->framework_id.value = f->framework_ids[number % f->config.n_frameworks];
-        report_statuses(r, a, agent_id);
-        report_labels(r);
-
-        t->name = r->id_text;
-        t->task_id = &r->id;
-        t->framework_id = &r->framework_id;
-        t->agent_id = agent_id;
-        t->state = MESOS__V1__TASK_STATE__TASK_RUNNING;
-        t->resources = resource_list(f->of_task, &t->n_resources);
-        t->statuses = r->status_list;
-        t->n_statuses = ELEMENTSOF(r->status_list);
-        t->has_status_update_state = true;
-        t->status_update_state = t->state;
-        t->has_status_update_uuid = true;
-        t->status_update_uuid = r->statuses[1].uuid;
-        t->labels = &r->labels;
-}
-
-static void describe_framework(Mesos__V1__FrameworkInfo *info, Mesos__V1__FrameworkID *id, char *text) {
-        static char *roles[] = { (char *) "*" };
-        static Mesos__V1__FrameworkInfo__Capability capability;
-        static Mesos__V1__FrameworkInfo__Capability *capabilities[] = { &capability };
-
-        mesos__v1__framework_info__capability__init(&capability);
-        capability.has_type = true;
-        capability.type = MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__MULTI_ROLE;
-
-        mesos__v1__framework_info__init(info);
-        mesos__v1__framework_id__init(id);
-        id->value = text;
-        info->id = id;
-        info->user = (char *) "nobody";
-        info->name = (char *) "a framework of the simulation";
-        info->has_checkpoint = true;
-        info->checkpoint = true;
-        info->has_failover_timeout = true;
-        info->failover_timeout = 604800;
-        info->roles = roles;
-        info->n_roles = ELEMENTSOF(roles);
-        info->capabilities = capabilities;
-        info->n_capabilities = ELEMENTSOF(capabilities);
-}
-
-static void prepare_return(Agent *a) {
-        const FleetConfig *c = &a->fleet->config;
-        unsigned n_frameworks = MIN(c->n_frameworks, c->n_tasks);
-        Mesos__Internal__ReregisterSlaveMessage m = MESOS__INTERNAL__REREGISTER_SLAVE_MESSAGE__INIT;
-        _cleanup_free_ Report *reports = bench_allocate((c->n_tasks + 1) * sizeof(*reports));
-        _cleanup_free_ Mesos__V1__Task **tasks = bench_allocate((c->n_tasks + 1) * sizeof(*tasks));
-        _cleanup_free_ Mesos__V1__FrameworkInfo *infos = bench_allocate((n_frameworks + 1) * sizeof(*infos));
-        _cleanup_free_ Mesos__V1__FrameworkID *ids = bench_allocate((n_frameworks + 1) * sizeof(*ids));
-        _cleanup_free_ Mesos__V1__FrameworkInfo **list = bench_allocate((n_frameworks + 1) * sizeof(*list));
-        Description d;
-
-        if (!*a->id)
-                bench_die("agent %u has not registered yet", a->number);
-
-        describe(a, &d);
-        for (unsigned i = 0; i < c->n_tasks; i++) {
-                report_task(&reports[i], a, i, &d.id);
-                tasks[i] = &reports[i].task;
-        }
-        for (unsigned i = 0; i < n_frameworks; i++) {
-                describe_framework(&infos[i], &ids[i], a->fleet->framework_ids[i]);
-                list[i] = &infos[i];
-        }
-
-        m.slave = &d.info;
-        m.version = (char *) MESOS_VERSION;
-        m.agent_capabilities = d.capability_list;
-        m.n_agent_capabilities = ELEMENTSOF(d.capability_list);
-        m.resource_version_uuid = &d.version;
-        m.tasks = tasks;
-        m.n_tasks = c->n_tasks;
-        m.frameworks = list;
-        m.n_frameworks = n_frameworks;
-        keep_packed(a, &m.base);
-
-        for (unsigned i = 0; i < c->n_tasks; i++)
-                resources_free_pb(reports[i].task.resources, reports[i].task.n_resources);
-        undescribe(&d);
+        f->agents[number].incoming =
+                        line_new(lines, fd, on_incoming, on_incoming_closed, &f->agents[number]);
 }
 
 /* ---- rounds ---- */
@@ -588,7 +311,7 @@ static void run_round(Fleet *f, const char *path, usec_t spread_usec, FleetRound
         usec_t begin_usec, again_usec, now_usec;
         size_t next = 0;
 
-        *ret = (FleetRound) {};
+        *ret = (FleetRound){};
         plan_round(f, spread_usec);
         begin_usec = f->order[0]->due_usec;
         again_usec = usec_add(begin_usec, ASK_AGAIN_AFTER);
@@ -596,15 +319,17 @@ static void run_round(Fleet *f, const char *path, usec_t spread_usec, FleetRound
         while (f->n_answered < f->config.n_agents) {
                 now_usec = usec_now(CLOCK_MONOTONIC);
                 if (now_usec > usec_add(begin_usec, GIVE_UP_AFTER))
-                        bench_die("%zu of %u agents were answered", f->n_answered, f->config.n_agents);
+                        bench_die("%zu of %u agents were answered", f->n_answered,
+                                  f->config.n_agents);
                 if (now_usec > again_usec) {
                         ask_again(f, path, next, ret);
                         again_usec = usec_add(now_usec, ASK_AGAIN_AFTER);
                 }
 
                 next = ask_due(f, path, next, ret);
-                lines_run(f->lines, next < f->config.n_agents ? usec_sub(f->order[next]->due_usec, now_usec)
-                                                              : 100 * USEC_PER_MSEC);
+                lines_run(f->lines, next < f->config.n_agents
+                                                    ? usec_sub(f->order[next]->due_usec, now_usec)
+                                                    : 100 * USEC_PER_MSEC);
         }
 
         ret->took_usec = usec_sub(f->last_answer_usec, begin_usec);
@@ -612,13 +337,13 @@ static void run_round(Fleet *f, const char *path, usec_t spread_usec, FleetRound
 
 void fleet_register(Fleet *f, usec_t spread_usec, FleetRound *ret) {
         for (unsigned i = 0; i < f->config.n_agents; i++)
-                prepare_registration(&f->agents[i]);
+                fleet_prepare_registration(&f->agents[i]);
         run_round(f, MASTER_PATH "RegisterSlaveMessage", spread_usec, ret);
 }
 
 void fleet_reregister(Fleet *f, usec_t spread_usec, FleetRound *ret) {
         for (unsigned i = 0; i < f->config.n_agents; i++)
-                prepare_return(&f->agents[i]);
+                fleet_prepare_return(&f->agents[i]);
         run_round(f, MASTER_PATH "ReregisterSlaveMessage", spread_usec, ret);
 }
 
@@ -658,7 +383,7 @@ static void agent_init(Agent *a, Fleet *f, unsigned number) {
         char ip[INET_ADDRSTRLEN];
 
         (void) inet_ntop(AF_INET, &address, ip, sizeof(ip));
-        *a = (Agent) { .fleet = f, .number = number };
+        *a = (Agent){ .fleet = f, .number = number };
         snprintf(a->pid, sizeof(a->pid), "slave(1)@%s:%u", ip, f->port);
         snprintf(a->hostname, sizeof(a->hostname), "host-%06u.example", number);
 }
@@ -666,7 +391,7 @@ static void agent_init(Agent *a, Fleet *f, unsigned number) {
 Fleet *fleet_new(Lines *lines, const FleetConfig *config) {
         Fleet *f = bench_allocate(sizeof(*f));
 
-        *f = (Fleet) {
+        *f = (Fleet){
                 .lines = lines,
                 .config = *config,
                 .agents = bench_allocate(config->n_agents * sizeof(*f->agents)),
@@ -683,7 +408,8 @@ Fleet *fleet_new(Lines *lines, const FleetConfig *config) {
         for (unsigned i = 0; i < config->n_agents; i++)
                 agent_init(&f->agents[i], f, i);
         for (unsigned i = 0; i < config->n_frameworks; i++)
-                if (asprintf(&f->framework_ids[i], "8c6d3f1a-0000-4000-8000-5e1f0f4a0000-%04u", i) < 0)
+                if (asprintf(&f->framework_ids[i], "8c6d3f1a-0000-4000-8000-5e1f0f4a0000-%04u", i) <
+                    0)
                         bench_die("out of memory");
         return f;
 }

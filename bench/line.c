@@ -44,7 +44,7 @@ void *bench_allocate(size_t n) {
 }
 
 void lines_init(Lines *lines) {
-        *lines = (Lines) { .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
+        *lines = (Lines){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
         if (lines->epoll_fd < 0)
                 bench_die("epoll: %m");
         lines->scratch = bench_allocate(SCRATCH_BYTES);
@@ -56,7 +56,8 @@ void lines_deinit(Lines *lines) {
 }
 
 static void watch(Line *line, int operation) {
-        struct epoll_event e = { .events = EPOLLIN | (line->wants_out ? EPOLLOUT : 0U), .data.ptr = line };
+        struct epoll_event e = { .events = EPOLLIN | (line->wants_out ? EPOLLOUT : 0U),
+                                 .data.ptr = line };
 
         if (epoll_ctl(line->lines->epoll_fd, operation, line->fd, &e) < 0)
                 bench_die("epoll_ctl: %m");
@@ -73,7 +74,7 @@ static void want_out(Line *line, bool wants) {
 Line *line_new(Lines *lines, int fd, LineReceived received, LineClosed closed, void *userdata) {
         Line *line = bench_allocate(sizeof(*line));
 
-        *line = (Line) {
+        *line = (Line){
                 .lines = lines,
                 .fd = fd,
                 .in = BUFFER_INIT(QUEUE_MAX_BYTES),
@@ -82,7 +83,7 @@ Line *line_new(Lines *lines, int fd, LineReceived received, LineClosed closed, v
                 .closed = closed,
                 .userdata = userdata,
         };
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int) { 1 }, sizeof(int));
+        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
         watch(line, EPOLL_CTL_ADD);
         lines->n_open++;
         return line;
@@ -135,7 +136,8 @@ void line_flush_soon(Line *line) {
 
 static void flush(Line *line) {
         while (buffer_size(&line->out) > 0) {
-                ssize_t n = send(line->fd, buffer_data(&line->out), buffer_size(&line->out), MSG_NOSIGNAL);
+                ssize_t n = send(line->fd, buffer_data(&line->out), buffer_size(&line->out),
+                                 MSG_NOSIGNAL);
 
                 if (n < 0 && errno == EAGAIN) {
                         want_out(line, true);
@@ -245,7 +247,9 @@ void lines_run(Lines *lines, usec_t timeout_usec) {
 
         flush_all(lines);
         n = epoll_wait(lines->epoll_fd, events, EVENTS_MAX,
-                       timeout_usec == USEC_INFINITY ? -1 : (int) ((timeout_usec + 999) / USEC_PER_MSEC));
+                       timeout_usec == USEC_INFINITY
+                                       ? -1
+                                       : (int) ((timeout_usec + 999) / USEC_PER_MSEC));
         if (n < 0 && errno != EINTR)
                 bench_die("epoll_wait: %m");
 
@@ -254,7 +258,6 @@ void lines_run(Lines *lines, usec_t timeout_usec) {
         flush_all(lines);
         bury(lines);
 }
-
 
 uint16_t lines_listen(Lines *lines, LineAccepted accepted, void *userdata) {
         struct sockaddr_in any = { .sin_family = AF_INET };
@@ -328,13 +331,14 @@ size_t line_request_parse(const char *data, size_t n, LineRequest *ret) {
         const char *end = memmem(data, n, "\r\n\r\n", 4), *value;
         size_t n_head, n_value, n_body;
 
-        *ret = (LineRequest) {};
+        *ret = (LineRequest){};
         if (!end)
                 return 0;
 
         n_head = (size_t) (end - data) + 4;
         ret->path = (const char *) memchr(data, ' ', n_head) + 1;
-        ret->n_path = (size_t) ((const char *) memchr(ret->path, ' ', (size_t) (end - ret->path)) - ret->path);
+        ret->n_path = (size_t) ((const char *) memchr(ret->path, ' ', (size_t) (end - ret->path)) -
+                                ret->path);
         ret->from = find_header(data, n_head, "\r\nLibprocess-From: ", &ret->n_from);
 
         if (find_header(data, n_head, "\r\nTransfer-Encoding: ", &n_value)) {

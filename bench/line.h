@@ -21,14 +21,14 @@ struct Line {
         int fd;
         Buffer in, out;
         LineReceived received;
-        LineClosed closed;         /* its last call; the line is freed after it. NULL: nobody minds */
-        LineAccepted accepted;     /* set: listens, and has no bytes of its own */
+        LineClosed closed;     /* its last call; the line is freed after it. NULL: nobody minds */
+        LineAccepted accepted; /* set: listens, and has no bytes of its own */
         void *userdata;
         bool connecting;
         bool wants_out;
         bool unflushed;
         bool over;
-        Line *next;                /* in lines->unflushed or lines->over */
+        Line *next; /* in lines->unflushed or lines->over */
 };
 
 struct Lines {
@@ -36,7 +36,7 @@ struct Lines {
         Line *unflushed;
         Line *over;
         size_t n_open;
-        char *scratch;             /* what is read lands here first */
+        char *scratch; /* what is read lands here first */
 };
 
 /* Ends the program: a measurement that went wrong is none. */
@@ -49,7 +49,8 @@ void lines_deinit(Lines *lines);
 /* One round: waits at most so long, deals with what came, sends what is queued. */
 void lines_run(Lines *lines, usec_t timeout_usec);
 
-/* Has `accepted` called with each new connection, and returns the port, which is the kernel's choice. */
+/* Has `accepted` called with each new connection, and returns the port, which is the kernel's
+ * choice. */
 uint16_t lines_listen(Lines *lines, LineAccepted accepted, void *userdata);
 
 Line *line_new(Lines *lines, int fd, LineReceived received, LineClosed closed, void *userdata);
@@ -67,9 +68,9 @@ void line_post(Line *line, const char *from, const char *path, const void *body,
 
 /* A request that was received whole: the number of its bytes; 0 while some are missing. */
 typedef struct LineRequest {
-        const char *path;          /* not terminated */
+        const char *path; /* not terminated */
         size_t n_path;
-        const char *from;          /* of Libprocess-From; not terminated */
+        const char *from; /* of Libprocess-From; not terminated */
         size_t n_from;
         const void *body;
         size_t n_body;

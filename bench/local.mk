@@ -5,8 +5,8 @@ EXTRA_PROGRAMS = bench/allocator bench/floor bench/registry bench/updates
 # A small cluster of these is in make check, so that it cannot rot.
 check_PROGRAMS += bench/agents bench/trivial
 
-bench_agents_SOURCES = bench/agents.c bench/fleet.c bench/fleet.h bench/line.c bench/line.h \
-        bench/schedulers.c bench/schedulers.h
+bench_agents_SOURCES = bench/agents.c bench/fleet.c bench/fleet.h bench/fleet_internal.h bench/fleet_report.c \
+        bench/line.c bench/line.h bench/schedulers.c bench/schedulers.h
 bench_agents_LDADD = common/libmodel.a common/libnet.a proto/libproto.a common/libbase.a $(SYSTEMD_LIBS) $(PROTOBUF_C_LIBS) -lm
 
 bench_allocator_SOURCES = bench/allocator.c

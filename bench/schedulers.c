@@ -3,9 +3,9 @@
 /*
  * Simulated schedulers
  *
- * Each is a framework of the v1 API: one connection for the stream of its events, one for its calls,
- * which it does not wait for. They keep the offers they get and launch from the oldest whatever fits,
- * as long as fewer tasks than they may have are in flight:
+ * Each is a framework of the v1 API: one connection for the stream of its events, one for its
+ * calls, which it does not wait for. They keep the offers they get and launch from the oldest
+ * whatever fits, as long as fewer tasks than they may have are in flight:
  *
  *     OFFERS ──▶ kept ──▶ ACCEPT with tasks, the rest refused for no time at all
  *     UPDATE ──▶ ACKNOWLEDGE; at the end of a task the next one may go
@@ -32,7 +32,7 @@
 #define LATENCY_MAX_MSEC 10000U
 
 typedef struct Offer {
-        char *id, *agent_id;         /* owned */
+        char *id, *agent_id; /* owned */
         unsigned cpus;
 } Offer;
 
@@ -42,7 +42,7 @@ typedef struct Scheduler {
         HttpParser stream_parser, calls_parser;
         RecordReader reader;
         char id[64], stream_id[64], role[16];
-        Offer *offers;               /* a queue: from first_offer on */
+        Offer *offers; /* a queue: from first_offer on */
         size_t first_offer, n_offers, n_allocated;
         uint64_t n_launched;
         unsigned n_in_flight;
@@ -54,11 +54,11 @@ struct Schedulers {
         Scheduler *list;
         unsigned n_subscribed;
         bool launching;
-        unsigned max_in_flight;      /* of each */
+        unsigned max_in_flight; /* of each */
         unsigned max_per_accept;
         size_t n_offers;
         uint64_t n_in_flight, n_finished;
-        uint64_t latency[LATENCY_MAX_MSEC + 1];      /* how many of so many milliseconds */
+        uint64_t latency[LATENCY_MAX_MSEC + 1]; /* how many of so many milliseconds */
         uint8_t *scratch;
 };
 
@@ -74,9 +74,10 @@ static void post(Line *line, const Scheduler *s, const Mesos__V1__Scheduler__Cal
         mesos__v1__scheduler__call__pack(call, s->all->scratch);
 
         k = snprintf(head, sizeof(head),
-                     "POST " PATH " HTTP/1.1\r\nHost: master\r\nContent-Type: " TYPE "\r\nAccept: " TYPE
-                     "\r\n%s%s%sContent-Length: %zu\r\n\r\n",
-                     *s->stream_id ? "Mesos-Stream-Id: " : "", s->stream_id, *s->stream_id ? "\r\n" : "", n);
+                     "POST " PATH " HTTP/1.1\r\nHost: master\r\nContent-Type: " TYPE
+                     "\r\nAccept: " TYPE "\r\n%s%s%sContent-Length: %zu\r\n\r\n",
+                     *s->stream_id ? "Mesos-Stream-Id: " : "", s->stream_id,
+                     *s->stream_id ? "\r\n" : "", n);
         if (buffer_append(&line->out, head, (size_t) k) < 0 ||
             buffer_append(&line->out, s->all->scratch, n) < 0)
                 bench_die("too much is queued");
@@ -101,7 +102,8 @@ static void subscribe(Scheduler *s) {
         };
         Mesos__V1__FrameworkInfo__Capability capabilities[ELEMENTSOF(types)];
         Mesos__V1__FrameworkInfo__Capability *list[ELEMENTSOF(types)];
-        Mesos__V1__Scheduler__Call__Subscribe subscribe = MESOS__V1__SCHEDULER__CALL__SUBSCRIBE__INIT;
+        Mesos__V1__Scheduler__Call__Subscribe subscribe =
+                        MESOS__V1__SCHEDULER__CALL__SUBSCRIBE__INIT;
         Mesos__V1__FrameworkInfo info = MESOS__V1__FRAMEWORK_INFO__INIT;
         Mesos__V1__Scheduler__Call call;
         Mesos__V1__FrameworkID id;
@@ -177,7 +179,8 @@ static void accept_offer(Scheduler *s, const Offer *offer, unsigned n_tasks) {
         Mesos__V1__TaskInfo tasks[PER_ACCEPT_MAX], *list[PER_ACCEPT_MAX];
         Mesos__V1__TaskID ids[PER_ACCEPT_MAX];
         char names[PER_ACCEPT_MAX][64];
-        Mesos__V1__Offer__Operation operation = MESOS__V1__OFFER__OPERATION__INIT, *operations[] = { &operation };
+        Mesos__V1__Offer__Operation operation = MESOS__V1__OFFER__OPERATION__INIT,
+                                    *operations[] = { &operation };
         Mesos__V1__Offer__Operation__Launch launch = MESOS__V1__OFFER__OPERATION__LAUNCH__INIT;
         Mesos__V1__Scheduler__Call__Accept accept = MESOS__V1__SCHEDULER__CALL__ACCEPT__INIT;
         Mesos__V1__OfferID offer_id = MESOS__V1__OFFER_ID__INIT, *offer_ids[] = { &offer_id };
@@ -236,7 +239,7 @@ static void keep_offer(Scheduler *s, const Mesos__V1__Offer *o) {
         }
 
         offer = &s->offers[s->n_offers++];
-        *offer = (Offer) { .id = strdup(o->id->value), .agent_id = strdup(o->agent_id->value) };
+        *offer = (Offer){ .id = strdup(o->id->value), .agent_id = strdup(o->agent_id->value) };
         if (!offer->id || !offer->agent_id)
                 bench_die("out of memory");
         for (size_t i = 0; i < o->n_resources; i++)
@@ -269,7 +272,8 @@ static void use_offers(Scheduler *s) {
         Offer *offer;
 
         while (all->launching && s->n_in_flight < all->max_in_flight && (offer = first_offer(s))) {
-                unsigned n = MIN(MIN(offer->cpus, all->max_per_accept), all->max_in_flight - s->n_in_flight);
+                unsigned n = MIN(MIN(offer->cpus, all->max_per_accept),
+                                 all->max_in_flight - s->n_in_flight);
 
                 if (n > 0)
                         accept_offer(s, offer, n);
@@ -310,7 +314,8 @@ static void decline_all(Scheduler *s, double refuse_secs) {
 /* ---- events ---- */
 
 static bool is_terminal(Mesos__V1__TaskState state) {
-        return state != MESOS__V1__TASK_STATE__TASK_STAGING && state != MESOS__V1__TASK_STATE__TASK_STARTING &&
+        return state != MESOS__V1__TASK_STATE__TASK_STAGING &&
+               state != MESOS__V1__TASK_STATE__TASK_STARTING &&
                state != MESOS__V1__TASK_STATE__TASK_RUNNING;
 }
 
@@ -364,7 +369,8 @@ static void take_events(Scheduler *s, const char *data, size_t n) {
                 bench_die("an event is too large");
 
         while (record_reader_next(&s->reader, &record, &n_record) == RECORDIO_RECORD) {
-                Mesos__V1__Scheduler__Event *e = mesos__v1__scheduler__event__unpack(NULL, n_record, record);
+                Mesos__V1__Scheduler__Event *e =
+                                mesos__v1__scheduler__event__unpack(NULL, n_record, record);
 
                 if (!e)
                         bench_die("an event does not parse");
@@ -379,11 +385,13 @@ static size_t on_stream(Line *line, const char *data, size_t n) {
         size_t n_all = n, n_body;
         int r;
 
-        while ((r = http_parser_next(&s->stream_parser, &data, &n, &body, &n_body)) > HTTP_PARSED_ALL) {
+        while ((r = http_parser_next(&s->stream_parser, &data, &n, &body, &n_body)) >
+               HTTP_PARSED_ALL) {
                 if (r == HTTP_PARSED_HEAD && s->stream_parser.status != 200)
                         bench_die("SUBSCRIBE is answered %u", s->stream_parser.status);
                 if (r == HTTP_PARSED_HEAD)
-                        snprintf(s->stream_id, sizeof(s->stream_id), "%s", s->stream_parser.stream_id ?: "");
+                        snprintf(s->stream_id, sizeof(s->stream_id), "%s",
+                                 s->stream_parser.stream_id ?: "");
                 if (r == HTTP_PARSED_BODY)
                         take_events(s, body, n_body);
         }
@@ -399,9 +407,11 @@ static size_t on_answer(Line *line, const char *data, size_t n) {
         size_t n_all = n, n_body;
         int r;
 
-        while ((r = http_parser_next(&s->calls_parser, &data, &n, &body, &n_body)) > HTTP_PARSED_ALL) {
+        while ((r = http_parser_next(&s->calls_parser, &data, &n, &body, &n_body)) >
+               HTTP_PARSED_ALL) {
                 if (r == HTTP_PARSED_BODY)
-                        bench_die("a call is answered %u %.*s", s->calls_parser.status, (int) n_body, body);
+                        bench_die("a call is answered %u %.*s", s->calls_parser.status,
+                                  (int) n_body, body);
                 if (r == HTTP_PARSED_DONE && s->calls_parser.status != 202)
                         bench_die("a call is answered %u", s->calls_parser.status);
         }
@@ -417,8 +427,9 @@ static void on_closed(Line *line _unused_) {
 
 /* ---- all of them ---- */
 
-static void scheduler_init(Scheduler *s, Schedulers *all, unsigned number, const struct sockaddr_in *master) {
-        *s = (Scheduler) {
+static void scheduler_init(Scheduler *s, Schedulers *all, unsigned number,
+                           const struct sockaddr_in *master) {
+        *s = (Scheduler){
                 .all = all,
                 .stream_parser = HTTP_PARSER_INIT,
                 .calls_parser = HTTP_PARSER_INIT,
@@ -430,11 +441,12 @@ static void scheduler_init(Scheduler *s, Schedulers *all, unsigned number, const
         subscribe(s);
 }
 
-Schedulers *schedulers_new(Lines *lines, const struct sockaddr_in *master, const SchedulersConfig *config) {
+Schedulers *schedulers_new(Lines *lines, const struct sockaddr_in *master,
+                           const SchedulersConfig *config) {
         Schedulers *s = bench_allocate(sizeof(*s));
         usec_t deadline_usec = usec_add(usec_now(CLOCK_MONOTONIC), SUBSCRIBE_TIMEOUT);
 
-        *s = (Schedulers) {
+        *s = (Schedulers){
                 .lines = lines,
                 .config = *config,
                 .list = bench_allocate(config->n_schedulers * sizeof(*s->list)),
@@ -445,7 +457,8 @@ Schedulers *schedulers_new(Lines *lines, const struct sockaddr_in *master, const
                 scheduler_init(&s->list[i], s, i, master);
         while (s->n_subscribed < config->n_schedulers) {
                 if (usec_now(CLOCK_MONOTONIC) > deadline_usec)
-                        bench_die("%u of %u schedulers subscribed", s->n_subscribed, config->n_schedulers);
+                        bench_die("%u of %u schedulers subscribed", s->n_subscribed,
+                                  config->n_schedulers);
                 lines_run(lines, 100 * USEC_PER_MSEC);
         }
 

@@ -9,11 +9,12 @@ typedef struct Schedulers Schedulers;
 
 typedef struct SchedulersConfig {
         unsigned n_schedulers;
-        unsigned n_roles;            /* they are spread over */
+        unsigned n_roles; /* they are spread over */
 } SchedulersConfig;
 
 /* Subscribed when this returns. They keep what they are offered. */
-Schedulers *schedulers_new(Lines *lines, const struct sockaddr_in *master, const SchedulersConfig *config);
+Schedulers *schedulers_new(Lines *lines, const struct sockaddr_in *master,
+                           const SchedulersConfig *config);
 
 /* Closes their connections, whatever runs. */
 Schedulers *schedulers_free(Schedulers *s);

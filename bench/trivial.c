@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The floor under the failover figures: what looks like a master to simulated agents that come back, and
- * does nothing but what none can do without. Accepts, reads, unpacks each message with protobuf-c and
- * frees it, connects to its sender, and answers. What it takes is the kernel's and protobuf's.
+ * The floor under the failover figures: what looks like a master to simulated agents that come
+ * back, and does nothing but what none can do without. Accepts, reads, unpacks each message with
+ * protobuf-c and frees it, connects to its sender, and answers. What it takes is the kernel's and
+ * protobuf's.
  *
  *     trivial          prints its port, and runs until it is ended
  */
@@ -26,8 +27,10 @@ static size_t on_nothing(Line *line _unused_, const char *data _unused_, size_t 
         return n;
 }
 
-static void send_to(Trivial *t, const LineRequest *request, const char *name, const ProtobufCMessage *message) {
-        _cleanup_free_ char *pid = strndup(request->from, request->n_from), *host = NULL, *path = NULL;
+static void send_to(Trivial *t, const LineRequest *request, const char *name,
+                    const ProtobufCMessage *message) {
+        _cleanup_free_ char *pid = strndup(request->from, request->n_from), *host = NULL,
+                            *path = NULL;
         struct sockaddr_in to = { .sin_family = AF_INET };
         char *at = pid ? strchr(pid, '@') : NULL;
         uint8_t body[1024];
@@ -35,7 +38,8 @@ static void send_to(Trivial *t, const LineRequest *request, const char *name, co
         Line *line;
         size_t n;
 
-        if (!at || parse_host_port(at + 1, &host, &port) < 0 || inet_pton(AF_INET, host, &to.sin_addr) != 1)
+        if (!at || parse_host_port(at + 1, &host, &port) < 0 ||
+            inet_pton(AF_INET, host, &to.sin_addr) != 1)
                 bench_die("a message from nobody");
 
         *at = '\0';
@@ -48,7 +52,8 @@ static void send_to(Trivial *t, const LineRequest *request, const char *name, co
 }
 
 static void answer(Trivial *t, const LineRequest *request) {
-        Mesos__Internal__SlaveReregisteredMessage reply = MESOS__INTERNAL__SLAVE_REREGISTERED_MESSAGE__INIT;
+        Mesos__Internal__SlaveReregisteredMessage reply =
+                        MESOS__INTERNAL__SLAVE_REREGISTERED_MESSAGE__INIT;
         Mesos__Internal__ReregisterSlaveMessage *m;
 
         if (!memmem(request->path, request->n_path, ".ReregisterSlaveMessage", 23))
@@ -69,7 +74,8 @@ static size_t on_request(Line *line, const char *data, size_t n) {
         while (done < n && (k = line_request_parse(data + done, n - done, &request)) > 0) {
                 answer(line->userdata, &request);
                 done += k;
-                if (buffer_append_text(&line->out, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n") < 0)
+                if (buffer_append_text(&line->out,
+                                       "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n") < 0)
                         bench_die("too much is queued");
         }
 
@@ -77,10 +83,10 @@ static size_t on_request(Line *line, const char *data, size_t n) {
         return done;
 }
 
-static void on_accepted(Lines *lines, int fd, const struct sockaddr_in *local _unused_, void *userdata) {
+static void on_accepted(Lines *lines, int fd, const struct sockaddr_in *local _unused_,
+                        void *userdata) {
         (void) line_new(lines, fd, on_request, NULL, userdata);
 }
-
 
 int main(void) {
         struct rlimit limit;

@@ -176,7 +176,8 @@ static void on_status_update(Master *m, const Upid *from, PbParcel **message) {
 
 static void on_executor_to_framework(Master *m, const Upid *from _unused_,
                                      PbParcel **message) {
-        const Mesos__Internal__ExecutorToFrameworkMessage *e = (const void *) pb_parcel_message(*message);
+        const Mesos__Internal__ExecutorToFrameworkMessage *e =
+                        (const void *) pb_parcel_message(*message);
         Framework *f;
 
         metrics_count(m, COUNTER_MESSAGES_EXECUTOR_TO_FRAMEWORK);
@@ -194,7 +195,8 @@ static void on_executor_to_framework(Master *m, const Upid *from _unused_,
 /* Only the executors frameworks brought along are known here; those of command tasks end without a
  * word. */
 static void on_exited_executor(Master *m, const Upid *from _unused_, PbParcel **message) {
-        const Mesos__Internal__ExitedExecutorMessage *e = (const void *) pb_parcel_message(*message);
+        const Mesos__Internal__ExitedExecutorMessage *e =
+                        (const void *) pb_parcel_message(*message);
         Node *n = node_find(&m->nodes, e->slave_id->value);
         Executor *x = n ? executor_find(n, e->framework_id->value, e->executor_id->value) : NULL;
         LogContext context;

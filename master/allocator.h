@@ -56,8 +56,8 @@ int allocator_set_weight(Allocator *a, const char *role, double weight);
 
 /* ---- agents ---- */
 
-/* Added active, and with nothing used: what is used is to be charged before the next run. Whoever is told of an
- * offer is told `owner` as well. */
+/* Added active, and with nothing used: what is used is to be charged before the next run. Whoever
+ * is told of an offer is told `owner` as well. */
 int allocator_agent_add(Allocator *a, const char *agent_id, const Resources *total,
                         bool remote_region, void *owner);
 

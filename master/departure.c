@@ -121,8 +121,9 @@ static void remove_executor(Executor *e) {
         executor_free(e);
 }
 
-/* All, as Mesos does: an agent may know of work that we have forgotten, such as the executor of a command task
- * that has ended. Those who come and go without a task cost ten thousand agents nothing. */
+/* All, as Mesos does: an agent may know of work that we have forgotten, such as the executor of a
+ * command task that has ended. Those who come and go without a task cost ten thousand agents
+ * nothing. */
 static void shut_down_everywhere(Framework *f) {
         Node *n, *next;
 

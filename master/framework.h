@@ -46,7 +46,7 @@ struct Framework {
 
         FrameworkState state;
         bool active;                        /* may be sent offers */
-        bool unheard_of;                    /* by agents: we gave it its id, and nothing of it was launched */
+        bool unheard_of; /* by agents: we gave it its id, and nothing of it was launched */
 
         HttpStream *stream;                 /* while connected */
         MediaType stream_type;

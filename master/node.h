@@ -50,7 +50,7 @@ struct Node {
         RemovalTicket removal;          /* waits to be given up */
         bool removal_overdue;           /* … because it stayed away; else it does not answer */
 
-        Buffer offer_parts;             /* what its offers have in common, packed by offer_view.c; empty: not yet */
+        Buffer offer_parts; /* what its offers have in common, by offer_view.c; empty: not yet */
 
         Resources *total;
         Resources *used;                /* tasks and executors, allocated to roles */

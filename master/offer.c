@@ -89,7 +89,8 @@ Offer *offer_find(const OfferTable *t, const char *id) {
         return o;
 }
 
-/* Asked for by people now and then; kept up with each offer it would be a tenth of what an offer costs. */
+/* Asked for by people now and then; kept up with each offer it would be a tenth of what that
+ * costs. */
 int offers_sum(const Node *n, Resources **ret) {
         _cleanup_(resources_freep) Resources *sum = resources_new();
         int r = sum ? 0 : -ENOMEM;

@@ -39,7 +39,8 @@ static int put_resources(OfferView *v, const Resources *r, ResourceFormat format
 
 static int put_resources_that_differ(OfferView *v, const Offer *o, ResourceFormat format,
                                      bool with_roles) {
-        _cleanup_(resources_freep) Resources *shown = resources_filter(o->resources, is_shown, NULL);
+        _cleanup_(resources_freep) Resources *shown =
+                        resources_filter(o->resources, is_shown, NULL);
         int r;
 
         if (!shown)
@@ -96,7 +97,7 @@ static int view_init(OfferView *v, const Offer *o, bool with_roles) {
         Mesos__V1__Offer *m = &v->message;
         const Node *n = o->node;
 
-        *v = (OfferView) { .packed = BUFFER_INIT(PACKED_MAX_BYTES) };
+        *v = (OfferView){ .packed = BUFFER_INIT(PACKED_MAX_BYTES) };
         mesos__v1__offer__init(m);
         mesos__v1__offer_id__init(&v->id);
         mesos__v1__resource__allocation_info__init(&v->allocation);
@@ -156,8 +157,9 @@ static int pack_common_parts(Node *n) {
 }
 
 /*
- * The rest, packed already, as one field that the message does not know: protobuf-c writes the tag of such a
- * field and after it the bytes as they are, so those of the other fields come along, with tags of their own.
+ * The rest, packed already, as one field that the message does not know: protobuf-c writes the tag
+ * of such a field and after it the bytes as they are, so those of the other fields come along, with
+ * tags of their own.
  */
 static int view_put_packed(OfferView *v, const Offer *o) {
         const Buffer *common = &o->node->offer_parts;
@@ -171,7 +173,7 @@ static int view_put_packed(OfferView *v, const Offer *o) {
         if (r < 0)
                 return r;
 
-        v->packed_field = (ProtobufCMessageUnknownField) {
+        v->packed_field = (ProtobufCMessageUnknownField){
                 .tag = OFFER_URL,
                 .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
                 .len = buffer_size(&v->packed) - 1,

@@ -17,12 +17,12 @@ typedef struct AgentUrl {
         char path[sizeof(((Upid *) NULL)->id) + 1];
 } AgentUrl;
 
-/* An offer as its framework sees it: in the resource format and with the roles it understands, to be encoded
- * the way its stream is. Made of borrowed parts: the offer and its agent stay as they are as long as the
- * message is needed. */
+/* An offer as its framework sees it: in the resource format and with the roles it understands, to
+ * be encoded the way its stream is. Made of borrowed parts: the offer and its agent stay as they
+ * are as long as the message is needed. */
 typedef struct OfferView {
         Mesos__V1__Offer message;
-        Buffer packed;                         /* what of it is not in the message */
+        Buffer packed; /* what of it is not in the message */
         ProtobufCMessageUnknownField packed_field;
         Mesos__V1__OfferID id;
         Mesos__V1__Resource__AllocationInfo allocation;

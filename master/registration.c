@@ -461,8 +461,8 @@ static void take_back_in(Node *n, const Upid *from, const Mesos__Internal__Rereg
                      from->text);
         departure_return_node_offers(n, true);
 
-        /* Who only repeats itself has its answer coming on the connection it has: ended, that would be
-         * lost, and ten thousand impatient agents never got one. */
+        /* Who only repeats itself has its answer coming on the connection it has: ended, that would
+         * be lost, and ten thousand impatient agents never got one. */
         if (!n->connected || !upid_eq(&n->pid, from) || !peer_pool_reaches(m->peers, from))
                 peer_pool_forget(m->peers, &n->pid);
         node_set_pid(n, from);

@@ -78,7 +78,9 @@ static int offer_views_init(OfferView *views, Mesos__V1__Offer **list, Offer *co
         int r = 0;
 
         for (*ret_n = 0; *ret_n < n_offers; (*ret_n)++) {
-                r = offer_view_init(&views[*ret_n], offers[*ret_n], offers[*ret_n]->framework->stream_type);
+                const Offer *o = offers[*ret_n];
+
+                r = offer_view_init(&views[*ret_n], o, o->framework->stream_type);
                 if (r < 0)
                         break;
 

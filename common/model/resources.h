@@ -61,8 +61,8 @@ int resources_to_pb(const Resources *r, ResourceFormat format, Mesos__V1__Resour
                     size_t *ret_n);
 void resources_free_pb(Mesos__V1__Resource **list, size_t n);
 
-/* Appends what such an array in the new format is packed to as a repeated field of that number, which is below
- * 16: cheaper by far. */
+/* Appends what such an array in the new format is packed to as a repeated field of that number,
+ * which is below 16: cheaper by far. */
 int resources_pack(const Resources *r, unsigned field, Buffer *b);
 
 bool resources_is_empty(const Resources *r);
@@ -73,8 +73,8 @@ bool resources_contains(const Resources *a, const Resources *b);   /* b <= a */
  * Neither may be given the same bag twice. -ENOMEM and -EOVERFLOW leave `a` with some of the
  * entries done, so it is of no use then.
  */
-/* Has what is the same in both described in one place: of many bags that are alike only the amounts remain their
- * own, and comparing them is comparing pointers. */
+/* Has what is the same in both described in one place: of many bags that are alike only the amounts
+ * remain their own, and comparing them is comparing pointers. */
 void resources_share(Resources *r, const Resources *like);
 
 int resources_add(Resources *a, const Resources *b);        /* a += b */

@@ -3,9 +3,9 @@
 /*
  * Resources on the wire
  *
- * A master tells its frameworks of resources all day long, so there is a way to the wire that makes no
- * messages: what an entry is lies packed in its ResourceMeta, and how much and allocated to whom are
- * appended to that. Fields come in another order then, which means nothing to a reader.
+ * A master tells its frameworks of resources all day long, so there is a way to the wire that makes
+ * no messages: what an entry is lies packed in its ResourceMeta, and how much and allocated to whom
+ * are appended to that. Fields come in another order then, which means nothing to a reader.
  */
 
 #include "common/model/resource_entry.h"
@@ -71,13 +71,16 @@ static size_t value_size(const Value *v) {
                 return 1 + sizeof(double);
 
         for (size_t i = 0; i < v->n; i++)
-                n += field_size(v->kind == VALUE_RANGES ? range_size(&v->ranges[i]) : strlen(v->items[i]));
+                n += field_size(v->kind == VALUE_RANGES ? range_size(&v->ranges[i])
+                                                        : strlen(v->items[i]));
 
         return n;
 }
 
 static unsigned value_field(const Value *v) {
-        return v->kind == VALUE_SCALAR ? RESOURCE_SCALAR : v->kind == VALUE_RANGES ? RESOURCE_RANGES : RESOURCE_SET;
+        return v->kind == VALUE_SCALAR   ? RESOURCE_SCALAR
+               : v->kind == VALUE_RANGES ? RESOURCE_RANGES
+                                         : RESOURCE_SET;
 }
 
 static uint8_t *put_double(uint8_t *p, double value) {

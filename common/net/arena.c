@@ -3,9 +3,9 @@
 /*
  * Arenas
  *
- * A message of ten tasks is a thousand pieces of memory to protobuf-c, all of which begin and end with
- * the message. Taken from an arena they are cut off a block, one after the other, and freed with it.
- * Who knows beforehand how much it will be reserves that, and gets by with a single block.
+ * A message of ten tasks is a thousand pieces of memory to protobuf-c, all of which begin and end
+ * with the message. Taken from an arena they are cut off a block, one after the other, and freed
+ * with it. Who knows beforehand how much it will be reserves that, and gets by with a single block.
  */
 
 #include <stdalign.h>
@@ -25,7 +25,7 @@ struct ArenaBlock {
 void arena_deinit(Arena *a) {
         ArenaBlock *b, *next;
 
-        LL_FOREACH_SAFE(a->blocks, b, next)
+        LL_FOREACH_SAFE (a->blocks, b, next)
                 free(b);
         *a = ARENA_INIT(a->max_bytes);
 }
@@ -76,7 +76,7 @@ static void allocator_free(void *userdata, void *p) {
 }
 
 ProtobufCAllocator arena_allocator(Arena *a) {
-        return (ProtobufCAllocator) {
+        return (ProtobufCAllocator){
                 .alloc = allocator_alloc,
                 .free = allocator_free,
                 .allocator_data = a,

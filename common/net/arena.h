@@ -10,13 +10,13 @@
 typedef struct ArenaBlock ArenaBlock;
 
 typedef struct Arena {
-        ArenaBlock *blocks;      /* owned; the one that is being filled first */
-        size_t max_bytes;        /* of all blocks together */
+        ArenaBlock *blocks; /* owned; the one that is being filled first */
+        size_t max_bytes;   /* of all blocks together */
         size_t n_allocated;
-        bool exceeded;           /* an allocation was refused: it was the maximum, not the machine */
+        bool exceeded; /* an allocation was refused: it was the maximum, not the machine */
 } Arena;
 
-#define ARENA_INIT(max) ((Arena) { .max_bytes = (max) })
+#define ARENA_INIT(max) ((Arena){ .max_bytes = (max) })
 
 /* Everything that was allocated is gone. */
 void arena_deinit(Arena *a);

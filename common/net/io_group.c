@@ -3,13 +3,13 @@
 /*
  * Groups of descriptors
  *
- * sd-event dispatches one source a turn and asks the kernel anew before each, which lists everything
- * that is ready again. With thousands of connections ready at once (all agents of a cluster come to a new
- * master within a second) the time goes as the square of their number, and a listening socket among
- * them hardly ever has its turn.
+ * sd-event dispatches one source a turn and asks the kernel anew before each, which lists
+ * everything that is ready again. With thousands of connections ready at once (all agents of a
+ * cluster come to a new master within a second) the time goes as the square of their number, and a
+ * listening socket among them hardly ever has its turn.
  *
- * So those that come by the thousand have an epoll of their own. To the loop it is one source; a turn of
- * it serves as many of them as are ready, up to a bound that lets the others have theirs:
+ * So those that come by the thousand have an epoll of their own. To the loop it is one source; a
+ * turn of it serves as many of them as are ready, up to a bound that lets the others have theirs:
  *
  *     sd-event ─┬─ listening socket, timers, …
  *               └─ epoll of the group ─┬─ connection
@@ -32,7 +32,7 @@ struct IoGroup {
         int epoll_fd;
         sd_event_source *source;
         size_t n_watches;
-        struct epoll_event batch[BATCH_MAX];     /* of the turn that runs, if one does */
+        struct epoll_event batch[BATCH_MAX]; /* of the turn that runs, if one does */
         int n_batch;
 };
 
@@ -65,7 +65,7 @@ int io_group_new(sd_event *event, IoGroup **ret) {
         if (!g)
                 return -ENOMEM;
 
-        *g = (IoGroup) { .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
+        *g = (IoGroup){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
         if (g->epoll_fd < 0)
                 return -errno;
 
@@ -99,13 +99,13 @@ static int on_source(sd_event_source *source, int fd, uint32_t events, void *use
         return 0;
 }
 
-int io_watch_start(IoWatch *w, sd_event *event, IoGroup *group, int fd, uint32_t events, IoReady ready,
-                   void *userdata) {
+int io_watch_start(IoWatch *w, sd_event *event, IoGroup *group, int fd, uint32_t events,
+                   IoReady ready, void *userdata) {
         struct epoll_event e = { .events = events, .data.ptr = w };
 
         assert(!w->group && !w->source);
 
-        *w = (IoWatch) { .fd = fd, .ready = ready, .userdata = userdata };
+        *w = (IoWatch){ .fd = fd, .ready = ready, .userdata = userdata };
         if (!group)
                 return sd_event_add_io(event, &w->source, fd, events, on_source, w);
 

@@ -14,7 +14,7 @@ typedef void (*IoReady)(uint32_t events, void *userdata);
 
 /* Embedded in whoever owns the descriptor. */
 typedef struct IoWatch {
-        IoGroup *group;              /* NULL: `source` of its own, or not started */
+        IoGroup *group; /* NULL: `source` of its own, or not started */
         sd_event_source *source;
         int fd;
         IoReady ready;
@@ -27,10 +27,10 @@ int io_group_new(sd_event *event, IoGroup **ret);
 IoGroup *io_group_free(IoGroup *g);
 DEFINE_CLEANUP(IoGroup *, io_group_free)
 
-/* Has `ready` called from the loop with the EPOLL* events that are there. Without a group the descriptor is a
- * source like any other. */
-int io_watch_start(IoWatch *w, sd_event *event, IoGroup *group, int fd, uint32_t events, IoReady ready,
-                   void *userdata);
+/* Has `ready` called from the loop with the EPOLL* events that are there. Without a group the
+ * descriptor is a source like any other. */
+int io_watch_start(IoWatch *w, sd_event *event, IoGroup *group, int fd, uint32_t events,
+                   IoReady ready, void *userdata);
 int io_watch_modify(IoWatch *w, uint32_t events);
 
 /* Before the descriptor is closed. Does nothing to a watch that was not started, or has ended. */

@@ -32,8 +32,8 @@ int pb_unpack(const ProtobufCMessageDescriptor *descriptor, const void *data, si
               PbLimits limits, ProtobufCMessage **ret, char **reterr_message);
 
 /*
- * The same, with all memory in one piece: nothing in it can be replaced or taken out, but it is made and
- * freed at a fraction of the cost. For what is looked at and let go.
+ * The same, with all memory in one piece: nothing in it can be replaced or taken out, but it is made
+ * and freed at a fraction of the cost. For what is looked at and let go.
  */
 typedef struct PbParcel PbParcel;
 

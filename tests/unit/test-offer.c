@@ -319,7 +319,7 @@ static void assert_received_alike(const Offer *o) {
         mesos__v1__offer__free_unpacked(parts, NULL);
 }
 
-static void test_offers_say_the_same_however_they_are_encoded_and_wherever_the_agent_goes(void **state) {
+static void test_offers_say_the_same_however_encoded_and_wherever_the_agent_goes(void **state) {
         Mesos__V1__Attribute attribute = MESOS__V1__ATTRIBUTE__INIT, *attributes[] = { &attribute };
         Mesos__V1__Value__Scalar scalar = MESOS__V1__VALUE__SCALAR__INIT;
         World *w = *state;
@@ -380,7 +380,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_executor_is_found_by_both_ids_and_counted_once,
                                                 setup, teardown),
                 cmocka_unit_test_setup_teardown(
-                                test_offers_say_the_same_however_they_are_encoded_and_wherever_the_agent_goes,
+                                test_offers_say_the_same_however_encoded_and_wherever_the_agent_goes,
                                 setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 test_agents_are_found_by_id_and_by_address_also_after_a_change,

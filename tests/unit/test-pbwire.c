@@ -42,7 +42,8 @@ static void *unpack(const ProtobufCMessageDescriptor *descriptor, const void *da
         assert_int_equal(pb_unpack(descriptor, data, n, PB_LIMITS_DEFAULT, &m, &message), PB_OK);
         assert_null(message);
 
-        assert_int_equal(pb_unpack_parcel(descriptor, data, n, PB_LIMITS_DEFAULT, &parcel, &message),
+        assert_int_equal(pb_unpack_parcel(descriptor, data, n, PB_LIMITS_DEFAULT, &parcel,
+                                          &message),
                          PB_OK);
         assert_null(message);
         assert_true(pb_equal(pb_parcel_message(parcel), m));
