@@ -25,7 +25,8 @@
  * a machine that slept was away, too.
  *
  * Probes keep the lease. For who owns ephemeral nodes they are `sync`s, which the ensemble's leader
- * has to answer: a follower that has lost its leader would go on answering reads for seconds.
+ * has to answer, and answers to reads do not count: a follower that has lost its leader would go on
+ * giving them for seconds.
  */
 
 #include <inttypes.h>

@@ -12,6 +12,7 @@
 typedef struct ZkRequest {
         Zk *zk;
         usec_t sent_usec;              /* CLOCK_BOOTTIME */
+        bool is_read;                  /* a server answers it by itself */
         ZkDone done;                   /* NULL: nobody listens any more */
         void *userdata;
         char *ensure_path;             /* owned; zk_ensure_path(): the whole of it … */

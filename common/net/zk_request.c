@@ -83,6 +83,14 @@ static int request_new(Zk *zk, const char *path, size_t n_bytes, ZkDone done, vo
         return 0;
 }
 
+static int read_new(Zk *zk, const char *path, ZkDone done, void *userdata, ZkRequest **ret) {
+        int r = request_new(zk, path, 0, done, userdata, ret);
+
+        if (r >= 0)
+                (*ret)->is_read = true;
+        return r;
+}
+
 static void request_unlink(ZkRequest *q) {
         DL_DELETE(q->zk->requests, q);
         q->zk->n_requests--;
@@ -110,8 +118,11 @@ static int request_sent(ZkRequest *q, int code) {
         return 0;
 }
 
-/* Answers of libzookeeper itself rather than of a server prove nothing. */
+/* Answers of libzookeeper itself rather than of a server prove nothing; nor do those of a server that may have
+ * lost the ensemble's leader, where that matters. */
 static void request_heard(const ZkRequest *q, int error) {
+        if (q->is_read && q->zk->owns_nodes)
+                return;
         if (error >= 0 && error != ZK_E_CONNECTION_LOST && error != ZK_E_SESSION_OVER)
                 zk_extend_lease(q->zk, q->sent_usec);
 }
@@ -230,21 +241,21 @@ int zk_create(Zk *zk, const char *path, const void *data, size_t n_data, unsigne
 
 int zk_get(Zk *zk, const char *path, bool watch, ZkDone done, void *userdata) {
         ZkRequest *q;
-        int r = request_new(zk, path, 0, done, userdata, &q);
+        int r = read_new(zk, path, done, userdata, &q);
 
         return r < 0 ? r : request_sent(q, zoo_aget(zk->handle, path, watch, on_data, q));
 }
 
 int zk_children(Zk *zk, const char *path, bool watch, ZkDone done, void *userdata) {
         ZkRequest *q;
-        int r = request_new(zk, path, 0, done, userdata, &q);
+        int r = read_new(zk, path, done, userdata, &q);
 
         return r < 0 ? r : request_sent(q, zoo_aget_children2(zk->handle, path, watch, on_children, q));
 }
 
 int zk_exists(Zk *zk, const char *path, bool watch, ZkDone done, void *userdata) {
         ZkRequest *q;
-        int r = request_new(zk, path, 0, done, userdata, &q);
+        int r = read_new(zk, path, done, userdata, &q);
 
         return r < 0 ? r : request_sent(q, zoo_aexists(zk->handle, path, watch, on_stat, q));
 }
@@ -326,6 +337,7 @@ static int ensure_next(ZkRequest *q) {
                 return ZSYSTEMERROR;
 
         q->n_ensured = n;
+        q->is_read = false;
         q->sent_usec = zk_now(q->zk);
         return zoo_acreate(q->zk->handle, path, "", 0, acl_of(q->zk), ZOO_PERSISTENT, on_ensured, q);
 }
@@ -361,6 +373,7 @@ static void ensure_looks(ZkRequest *q) {
         _cleanup_free_ char *path = strndup(q->ensure_path, q->n_ensured);
         int code = path ? zoo_aexists(q->zk->handle, path, 0, on_there, q) : ZSYSTEMERROR;
 
+        q->is_read = true;
         if (code != ZOK)
                 ensure_ends(q, error_of(code));
         else

@@ -23,6 +23,7 @@ from zookeeper_client import ALL, CREATE, EPHEMERAL, GET, READ, SEQUENTIAL, ZooK
 SESSION_MS = 4000
 INFO = ('{"address":{"hostname":"%s","ip":"10.0.0.%d","port":5050},"hostname":"%s","id":"id-%s","ip":16777343,'
         '"pid":"master@10.0.0.%d:5050","port":5050,"version":"1.12.0"}')
+SYNC = 9
 CREATE_SEQUENTIAL = struct.pack(">i", EPHEMERAL | SEQUENTIAL)
 
 
@@ -297,6 +298,35 @@ def test_session_ends_before_the_server_ends_it_when_nothing_gets_through():
             d.expect("state connecting", "state expired")
             check(client.exists("/alive"), "the server ended the session before we knew")
             wait_until(lambda: not client.exists("/alive"), "the server ends the session")
+
+
+def test_reads_do_not_lengthen_a_session_that_owns_znodes():
+    """A server that has lost the ensemble's leader goes on answering them, until something has to go there."""
+    passed, losing = [], threading.Event()
+
+    def hold(frame):
+        if struct.unpack_from(">ii", frame)[1] != SYNC:
+            return False
+        if not losing.is_set():
+            passed.append(time.monotonic())
+            return False
+        proxy.close()
+        return True
+
+    with Ensemble() as zookeeper:
+        proxy = Proxy(zookeeper.server(0).addr, lambda frame: False, hold)
+        with contextlib.closing(proxy), connected("zk://%s:%d/m" % proxy.addr) as d:
+            d.ask("ephemeral /x 1", "created /x")
+            wait_until(lambda: passed, "the ensemble's leader is asked")
+            losing.set()
+            line = "exists 0"
+            while line == "exists 0":
+                d.send("exists /")
+                line = d.next()
+            while line != "state expired":
+                line = d.next()
+            took = time.monotonic() - passed[-1]
+            check(took <= SESSION_MS / 1000 + 0.3 * TIMEOUT_SCALE, "the session was given up after %.2f s" % took)
 
 
 def test_session_that_the_server_has_ended_is_over():
