@@ -66,7 +66,8 @@ bool master_message_find(const char *name, MasterMessageKind *ret_kind,
 }
 
 bool master_message_changes_for_good(MasterMessageKind kind) {
-        return kind == RUN_TASK || kind == RUN_TASK_GROUP || kind >= CHECKPOINT_RESOURCES;
+        /* A kill of what has ended long since would have us say that it was lost. */
+        return kind == RUN_TASK || kind == RUN_TASK_GROUP || kind == KILL_TASK || kind >= CHECKPOINT_RESOURCES;
 }
 
 /* Tasks the master has on its books and we have not: it lost a message to us, or we lost our memory. */

@@ -244,6 +244,23 @@ def test_framework_that_changes_its_mind_about_checkpointing_leaves_nothing_that
                 stand.master.shutdown_framework()
 
 
+def test_kill_sent_before_a_registration_says_nothing_of_what_has_ended():
+    with Stand() as stand:
+        stand.start_agent()
+        with socket.create_connection(stand.agent.addr) as late:
+            run(stand, "over", "true")
+            stand.master.wait_state("over", "TASK_FINISHED")
+            wait_until(lambda: http_get(stand.agent.addr, "/state").json()["completed_frameworks"], "the task is over")
+            stand.master.forget_connection()
+            lose_master(stand)
+            stand.master.send_late(late, "KillTaskMessage", stand.master.kill_message("over"))
+        run(stand, "next", "true")
+        stand.master.wait_state("next", "TASK_FINISHED")
+        equal(stand.master.states("over")[-1], "TASK_FINISHED", "the last word about the task that was over")
+        stand.master.kill("never")
+        stand.master.wait_state("never", "TASK_DROPPED", "TASK_LOST")
+
+
 def test_task_sent_before_a_registration_is_not_started_after_it():
     with Stand() as stand:
         stand.start_agent()

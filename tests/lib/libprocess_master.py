@@ -322,8 +322,12 @@ class LibprocessMaster:
     def run(self, info, **options):
         self.send("RunTaskMessage", self.run_message(info, **options))
 
+    @staticmethod
+    def kill_message(task_id):
+        return field(1, identity(FRAMEWORK_ID)) + field(2, identity(task_id))
+
     def kill(self, task_id):
-        self.send("KillTaskMessage", field(1, identity(FRAMEWORK_ID)) + field(2, identity(task_id)))
+        self.send("KillTaskMessage", self.kill_message(task_id))
 
     def apply(self, info, version=None, uuid=None):
         """The uuid of the operation."""
