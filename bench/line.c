@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "bench/line.h"
 
@@ -50,11 +51,6 @@ void lines_init(Lines *lines) {
         lines->scratch = bench_allocate(SCRATCH_BYTES);
 }
 
-void lines_deinit(Lines *lines) {
-        (void) close(lines->epoll_fd);
-        free(lines->scratch);
-}
-
 static void watch(Line *line, int operation) {
         struct epoll_event e = { .events = EPOLLIN | (line->wants_out ? EPOLLOUT : 0U),
                                  .data.ptr = line };
@@ -85,6 +81,7 @@ Line *line_new(Lines *lines, int fd, LineReceived received, LineClosed closed, v
         };
         (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
         watch(line, EPOLL_CTL_ADD);
+        DL_APPEND2(lines->all, line, all_prev, all_next);
         lines->n_open++;
         return line;
 }
@@ -174,10 +171,22 @@ static void bury(Lines *lines) {
                 Line *line = lines->over;
 
                 lines->over = line->next;
+                DL_DELETE2(lines->all, line, all_prev, all_next);
                 buffer_deinit(&line->in);
                 buffer_deinit(&line->out);
                 free(line);
         }
+}
+
+void lines_deinit(Lines *lines) {
+        Line *line;
+
+        DL_FOREACH2(lines->all, line, all_next)
+        line_close(line);
+        flush_all(lines);
+        bury(lines);
+        (void) close(lines->epoll_fd);
+        free(lines->scratch);
 }
 
 static void keep(Line *line, const char *data, size_t n) {

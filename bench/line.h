@@ -29,10 +29,12 @@ struct Line {
         bool unflushed;
         bool over;
         Line *next; /* in lines->unflushed or lines->over */
+        Line *all_prev, *all_next;
 };
 
 struct Lines {
         int epoll_fd;
+        Line *all;
         Line *unflushed;
         Line *over;
         size_t n_open;
@@ -44,6 +46,8 @@ _noreturn_ void bench_die(const char *format, ...) _printf_(1, 2);
 void *bench_allocate(size_t n);
 
 void lines_init(Lines *lines);
+
+/* Closes all that are open, without a word. */
 void lines_deinit(Lines *lines);
 
 /* One round: waits at most so long, deals with what came, sends what is queued. */

@@ -65,9 +65,10 @@ class Fleet:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.process.stdin.close()
-        self.process.wait()
+        status = self.process.wait()
+        check(kind or status == 0, "bench/agents ended with status %d" % status)
 
 
 class Gauge:
