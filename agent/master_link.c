@@ -58,6 +58,7 @@ struct MasterLink {
         unsigned attempt;
         usec_t ping_timeout_usec;
         uint64_t connection;               /* on which the last registration was answered */
+        bool link_broken;                  /* since we last asked to be registered */
         sd_event_source *register_source;  /* the next try */
         sd_event_source *ping_source;      /* no ping for too long */
         Detector *detector;
@@ -180,6 +181,7 @@ static int on_register(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) source;
         (void) usec;
         CRASH_POINT("register");
+        l->link_broken = false;
         (void) peer_pool_link(a->peers, &l->leader.pid);
         introduction_send(a);
 
@@ -255,8 +257,11 @@ static void on_leader(const MasterAddress *leader, void *userdata) {
 }
 
 void master_link_exited(MasterLink *l, const Upid *peer) {
-        if (l->has_leader && upid_eq(peer, &l->leader.pid))
-                lose_master(l, "connection broken");
+        if (!l->has_leader || !upid_eq(peer, &l->leader.pid))
+                return;
+
+        l->link_broken = true;
+        lose_master(l, "connection broken");
 }
 
 void master_link_resync(MasterLink *l, const char *why) {
@@ -326,10 +331,16 @@ static void on_id_durable(int error, void *userdata) {
                 registered(l);
 }
 
+/* Whoever answers when the connection we asked over has ended is on its way out, or has ended and been started
+ * again: it is asked anew. */
+static bool awaits_answer(const MasterLink *l) {
+        return l->state == LINK_REGISTERING && !l->link_broken;
+}
+
 static void on_slave_registered(MasterLink *l, const Mesos__Internal__SlaveRegisteredMessage *m) {
         Agent *a = l->agent;
 
-        if (l->state != LINK_REGISTERING)
+        if (!awaits_answer(l))
                 return;
 
         if (a->id && !streq(a->id, m->slave_id->value)) {
@@ -355,7 +366,7 @@ static void on_slave_registered(MasterLink *l, const Mesos__Internal__SlaveRegis
 static void on_slave_reregistered(MasterLink *l, const Mesos__Internal__SlaveReregisteredMessage *m) {
         Agent *a = l->agent;
 
-        if (l->state != LINK_REGISTERING || !a->id || !streq(a->id, m->slave_id->value))
+        if (!awaits_answer(l) || !a->id || !streq(a->id, m->slave_id->value))
                 return;
 
         set_ping_timeout(l, m->connection);

@@ -153,6 +153,16 @@ def test_restarted_agent_tells_all_that_it_had():
         finish(stand)
 
 
+def test_answer_of_a_master_that_has_just_gone_registers_nobody():
+    with Stand() as stand:
+        stand.start_agent()
+        for _ in range(10):
+            before = len(stand.master.registrations)
+            stand.master.hang_ups_before_answers = 1
+            stand.master.hang_up()
+            stand.master.wait(lambda n=before: len(stand.master.registrations) >= n + 2, "the agent asks again")
+
+
 def finish(stand):
     """What was not acknowledged is told until it is, to whoever is the master."""
     stand.master.acknowledge = True

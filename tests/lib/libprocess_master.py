@@ -145,6 +145,7 @@ class LibprocessMaster:
         self.total_ping_timeout_s = None
         self.acknowledge_operations = False
         self.reconciliations = b""   # of the next SlaveReregisteredMessage, as reconciliation() makes them
+        self.hang_ups_before_answers = 0
         self.messages = []
         self.statuses = []
         self.operations = []
@@ -220,6 +221,9 @@ class LibprocessMaster:
                               field(1, field(1, status.uuid)) + field(2, field(1, status.operation_uuid)))
             self.messages.append((name, m))
             self._changed.notify_all()
+        if name == "ReregisterSlaveMessage" and self.hang_ups_before_answers > 0:
+            self.hang_ups_before_answers -= 1
+            self.hang_up()
         if answer:
             self.send(*answer)
 
