@@ -301,13 +301,13 @@ def test_a_mount_that_fails_is_named_in_the_message():
 def test_what_a_mount_hides_can_still_be_mounted():
     need_root()
     with Directory() as d:
-        write(d.path + "/work/mine/file", "mine\n")
-        write(d.path + "/work/other/file", "another's\n")
-        told = d.run(sh("cat %s/work/mine/file; ls %s/work; touch %s/work/new" % (d.path, d.path, d.path)),
+        write(d.path + "/jobs/mine/file", "mine\n")
+        write(d.path + "/jobs/other/file", "another's\n")
+        told = d.run(sh("cat %s/jobs/mine/file; ls %s/jobs; touch %s/jobs/new" % (d.path, d.path, d.path)),
                      unshare=[MOUNT], mounts=[
-                         mount_message(d.path + "/work", "tmpfs", fstype="tmpfs", data="mode=0755,size=64k"),
-                         mount_message("mine", d.path + "/work/mine", below=d.path + "/work", make=True),
-                         mount_message(d.path + "/work", flags=REMOUNT | BIND | RDONLY)])
+                         mount_message(d.path + "/jobs", "tmpfs", fstype="tmpfs", data="mode=0755,size=64k"),
+                         mount_message("mine", d.path + "/jobs/mine", below=d.path + "/jobs", make=True),
+                         mount_message(d.path + "/jobs", flags=REMOUNT | BIND | RDONLY)])
         equal(d.output(), "mine\nmine\n", "what is seen")
         equal(told.get("wait_status"), 1 << 8, "the end of a write")
 
@@ -316,11 +316,11 @@ def test_users_pass_through_what_is_made_on_the_way():
     need_root()
     with Directory() as d:
         os.chown(d.sandbox, NOBODY, NOBODY)
-        os.mkdir(d.path + "/work")
-        told = d.run(sh("cd %s/work/a/b/mine && touch file && stat -c %%a %s/work/a" % (d.path, d.path)), uid=NOBODY,
+        os.mkdir(d.path + "/jobs")
+        told = d.run(sh("cd %s/jobs/a/b/mine && touch file && stat -c %%a %s/jobs/a" % (d.path, d.path)), uid=NOBODY,
                      gid=NOBODY, unshare=[MOUNT], mounts=[
-                         mount_message(d.path + "/work", "tmpfs", fstype="tmpfs", data="mode=0755,size=64k"),
-                         mount_message("a/b/mine", d.sandbox, below=d.path + "/work", make=True)])
+                         mount_message(d.path + "/jobs", "tmpfs", fstype="tmpfs", data="mode=0755,size=64k"),
+                         mount_message("a/b/mine", d.sandbox, below=d.path + "/jobs", make=True)])
         equal((told.get("wait_status"), d.output()), (0, "755\n"), "the end (%s)" % d.output("stderr"))
 
 

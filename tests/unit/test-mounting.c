@@ -17,11 +17,11 @@
 #include "isolator/user_namespace.h"
 #include "tests/unit/directory.h"
 
-#define SANDBOX "/work/slaves/S/runs/c"
+#define SANDBOX "/srv/slaves/S/runs/c"
 #define LINUX "filesystem/linux,namespaces/pid,namespaces/ipc"
 
 static const IsolatorHost host = { .root = true, .cgroups = true, .controllers = "", .proc_fd = -EBADF };
-static const IsolatorConfig config = { .work_dir = "/work", .runtime_dir = "/run/agent" };
+static const IsolatorConfig config = { .work_dir = "/srv", .runtime_dir = "/run/agent" };
 
 static IsolatorSet *choose(const char *names, const IsolatorConfig *c) {
         _cleanup_free_ char *message = NULL;
@@ -199,7 +199,7 @@ static void test_the_hosts_filesystem_has_no_volumes_and_no_images(void **state)
 /* -- filesystem/linux -- */
 
 static void test_the_work_directory_is_empty_but_for_what_is_the_containers(void **state) {
-        char *exposed[] = { (char *) "/work/volumes/roles/r/v", (char *) "/elsewhere/v", NULL };
+        char *exposed[] = { (char *) "/srv/volumes/roles/r/v", (char *) "/elsewhere/v", NULL };
         _cleanup_(confinement_freep) Confinement *c = NULL;
         const Mount *first, *sandbox;
         Asked a;
@@ -212,13 +212,13 @@ static void test_the_work_directory_is_empty_but_for_what_is_the_containers(void
         assert_false(confinement_has_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__USER));
         assert_false(confinement_has_namespace(c, HOLDFAST__LAUNCHER__CONFINEMENT__NAMESPACE__CGROUP));
 
-        first = find_mount(c, NULL, "/work");
+        first = find_mount(c, NULL, "/srv");
         assert_ptr_equal(first, c->mounts[0]);
         assert_string_equal(first->type, "tmpfs");
-        sandbox = find_mount(c, "/work", "slaves/S/runs/c");
+        sandbox = find_mount(c, "/srv", "slaves/S/runs/c");
         assert_string_equal(sandbox->source, SANDBOX);
         assert_true(sandbox->make_target);
-        assert_non_null(find_mount(c, "/work", "volumes/roles/r/v"));
+        assert_non_null(find_mount(c, "/srv", "volumes/roles/r/v"));
         assert_true(c->mounts[3]->flags & MS_REMOUNT && c->mounts[3]->flags & MS_RDONLY);
         assert_string_equal(find_mount(c, NULL, "/run/agent/containers")->type, "tmpfs");
         assert_int_equal(c->n_mounts, 6);
@@ -226,24 +226,24 @@ static void test_the_work_directory_is_empty_but_for_what_is_the_containers(void
 
 static void test_sockets_in_the_work_directory_stay_where_executors_look(void **state) {
         const IsolatorConfig inside = {
-                .work_dir = "/work", .runtime_dir = "/work/run", .socket_dir = "/work/run" };
-        const IsolatorConfig hidden = { .work_dir = "/work", .runtime_dir = "/work/run" };
+                .work_dir = "/srv", .runtime_dir = "/srv/run", .socket_dir = "/srv/run" };
+        const IsolatorConfig hidden = { .work_dir = "/srv", .runtime_dir = "/srv/run" };
         _cleanup_(confinement_freep) Confinement *c = NULL, *without = NULL;
         Asked a;
 
         (void) state;
         ask(&a);
         c = plan_with("filesystem/linux", &inside, &a.request);
-        assert_non_null(find_mount(c, "/work", "run"));
-        assert_non_null(find_mount(c, NULL, "/work/run/containers"));
+        assert_non_null(find_mount(c, "/srv", "run"));
+        assert_non_null(find_mount(c, NULL, "/srv/run/containers"));
 
         without = plan_with("filesystem/linux", &hidden, &a.request);
-        assert_null(find_mount(without, "/work", "run"));
-        assert_null(find_mount(without, NULL, "/work/run/containers"));
+        assert_null(find_mount(without, "/srv", "run"));
+        assert_null(find_mount(without, NULL, "/srv/run/containers"));
 }
 
 static void test_users_are_mapped_to_themselves_where_the_agent_is_one(void **state) {
-        const IsolatorConfig user = { .work_dir = "/work", .runtime_dir = "/run/agent", .unprivileged = true };
+        const IsolatorConfig user = { .work_dir = "/srv", .runtime_dir = "/run/agent", .unprivileged = true };
         _cleanup_(confinement_freep) Confinement *c = NULL;
         Asked a;
 
@@ -256,7 +256,7 @@ static void test_users_are_mapped_to_themselves_where_the_agent_is_one(void **st
 }
 
 static void test_cgroups_are_hidden_where_there_are_any(void **state) {
-        const IsolatorConfig with = { .work_dir = "/work", .runtime_dir = "/run/agent", .cgroup_mount = "/cg" };
+        const IsolatorConfig with = { .work_dir = "/srv", .runtime_dir = "/run/agent", .cgroup_mount = "/cg" };
         _cleanup_(confinement_freep) Confinement *c = NULL;
         Asked a;
 
@@ -275,7 +275,7 @@ static void test_more_than_a_launcher_mounts_is_refused_before_there_is_one(void
 
         (void) state;
         for (size_t i = 0; i < 300; i++)
-                exposed[i] = (char *) "/work/volumes/roles/r/v";
+                exposed[i] = (char *) "/srv/volumes/roles/r/v";
         ask(&a);
         a.request.exposed = exposed;
         assert_refused_with("filesystem/linux", &config, &a.request, "mounts are too many");
@@ -318,8 +318,8 @@ static void test_paths_that_lead_elsewhere_are_refused(void **state) {
                 { "/srv", "", "is not below the sandbox" },
                 { "/srv", "/mnt/../etc", "has '..' in it" },
                 { "/srv", "/", "would hide the sandbox" },
-                { "/srv", "/work", "would hide the sandbox" },
-                { "/srv", "/work/slaves/", "would hide the sandbox" },
+                { "/srv", "/srv", "would hide the sandbox" },
+                { "/srv", "/srv/slaves/", "would hide the sandbox" },
                 { "/srv", SANDBOX, "would hide the sandbox" },
         };
         Asked a;
@@ -350,7 +350,7 @@ static void assert_source(const IsolatorConfig *c, const char *path, const char 
 
 static void test_the_hosts_directories_are_made_below_some_only(void **state) {
         const IsolatorConfig some = {
-                .work_dir = "/work", .runtime_dir = "/run/agent",
+                .work_dir = "/srv", .runtime_dir = "/run/agent",
                 .host_path_volume_force_creation = "/data:relative:/mnt/disk/" };
 
         (void) state;
@@ -380,7 +380,7 @@ static void test_a_mount_is_shared_if_the_nearest_above_is(void **state) {
 }
 
 static void test_mounts_of_a_users_container_never_get_out(void **state) {
-        const IsolatorConfig user = { .work_dir = "/work", .runtime_dir = "/run/agent", .unprivileged = true };
+        const IsolatorConfig user = { .work_dir = "/srv", .runtime_dir = "/run/agent", .unprivileged = true };
         Asked a;
 
         (void) state;
@@ -422,7 +422,7 @@ static void test_a_directory_of_the_sandbox_may_be_elsewhere(void **state) {
 /* -- Namespaces -- */
 
 static void test_processes_are_the_containers_own_unless_it_asks(void **state) {
-        const IsolatorConfig never = { .work_dir = "/work", .runtime_dir = "/run/agent", .disallow_sharing_pid = true };
+        const IsolatorConfig never = { .work_dir = "/srv", .runtime_dir = "/run/agent", .disallow_sharing_pid = true };
         _cleanup_(confinement_freep) Confinement *own = NULL, *shared = NULL;
         Asked a;
 
@@ -448,8 +448,8 @@ static void assert_ipc(const IsolatorConfig *c, const Asked *a, bool own, const 
 }
 
 static void test_ipc_and_shared_memory_follow_the_mode(void **state) {
-        const IsolatorConfig sized = { .work_dir = "/work", .runtime_dir = "/run/agent", .default_shm_bytes = 4096 };
-        const IsolatorConfig never = { .work_dir = "/work", .runtime_dir = "/run/agent", .disallow_sharing_ipc = true };
+        const IsolatorConfig sized = { .work_dir = "/srv", .runtime_dir = "/run/agent", .default_shm_bytes = 4096 };
+        const IsolatorConfig never = { .work_dir = "/srv", .runtime_dir = "/run/agent", .disallow_sharing_ipc = true };
         Asked a;
 
         (void) state;
