@@ -218,8 +218,9 @@ def offers(args):
         fleet.say("offers", args.agents)
         gauge = Gauge(cluster.master().pid)
         times = sorted(fleet.say("decline", args.agents)[0] for _ in range(10))
-        longest = metrics(cluster.master())["allocator/mesos/allocation_run_ms/max"]
-        show("offers_cycle_longest", longest, "ms")
+        found = metrics(cluster.master())
+        for name, key in (("p50", "p50"), ("p90", "p90"), ("longest", "max")):
+            show("offers_cycle_" + name, found["allocator/mesos/allocation_run_ms/" + key], "ms")
         show("offers_round_p50", times[len(times) // 2], "ms")
         show("offers_round_max", times[-1], "ms")
         show("offers_cpu", 1000 * gauge.cpu_s() / len(times), "ms/round")
